@@ -1,0 +1,61 @@
+"""neuro_lif: spiking networks on neuromorphic chips' integers, without the chip."""
+
+from . import stimulus
+from .discretize import RULES, SteppedNetwork, StepRule, discretize
+from .emulator import run_fixed
+from .errors import NeuroLifError
+from .fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
+from .ledger import Ledger
+from .network import (
+    IF,
+    LI,
+    LIF,
+    CurrentInput,
+    Delta,
+    Exponential,
+    Network,
+    Population,
+    Probe,
+    Projection,
+    SpikeInput,
+)
+from .profile import HardwareProfile, available_profiles, load_profile
+from .recording import OverflowEvent, Recording
+from .reference import run_clocked
+from .semantics import run_semantics
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "IF",
+    "LI",
+    "LIF",
+    "RULES",
+    "CurrentInput",
+    "Delta",
+    "DirectInput",
+    "Exponential",
+    "FixedNetwork",
+    "FixedPopulation",
+    "FixedProjection",
+    "FixedSource",
+    "HardwareProfile",
+    "Ledger",
+    "Network",
+    "NeuroLifError",
+    "OverflowEvent",
+    "Population",
+    "Probe",
+    "Projection",
+    "Recording",
+    "SpikeInput",
+    "StepRule",
+    "SteppedNetwork",
+    "available_profiles",
+    "discretize",
+    "load_profile",
+    "run_clocked",
+    "run_fixed",
+    "run_semantics",
+    "stimulus",
+]

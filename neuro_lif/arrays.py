@@ -1,0 +1,65 @@
+"""Small helpers for the frozen array fields that every level holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+def frozen(array: npt.ArrayLike, dtype: Any = None) -> Any:
+    """Return a read-only copy as an array of ``dtype``."""
+    copy = np.array(array, dtype=dtype)
+    copy.setflags(write=False)
+    return copy
+
+
+def is_sparse(matrix: object) -> bool:
+    """Tell whether ``matrix`` is a scipy sparse matrix or array."""
+    return bool(sparse.issparse(matrix))
+
+
+def frozen_csr(matrix: Any, dtype: Any) -> Any:
+    """Return a read-only CSR copy with sorted indices and no duplicates (explicit zeros are kept)."""
+    csr = sparse.csr_matrix(matrix, dtype=dtype, copy=True)
+    csr.sum_duplicates()
+    csr.sort_indices()
+    for part in (csr.data, csr.indices, csr.indptr):
+        part.setflags(write=False)
+    return csr
+
+
+def frozen_matrix(matrix: Any, dtype: Any) -> Any:
+    """Return a read-only copy, dense or CSR like ``matrix``."""
+    return frozen_csr(matrix, dtype) if is_sparse(matrix) else frozen(matrix, dtype)
+
+
+def entries(matrix: Any) -> Any:
+    """Return the stored values of a dense or CSR matrix, as one flat array."""
+    return matrix.data if is_sparse(matrix) else np.asarray(matrix).ravel()
+
+
+def with_entries(matrix: Any, values: Any) -> Any:
+    """Return a read-only matrix of the same structure as ``matrix`` with other stored values."""
+    if not is_sparse(matrix):
+        return frozen(np.asarray(values).reshape(np.shape(matrix)))
+    csr = sparse.csr_matrix((np.array(values), matrix.indices, matrix.indptr), shape=matrix.shape)
+    csr.data.setflags(write=False)
+    return csr
+
+
+def post_of_entries(matrix: Any) -> IntArray:
+    """Return the row (post neuron) of every stored value."""
+    if is_sparse(matrix):
+        return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return np.repeat(np.arange(np.shape(matrix)[0]), np.shape(matrix)[1])
+
+
+def per_neuron(value: npt.ArrayLike, size: int) -> FloatArray:
+    """Return a scalar or ``(size,)`` value as a read-only float64 array of shape ``(size,)``."""
+    return frozen(np.broadcast_to(np.asarray(value, np.float64), (size,)))  # type: ignore[no-any-return]

@@ -1,0 +1,156 @@
+"""The ledger: every rounding, clip and approximation that lowering made, printable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What happened to one field of one population or projection.
+
+    Args:
+        where: population or projection.
+        field: the profile's field (``weights``, ``vth``, ``du`` ...).
+        values: how many numbers.
+        rounded: how many changed by rounding.
+        clipped: how many were cut to the range.
+        max_error: largest absolute error, in the unit of the meant values.
+        rms_error: root mean square of the error, same unit.
+        unit: ``V``, ``V/step``, ``LSB``, ``steps`` ...
+        headroom_bits: log2(largest allowed / largest used); inf where nothing is used.
+        near_ties: values within 1e-12 of a rounding boundary (another platform may round otherwise).
+    """
+
+    where: str
+    field: str
+    values: int
+    rounded: int
+    clipped: int
+    max_error: float
+    rms_error: float
+    unit: str
+    headroom_bits: float
+    near_ties: int = 0
+
+
+@dataclass(frozen=True)
+class TimeConstant:
+    """A time constant as meant and as the integers realise it, s (mean over the population)."""
+
+    where: str
+    field: str
+    meant: float
+    realised: float
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """How far a register can go, in LSB, against its range.
+
+    ``proved`` is True where the bound holds for every input; otherwise it holds as long as at most
+    the stated fraction of the presynaptic neurons fire in every step.
+    """
+
+    where: str
+    register: str
+    bound: float
+    limit: float
+    proved: bool
+    activity: float
+
+    @property
+    def bits(self) -> float:
+        """log2(limit / bound): negative where the bound passes the limit."""
+        return float(np.log2(self.limit / self.bound)) if self.bound > 0 else float("inf")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Everything that lowering changed; ``print(ledger)`` or ``str(ledger)`` for a table."""
+
+    profile: str
+    entries: tuple[Entry, ...] = ()
+    time_constants: tuple[TimeConstant, ...] = ()
+    headroom: tuple[Headroom, ...] = ()
+    scales: tuple[tuple[str, float], ...] = ()
+    notes: tuple[str, ...] = ()
+    approximations: tuple[str, ...] = ()
+
+    @property
+    def clipped(self) -> int:
+        """How many numbers were cut to their range."""
+        return sum(e.clipped for e in self.entries)
+
+    @property
+    def proved(self) -> bool:
+        """True where no register can overflow, whatever the input."""
+        return all(h.proved and h.bound <= h.limit for h in self.headroom)
+
+    def __str__(self) -> str:
+        lines = [f"Ledger for profile {self.profile}"]
+        if self.scales:
+            lines.append("  scale: " + ", ".join(f"{n} 1 LSB = {v:.4g} V" for n, v in self.scales))
+        lines += _table(
+            ("where", "field", "values", "rounded", "clipped", "max error", "rms error", "unit",
+             "head-room"),
+            [(e.where, e.field, str(e.values), str(e.rounded), str(e.clipped),
+              f"{e.max_error:.3g}", f"{e.rms_error:.3g}", e.unit, f"{e.headroom_bits:.2f} bit")
+             for e in self.entries],
+        )  # fmt: skip
+        if self.time_constants:
+            lines += _table(
+                ("where", "time constant", "meant", "realised", "error"),
+                [(t.where, t.field, _ms(t.meant), _ms(t.realised), _percent(t))
+                 for t in self.time_constants],
+            )  # fmt: skip
+        lines += _table(
+            ("where", "register", "can reach", "range", "head-room", "holds"),
+            [(h.where, h.register, f"{h.bound:.0f}", f"{h.limit:.0f}", f"{h.bits:.2f} bit",
+              "for every input" if h.proved else f"while at most {h.activity:.0%} of inputs fire")
+             for h in self.headroom],
+        )  # fmt: skip
+        lines += [f"  approximated: {a}" for a in self.approximations]
+        lines += [f"  note: {n}" for n in self.notes]
+        ties = sum(e.near_ties for e in self.entries)
+        if ties:
+            lines.append(f"  note: {ties} value(s) within 1e-12 of a rounding boundary")
+        return "\n".join(lines)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.5g} ms" if np.isfinite(seconds) else "no leak"
+
+
+def _percent(t: TimeConstant) -> str:
+    if not np.isfinite(t.meant) or t.meant == 0:
+        return "exact" if t.meant == t.realised else "-"
+    return f"{100 * (t.realised / t.meant - 1):+.3f} %"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    if not rows:
+        return []
+    widths = [max(len(r[i]) for r in [head, *rows]) for i in range(len(head))]
+    return ["  " + "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip()
+            for r in [head, *rows]]  # fmt: skip
+
+
+def entry(
+    where: str, field: str, meant: npt.ArrayLike, got: npt.ArrayLike, unit: str,
+    clipped: int = 0, headroom_bits: float = float("inf"), near_ties: int = 0,
+    tolerance: float = 0.0,
+) -> Entry:  # fmt: skip
+    """Build an entry from the meant and the realised values, in the same unit."""
+    a, b = np.asarray(meant, np.float64).ravel(), np.asarray(got, np.float64).ravel()
+    error = np.abs(b - a)
+    finite = error[np.isfinite(error)]
+    return Entry(
+        where, field, int(a.size), int(np.sum(finite > tolerance)), clipped,
+        float(finite.max(initial=0.0)),
+        float(np.sqrt(np.mean(finite**2))) if finite.size else 0.0,
+        unit, headroom_bits, near_ties,
+    )  # fmt: skip

@@ -1,0 +1,173 @@
+"""What a run leaves behind: spikes, traces, overflow events, and where they came from."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import FileFormatError, RangeError
+
+FORMAT = "neuro-lif-recording/1"
+
+
+@dataclass(frozen=True)
+class OverflowEvent:
+    """A kind of overflow that happened in a run.
+
+    Args:
+        where: population or projection.
+        register: what overflowed (``u``, ``v``, ``bias_mant``, ``sum`` ...).
+        kind: ``wrap``, ``wrap_once``, ``sat`` or ``clamp``.
+        operation: index of the operation in the model's list, -1 outside neurons.
+        count: how many values in the whole run.
+        first_step: step of the first (1 is the first step).
+        first_neuron: neuron of the first.
+    """
+
+    where: str
+    register: str
+    kind: str
+    operation: int
+    count: int
+    first_step: int
+    first_neuron: int
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """The result of one run.
+
+    Row ``i`` of every array is step ``i + 1``, which ends at ``(i + 1) * dt``; traces are read at the
+    end of a step, after the reset.
+
+    Args:
+        dt: s.
+        n_steps: number of steps.
+        spikes: population -> ``(n_steps, n)`` or ``(batch, n_steps, n)`` integers.
+        traces: (population, variable) -> array of the same shape; floats in V above v_zero, or
+            integers in LSB.
+        lsb: population -> V per LSB ``(n,)``; empty for a float run.
+        v_zero: population -> V that v = 0 stands for ``(n,)``.
+        events: overflow events, empty where nothing overflowed.
+        provenance: free text facts: engine, profile, versions.
+    """
+
+    dt: float
+    n_steps: int
+    spikes: Mapping[str, npt.NDArray[Any]]
+    traces: Mapping[tuple[str, str], npt.NDArray[Any]] = field(default_factory=dict)
+    lsb: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    v_zero: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    events: tuple[OverflowEvent, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_integer(self) -> bool:
+        """True where the traces are a chip's integers."""
+        return bool(self.lsb)
+
+    def trace(self, population: str, variable: str) -> npt.NDArray[Any]:
+        """Return a recorded trace.
+
+        Raises:
+            RangeError: it was not recorded.
+        """
+        if (population, variable) not in self.traces:
+            known = ", ".join(f"{p}.{v}" for p, v in sorted(self.traces)) or "none"
+            raise RangeError(
+                f"trace {population}.{variable} was not recorded, recorded: {known} "
+                '(add a Probe to the network, or run with record="all")'
+            )
+        return self.traces[population, variable]
+
+    def volts(self, population: str, variable: str = "v") -> npt.NDArray[np.float64]:
+        """Return a trace in volts: ``v`` absolute, ``u`` in V per step."""
+        values = np.asarray(self.trace(population, variable), np.float64)
+        if self.is_integer:
+            values = values * self.lsb[population]
+        return values + self.v_zero[population] if variable == "v" else values
+
+    def spike_times(self, population: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Return (neuron, time in s) of every spike of an unbatched run, in time order."""
+        raster = np.asarray(self.spikes[population])
+        if raster.ndim != 2:
+            raise RangeError("spike_times wants one sample; take one with .sample(k)")
+        step, neuron = np.nonzero(raster)
+        return neuron.astype(np.int64), (step + 1) * self.dt
+
+    def sample(self, k: int) -> Recording:
+        """Return sample ``k`` of a batched run as a recording of its own (no events)."""
+        return Recording(
+            self.dt,
+            self.n_steps,
+            {name: a[k] for name, a in self.spikes.items()},
+            {key: a[k] for key, a in self.traces.items()},
+            self.lsb,
+            self.v_zero,
+            (),
+            self.provenance,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write to an ``.npz`` file; the file appears whole or not at all."""
+        path = Path(path)
+        head = {
+            "format": FORMAT,
+            "dt": self.dt,
+            "n_steps": self.n_steps,
+            "events": [vars(e) for e in self.events],
+            "provenance": dict(self.provenance),
+        }
+        arrays: dict[str, Any] = {f"spikes/{k}": v for k, v in self.spikes.items()}
+        arrays |= {f"trace/{p}/{v}": a for (p, v), a in self.traces.items()}
+        arrays |= {f"lsb/{k}": v for k, v in self.lsb.items()}
+        arrays |= {f"v_zero/{k}": v for k, v in self.v_zero.items()}
+        temporary = path.with_name(path.name + f".{os.getpid()}.part")
+        try:
+            with temporary.open("wb") as stream:
+                np.savez_compressed(stream, head=np.array(json.dumps(head)), **arrays)
+            temporary.replace(path)
+        except OSError as error:
+            raise FileFormatError(f"recording {str(path)!r}: cannot be written: {error}") from None
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @staticmethod
+    def load(path: str | Path) -> Recording:
+        """Read a file written by :meth:`save`.
+
+        Raises:
+            FileFormatError: the file is missing, damaged or not a recording.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                head = json.loads(str(data["head"]))
+                arrays = {k: data[k] for k in data.files if k != "head"}
+        except FileNotFoundError:
+            raise FileFormatError(f"recording {str(path)!r}: no such file") from None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise FileFormatError(f"recording {str(path)!r}: not a recording: {error}") from None
+        if not isinstance(head, dict) or head.get("format") != FORMAT:
+            raise FileFormatError(f"recording {str(path)!r}: format is not {FORMAT}")
+        return Recording(
+            float(head["dt"]),
+            int(head["n_steps"]),
+            _part(arrays, "spikes"),
+            {(k.split("/")[0], k.split("/")[1]): v for k, v in _part(arrays, "trace").items()},
+            _part(arrays, "lsb"),
+            _part(arrays, "v_zero"),
+            tuple(OverflowEvent(**e) for e in head["events"]),
+            head["provenance"],
+        )
+
+
+def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {k[len(prefix) + 1 :]: v for k, v in arrays.items() if k.startswith(prefix + "/")}

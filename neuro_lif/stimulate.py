@@ -1,0 +1,117 @@
+"""Turns the inputs of a run into rasters: what was described, or what the caller hands over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import RangeError
+from .network import Network, SpikeInput
+
+Inputs = Mapping[str, npt.ArrayLike]
+"""Input name -> ``(n_steps, n)`` or ``(batch, n_steps, n)``."""
+
+
+def raster_of(spikes: SpikeInput, dt: float, n_steps: int) -> npt.NDArray[np.int64]:
+    """Return the described spikes as ``(n_steps, n)``: row i counts those in [i dt, (i+1) dt)."""
+    raster = np.zeros((n_steps, spikes.size), np.int64)
+    if spikes.times is None or spikes.indices is None:
+        return raster
+    # the small offset keeps a spike at exactly i*dt in row i
+    rows = np.floor(np.asarray(spikes.times) / dt + 1e-9).astype(np.int64)
+    inside = rows < n_steps
+    np.add.at(raster, (rows[inside], np.asarray(spikes.indices)[inside]), 1)
+    return raster
+
+
+def check_given(given: Inputs | None, known: Mapping[str, int]) -> dict[str, npt.NDArray[Any]]:
+    """Check arrays handed to a run: names, shapes, one batch size and one length.
+
+    Args:
+        given: what the caller gave.
+        known: input name -> width.
+
+    Raises:
+        RangeError: naming the input, what is wrong and what is allowed.
+    """
+    checked: dict[str, npt.NDArray[Any]] = {}
+    for name, value in (given or {}).items():
+        if name not in known:
+            raise RangeError(
+                f"inputs: {name!r} is unknown, allowed: {', '.join(sorted(known)) or 'none'}"
+            )
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf" or not np.all(np.isfinite(array)):
+            raise RangeError(f"inputs[{name!r}]: allowed: finite numbers")
+        if array.ndim not in (2, 3) or array.shape[-1] != known[name]:
+            raise RangeError(
+                f"inputs[{name!r}]: shape {array.shape}, allowed: (n_steps, {known[name]}) "
+                f"or (batch, n_steps, {known[name]})"
+            )
+        checked[name] = array
+    for axis, what in ((-2, "steps"), (0, "samples")):
+        lengths = {n: a.shape[axis] for n, a in checked.items() if axis == -2 or a.ndim == 3}
+        if len(set(lengths.values())) > 1:
+            raise RangeError(f"inputs: different numbers of {what}: {lengths}")
+    return checked
+
+
+def steps_of(n_steps: int | None, given: Mapping[str, npt.NDArray[Any]]) -> int:
+    """Return the length of a run: what was asked for, or the length of the inputs.
+
+    Raises:
+        RangeError: neither is known, or it is not a whole number >= 1.
+    """
+    if n_steps is None:
+        if not given:
+            raise RangeError("n_steps = None, allowed: a whole number >= 1 (no inputs were given)")
+        return next(iter(given.values())).shape[-2]
+    if isinstance(n_steps, bool) or not isinstance(n_steps, (int, np.integer)) or n_steps < 1:
+        raise RangeError(f"n_steps = {n_steps!r}, allowed: a whole number >= 1")
+    longest = max((a.shape[-2] for a in given.values()), default=0)
+    if longest > n_steps:
+        raise RangeError(f"n_steps = {n_steps}, allowed: at least the inputs' {longest} steps")
+    return int(n_steps)
+
+
+def batch_of(given: Mapping[str, npt.NDArray[Any]]) -> int | None:
+    """Return the batch size, or None for an unbatched run."""
+    return next((a.shape[0] for a in given.values() if a.ndim == 3), None)
+
+
+def padded(array: npt.NDArray[Any], batch: int, n_steps: int, dtype: Any) -> npt.NDArray[Any]:
+    """Return ``(batch, n_steps, n)``: repeated over the batch, zeros after the last row."""
+    out = np.zeros((batch, n_steps, array.shape[-1]), dtype)
+    out[:, : array.shape[-2]] = array
+    return out
+
+
+def float_inputs(
+    network: Network, dt: float, n_steps: int, batch: int, given: Mapping[str, npt.NDArray[Any]]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return every input of a float run as ``(batch, n_steps, n)``: spike counts, or A."""
+    out = {}
+    for spikes in network.spike_inputs:
+        rows = given.get(spikes.name, None)
+        rows = raster_of(spikes, dt, n_steps) if rows is None else rows
+        out[spikes.name] = padded(rows, batch, n_steps, np.float64)
+    for current in network.current_inputs:
+        size = network.population(current.population).size
+        rows = given.get(current.name, None)
+        if rows is None:
+            times = np.arange(n_steps) * dt
+            none = np.zeros((n_steps, size))
+            rows = none if current.stimulus is None else current.stimulus.sample(times, size)
+        out[current.name] = padded(rows, batch, n_steps, np.float64)
+    return out
+
+
+def input_sizes(network: Network) -> dict[str, int]:
+    """Return input name -> width."""
+    sizes = {i.name: i.size for i in network.spike_inputs}
+    return sizes | {
+        i.name: network.population(i.population).size for i in network.current_inputs
+    }
