@@ -1,8 +1,10 @@
 """neuro_lif: spiking networks on neuromorphic chips' integers, without the chip."""
 
 from . import stimulus
+from .dequantize import dequantize
 from .discretize import RULES, SteppedNetwork, StepRule, discretize
 from .emulator import run_fixed
+from .encode import encode_current
 from .errors import NeuroLifError
 from .fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from .ledger import Ledger
@@ -20,6 +22,7 @@ from .network import (
     SpikeInput,
 )
 from .profile import HardwareProfile, available_profiles, load_profile
+from .quantize import APPROXIMATIONS, quantize
 from .recording import OverflowEvent, Recording
 from .reference import run_clocked
 from .semantics import run_semantics
@@ -27,6 +30,7 @@ from .semantics import run_semantics
 __version__ = "0.1.0"
 
 __all__ = [
+    "APPROXIMATIONS",
     "IF",
     "LI",
     "LIF",
@@ -52,8 +56,11 @@ __all__ = [
     "StepRule",
     "SteppedNetwork",
     "available_profiles",
+    "dequantize",
     "discretize",
+    "encode_current",
     "load_profile",
+    "quantize",
     "run_clocked",
     "run_fixed",
     "run_semantics",

@@ -74,7 +74,8 @@ class FixedProjection:
         weight_bits: bits kept of the mantissa; None: the profile's default.
         delays: whole steps, scalar or one per stored weight.
         graded: False: any non-zero spike counts 1; True: the spike's value multiplies the weight.
-        latency: steps before the delay counts; None: the profile's.
+        latency: steps before the delay counts; None: the profile's. 0 is allowed from an input, and
+            from a population listed before the target.
     """
 
     name: str
@@ -95,11 +96,9 @@ class FixedProjection:
         if raw.dtype.kind not in "iu" or len(self.weights.shape if is_sparse(self.weights) else raw.shape) != 2:  # fmt: skip
             faults.add(where, "weights", f"{raw.dtype} {raw.shape}", "integers (n_post, n_pre)")
             faults.raise_if_any(RangeError)
+        delays = _in_stored_order(self.weights, self.delays)
         object.__setattr__(self, "weights", frozen_matrix(self.weights, np.int64))
         shape = entries(self.weights).shape
-        delays = self.delays
-        if not is_sparse(delays) and np.ndim(delays) == 2:
-            delays = np.asarray(delays).ravel()
         object.__setattr__(self, "delays", _integers(where, "delays", delays, shape, faults))
         if self.sign_mode is None:
             object.__setattr__(self, "sign_mode", _sign_mode(entries(self.weights)))
@@ -107,6 +106,11 @@ class FixedProjection:
             faults.add(where, "sign_mode", self.sign_mode, ", ".join(SIGN_MODES))
         if not isinstance(self.exponent, (int, np.integer)) or isinstance(self.exponent, bool):
             faults.add(where, "exponent", self.exponent, "a whole number")
+        late = self.latency
+        if late is not None and (not isinstance(late, (int, np.integer)) or late < 0):
+            faults.add(where, "latency", late, "a whole number >= 0, or None")
+        if isinstance(self.delays, np.ndarray) and self.delays.size and self.delays.min() < 0:
+            faults.add(where, "delays", int(self.delays.min()), "whole steps >= 0")
         faults.raise_if_any(RangeError)
 
 
@@ -137,12 +141,16 @@ class DirectInput:
         name: unique.
         population: the target.
         raster: ``(n_steps, n)`` integers, row i acts in step i + 1; None: given at run.
-        scale: physical units per integer (A), for inputs given at run time in A; None: integers.
+        lsb_per_ampere, kept, shift: how :func:`neuro_lif.encode.encode_current` turns amperes into
+            these integers; absent where only integers are meant.
     """
 
     name: str
     population: str
     raster: Any = None
+    lsb_per_ampere: Any = None
+    kept: Any = None
+    shift: int = 0
 
     def __post_init__(self) -> None:
         if self.raster is not None:
@@ -226,7 +234,7 @@ class FixedNetwork:
         Clip, loss of low bits and (where the profile shifts synapse by synapse) the exponent.
         """
         rules = self.profile.weights
-        bits = projection.weight_bits or rules.default_bits
+        bits = rules.default_bits if projection.weight_bits is None else projection.weight_bits
         values = rules.effective(entries(projection.weights), str(projection.sign_mode), bits)
         if rules.exponent_on == "synapse":
             values = shift_rounded(values, projection.exponent, rules.exponent_round)
@@ -250,6 +258,19 @@ def _sign_mode(values: IntArray) -> str:
     if values.size == 0 or values.min() >= 0:
         return "excitatory"
     return "inhibitory" if values.max() <= 0 else "mixed"
+
+
+def _in_stored_order(weights: Any, delays: Any) -> Any:
+    """Return one delay per stored weight, in the order in which the frozen weights are stored."""
+    if is_sparse(delays) or np.ndim(delays) == 0:
+        return delays
+    flat = np.asarray(delays).ravel()
+    if not is_sparse(weights) or flat.shape != weights.data.shape:
+        return flat
+    numbered = weights.copy()
+    numbered.data = np.arange(1, flat.size + 1)
+    order = entries(frozen_matrix(numbered, np.int64)) - 1
+    return flat[order] if order.shape == flat.shape else flat
 
 
 def _integers(where: str, name: str, value: Any, shape: tuple[int, ...], faults: Faults) -> Any:
@@ -314,6 +335,7 @@ def verify(fixed: FixedNetwork) -> Faults:
             if projection.weights.shape != expected:
                 faults.add(where, "weights", f"shape {projection.weights.shape}",
                            f"shape (n_post, n_pre) = {expected}")  # fmt: skip
+            _check_latency(fixed, projection, faults)
         _check_projection(fixed, projection, faults)
     for direct in fixed.directs:
         if direct.population not in sizes:
@@ -356,9 +378,10 @@ def _check_population(fixed: FixedNetwork, population: FixedPopulation, faults: 
 def _check_projection(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -> None:
     where, rules, routing = f"projection {p.name!r}", fixed.profile.weights, fixed.profile.routing
     bits = p.weight_bits if p.weight_bits is not None else rules.default_bits
-    if not 1 <= bits <= rules.mantissa_bits:
+    if not isinstance(bits, (int, np.integer)):
         faults.add(where, "weight_bits", bits, f"1..{rules.mantissa_bits}")
-        return
+    elif fixed.enforce_ranges:
+        _check_span(where, "weight_bits", bits, (1, rules.mantissa_bits), faults)
     if not fixed.enforce_ranges:
         return
     _check_span(where, "exponent", p.exponent, (rules.exponent_lo, rules.exponent_hi), faults)
@@ -367,6 +390,15 @@ def _check_projection(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -
     _check_span(where, "weights", values, rules.mode_range(str(p.sign_mode)), faults)
     if p.graded and routing.payload_bits == 0:
         faults.add(where, "graded", True, "False: this profile has no graded spikes")
+
+
+def _check_latency(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -> None:
+    order = [population.name for population in fixed.populations]
+    if p.pre not in order or order.index(p.pre) < order.index(p.post):
+        return
+    if fixed.latency(p) + int(np.min(p.delays, initial=0)) < 1:
+        faults.add(f"projection {p.name!r}", "latency", fixed.latency(p),
+                   "at least 1 (0 from an input, or from a population listed before the target)")  # fmt: skip
 
 
 def _check_span(

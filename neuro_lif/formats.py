@@ -123,9 +123,13 @@ def near_tie(x: npt.ArrayLike, within: float = 1e-12) -> npt.NDArray[np.bool_]:
 
 
 def drop_low_bits(w: IntArray, k: int, rounding: str) -> IntArray:
-    """Clear the ``k`` lowest bits: ``floor``, ``rtz`` (toward zero) or ``nearest_even``."""
-    if k == 0:
-        return w
+    """Clear the ``k`` lowest bits: ``floor``, ``rtz`` (toward zero) or ``nearest_even``.
+
+    A negative ``k`` (more weight bits than the chip has, ranges not enforced) clears every bit, as a
+    negative shift count does in the peer.
+    """
+    if k <= 0:
+        return w if k == 0 else np.zeros_like(w)
     if rounding == "nearest_even":
         return nearest(w / (1 << k)) << k
     return round_shift_array(w, k, rounding) << k

@@ -7,7 +7,7 @@ resistances in ohm, capacitances in F, conductances in S.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -59,7 +59,6 @@ class LIF:
 
     def __post_init__(self) -> None:
         _set_defaults(self, v_reset=self.v_rest, v_init=self.v_rest)
-        _check_neuron(self, positive=("tau_m", "resistance"))
 
     @classmethod
     def from_conductance(
@@ -108,7 +107,6 @@ class IF:
 
     def __post_init__(self) -> None:
         _set_defaults(self, v_init=self.v_reset)
-        _check_neuron(self, positive=("capacitance",))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +129,6 @@ class LI:
 
     def __post_init__(self) -> None:
         _set_defaults(self, v_init=self.v_rest)
-        _check_neuron(self, positive=("tau_m", "resistance"))
 
 
 Neuron = LIF | IF | LI
@@ -158,16 +155,6 @@ class Exponential:
 
     tau: float
     norm: Literal["peak", "area", "psp"] = "peak"
-
-    def __post_init__(self) -> None:
-        faults = Faults()
-        tau = _number_array("Exponential", "tau", self.tau, faults)
-        if tau is not None and (tau.ndim != 0 or not tau > 0):
-            faults.add("Exponential", "tau", self.tau, "one time constant > 0 s")
-        if self.norm not in ("peak", "area", "psp"):
-            faults.add("Exponential", "norm", self.norm, '"peak", "area" or "psp"')
-        faults.raise_if_any(NetworkError)
-        object.__setattr__(self, "tau", float(self.tau))
 
 
 Synapse = Delta | Exponential
@@ -198,10 +185,8 @@ class Population:
         if not isinstance(self.neuron, (LIF, IF, LI)):
             faults.add(where, "neuron", self.neuron, "LIF, IF or LI")
         elif not faults.lines:
-            for name, value in vars(self.neuron).items():
-                shape = np.shape(value)
-                if name != "reset" and shape not in ((), (self.size,)):
-                    faults.add(where, name, shape, f"a scalar or shape ({self.size},)")
+            checked = _checked_neuron(where, self.neuron, self.size, faults)
+            object.__setattr__(self, "neuron", checked)
         faults.raise_if_any(NetworkError)
 
 
@@ -232,6 +217,8 @@ class Projection:
         _check_name(where, self.name, faults)
         if not isinstance(self.synapse, (Delta, Exponential)):
             faults.add(where, "synapse", self.synapse, "Delta() or Exponential(tau)")
+        elif isinstance(self.synapse, Exponential):
+            _check_exponential(where, self.synapse, faults)
         weights = _matrix(where, "weights", self.weights, faults)
         if weights is not None:
             object.__setattr__(self, "weights", weights)
@@ -471,38 +458,38 @@ def _set_defaults(neuron: Any, **defaults: Any) -> None:
             object.__setattr__(neuron, name, value)
 
 
-def _check_neuron(neuron: Any, positive: tuple[str, ...]) -> None:
-    kind = type(neuron).__name__
-    faults = Faults()
-    for name, value in list(vars(neuron).items()):
+def _checked_neuron(where: str, neuron: Neuron, size: int, faults: Faults) -> Neuron:
+    """Return the neuron with read-only float64 arrays, after noting every fault."""
+    values: dict[str, Any] = {}
+    for name, value in vars(neuron).items():
         if name == "reset":
             continue
-        array = _number_array(kind, name, value, faults)
+        array = _number_array(where, name, value, faults)
         if array is None:
             continue
-        if array.ndim > 1:
-            faults.add(kind, name, f"shape {array.shape}", "a scalar or one axis (size,)")
-        if name in positive and not np.all(array > 0):
-            faults.add(kind, name, value, "> 0")
+        if array.shape not in ((), (size,)):
+            faults.add(where, name, f"shape {array.shape}", f"a scalar or shape ({size},)")
+            continue
+        if name in ("tau_m", "resistance", "capacitance") and not np.all(array > 0):
+            faults.add(where, name, value, "> 0")
         if name == "t_refractory" and not np.all(array >= 0):
-            faults.add(kind, name, value, ">= 0 s")
-        object.__setattr__(neuron, name, array)
-    if not faults.lines and hasattr(neuron, "v_threshold"):
-        _check_threshold(kind, neuron, faults)
-    faults.raise_if_any(NetworkError)
+            faults.add(where, name, value, ">= 0 s")
+        values[name] = array
+    if not isinstance(neuron, LI):
+        if neuron.reset not in RESETS:
+            faults.add(where, "reset", neuron.reset, '"value" or "subtract"')
+        threshold, reset = values.get("v_threshold"), values.get("v_reset")
+        if threshold is not None and reset is not None and not np.all(threshold > reset):
+            faults.add(where, "v_threshold", neuron.v_threshold, f"above v_reset = {reset}")
+    return neuron if faults.lines else replace(neuron, **values)
 
 
-def _check_threshold(kind: str, neuron: Any, faults: Faults) -> None:
-    if neuron.reset not in RESETS:
-        faults.add(kind, "reset", neuron.reset, '"value" or "subtract"')
-    try:
-        above = np.all(neuron.v_threshold > neuron.v_reset)
-    except ValueError:
-        shapes = f"{neuron.v_threshold.shape} and {neuron.v_reset.shape}"
-        faults.add(kind, "v_threshold and v_reset", shapes, "one size")
-        return
-    if not above:
-        faults.add(kind, "v_threshold", neuron.v_threshold, f"above v_reset = {neuron.v_reset}")
+def _check_exponential(where: str, synapse: Exponential, faults: Faults) -> None:
+    tau = _number_array(where, "synapse.tau", synapse.tau, faults)
+    if tau is not None and (tau.ndim != 0 or not tau > 0):
+        faults.add(where, "synapse.tau", synapse.tau, "one time constant > 0 s")
+    if synapse.norm not in ("peak", "area", "psp"):
+        faults.add(where, "synapse.norm", synapse.norm, '"peak", "area" or "psp"')
 
 
 def _number_array(where: str, name: str, value: Any, faults: Faults) -> Any:

@@ -64,12 +64,14 @@ def neuron_step(
         elif kind == "set":
             state[op["reg"]] = value(op["value"])
         elif kind == "clamp":
-            limits = (("sat", value(op["lo"]), value(op["hi"])),)
-            state[op["reg"]] = value.bounded(state[op["reg"]], limits, op["reg"], "clamp")
+            clamped = min(max(state[op["reg"]], value(op["lo"])), value(op["hi"]))
+            if clamped != state[op["reg"]]:
+                on_event(index, op["reg"], "clamp")
+            state[op["reg"]] = clamped
         elif kind == "floor":
             _floor(op, state, value)
         elif kind == "fire":
-            emitted = _fire(op, state, value)
+            emitted += _fire(op, state, value)
         elif kind == "if_ref":
             branch = op["then"] if state["ref"] > 0 else op["else"]
             emitted += neuron_step(branch, params, state, ports, on_event)
@@ -94,11 +96,11 @@ class _Reader:
             return operand
         return self.params[operand] if operand in self.params else self.state[operand]
 
-    def bounded(self, x: int, rules: Any, name: str, kind: str = "") -> int:
+    def bounded(self, x: int, rules: Any, name: str) -> int:
         for mode, lo, hi in rules:
             bounded = overflow(x, mode, lo, hi)
             if bounded != x:
-                self.on_event(self.index, name, kind or mode)
+                self.on_event(self.index, name, mode)
             x = bounded
         return x
 
@@ -161,13 +163,27 @@ class _Counter:
     found: dict[tuple[str, str, str, int], list[int]] = field(default_factory=dict)
 
     def add(self, where: str, operation: int, register: str, kind: str, neuron: int) -> None:
-        first = self.found.setdefault((where, register, kind, operation), [0, self.step, neuron])
-        first[0] += 1
+        entry = self.found.setdefault((where, register, kind, operation), [0, self.step, neuron])
+        entry[0] += 1
+        if entry[1] == self.step:
+            entry[2] = min(entry[2], neuron)
 
     def events(self) -> tuple[OverflowEvent, ...]:
-        return tuple(
-            OverflowEvent(w, r, k, o, *numbers) for (w, r, k, o), numbers in self.found.items()
-        )
+        return events_of(self.found)
+
+
+def events_of(
+    found: Mapping[tuple[str, str, str, int], list[int]],
+) -> tuple[OverflowEvent, ...]:
+    """Return counted overflows, the earliest first; ``first_neuron`` is the lowest of that step.
+
+    Args:
+        found: (where, register, kind, operation) -> [count, first step, first neuron].
+    """
+    events = (OverflowEvent(w, r, k, o, *numbers) for (w, r, k, o), numbers in found.items())
+    return tuple(
+        sorted(events, key=lambda e: (e.first_step, e.where, e.operation, e.register, e.kind))
+    )
 
 
 def run_semantics(
@@ -249,10 +265,12 @@ class _Machine:
         for p in self.fixed.projections:
             if p.pre in sources:
                 self._send(p, t, feeds[p.pre])
-        emitted = {p.name: self._population(p.name, t, feeds) for p in self.fixed.populations}
-        for p in self.fixed.projections:
-            if p.pre not in sources:
-                self._send(p, t, emitted[p.pre])
+        emitted = {}
+        for population in self.fixed.populations:
+            emitted[population.name] = self._population(population.name, t, feeds)
+            for p in self.fixed.projections:
+                if p.pre == population.name:
+                    self._send(p, t, emitted[p.pre])
         return emitted
 
     def _population(self, name: str, t: int, feeds: Mapping[str, list[int]]) -> list[int]:

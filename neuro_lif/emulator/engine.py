@@ -14,7 +14,7 @@ from ..fixed import FixedNetwork, FixedProjection
 from ..formats import overflow_array, shift_array
 from ..recording import OverflowEvent, Recording
 from ..reference.clocked import Progress, wanted_traces
-from ..semantics import input_rows, register_of
+from ..semantics import events_of, input_rows, register_of
 from ..stimulate import Inputs, batch_of, check_given, steps_of
 from .oplist import OpList
 
@@ -30,16 +30,17 @@ class _Events:
 
     def listener(self, where: str) -> Callable[[int, str, str, Array], None]:
         def told(index: int, register: str, kind: str, mask: Array) -> None:
-            key = (where, register, kind, index)
-            if key not in self.found:
-                neuron = int(np.flatnonzero(mask)[0]) % mask.shape[-1]
-                self.found[key] = [0, self.step, neuron]
-            self.found[key][0] += int(mask.sum())
+            neurons = mask.reshape(-1, mask.shape[-1]).any(axis=0)
+            lowest = int(np.flatnonzero(neurons)[0])
+            entry = self.found.setdefault((where, register, kind, index), [0, self.step, lowest])
+            entry[0] += int(mask.sum())
+            if entry[1] == self.step:
+                entry[2] = min(entry[2], lowest)
 
         return told
 
     def events(self) -> tuple[OverflowEvent, ...]:
-        return tuple(OverflowEvent(w, r, k, o, *n) for (w, r, k, o), n in self.found.items())
+        return events_of(self.found)
 
 
 class Emulator:
@@ -98,12 +99,12 @@ class Emulator:
         for p, carrier in self.carriers:
             if p.pre in self._sources and p.pre in feeds:
                 carrier.emit(self.t, _payload(p, feeds[p.pre]))
-        spikes = {
-            name: neurons.step(self._input(name, feeds)) for name, neurons in self.neurons.items()
-        }
-        for p, carrier in self.carriers:
-            if p.pre not in self._sources:
-                carrier.emit(self.t, _payload(p, spikes[p.pre]))
+        spikes = {}
+        for name, neurons in self.neurons.items():
+            spikes[name] = neurons.step(self._input(name, feeds))
+            for p, carrier in self.carriers:
+                if p.pre == name:
+                    carrier.emit(self.t, _payload(p, spikes[name]))
         return spikes
 
     def _input(self, name: str, feeds: dict[str, Array]) -> Array:

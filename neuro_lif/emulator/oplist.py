@@ -69,7 +69,7 @@ class OpList:
             bounded = overflow_array(x, mode, lo, hi)
             changed = bounded != x
             if where is not None:
-                changed &= where
+                changed = changed & where
             if changed.any():
                 self.on_event(index, name, kind or mode, changed)
             x = bounded
@@ -83,7 +83,8 @@ class OpList:
     # ---- the operations
 
     def _acc(self, i: int, op: Any, ports: Any, where: Mask | None) -> None:
-        total = self._bound(ports[op["port"]], op["sum_ovf"], i, "sum", where)
+        arriving = ports.get(op["port"], np.zeros_like(self.state[op["reg"]]))
+        total = self._bound(arriving, op["sum_ovf"], i, "sum", where)
         total = shift_array(total, self._value(op["shift"]))
         total = self._bound(total, op["shift_ovf"], i, "sum", where)
         result = self._bound(self.state[op["reg"]] + total, op["ovf"], i, op["reg"], where)

@@ -1,0 +1,118 @@
+"""Checks the description types share; each notes its faults, so one report can hold them all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .arrays import FloatArray, entries, frozen, frozen_matrix, is_sparse
+from .errors import Faults
+
+
+def check_name(where: str, name: object, faults: Faults) -> None:
+    """Note a fault unless ``name`` can name a part of a network."""
+    if not isinstance(name, str) or not name.isidentifier():
+        faults.add(where, "name", name, "letters, digits and _, not starting with a digit")
+
+
+def check_link(where: str, name: str, value: object, faults: Faults) -> None:
+    """Note a fault unless ``value`` is a text, so that it can be looked up as a name."""
+    if not isinstance(value, str):
+        faults.add(where, name, value, "the name of another part of the network")
+
+
+def check_size(where: str, size: object, faults: Faults) -> None:
+    """Note a fault unless ``size`` is a whole number >= 1."""
+    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+        faults.add(where, "size", size, "a whole number >= 1")
+
+
+def check_unique(names: list[str], what: str, faults: Faults) -> None:
+    """Note a fault for every name that is used more than once."""
+    for name in sorted({n for n in names if names.count(n) > 1}):
+        faults.add("network", what, name, "a name used once")
+
+
+def one_of(known: dict[str, int]) -> str:
+    """Return what is allowed where one of the ``known`` names is."""
+    return "one of " + ", ".join(sorted(known)) if known else "(nothing is defined)"
+
+
+def is_real(value: object) -> bool:
+    """Tell whether ``value`` is a real number or a regular array of them (no text, no truths)."""
+    if isinstance(value, str):  # numpy would read "1" as a number
+        return False
+    try:
+        return np.asarray(value).dtype.kind in "iuf"
+    except ValueError:  # rows of different lengths
+        return False
+
+
+def number_array(where: str, name: str, value: Any, faults: Faults) -> FloatArray | None:
+    """Return a read-only float64 array, or None after noting the fault."""
+    if not is_real(value):
+        faults.add(where, name, value, "a real number or an array of them")
+        return None
+    array: FloatArray = frozen(value, np.float64)
+    if not np.all(np.isfinite(array)):
+        faults.add(where, name, value, "finite numbers (no NaN, no infinity)")
+        return None
+    return array
+
+
+def check_matrix(where: str, name: str, value: Any, faults: Faults) -> Any:
+    """Return a read-only float64 matrix, dense or CSR, or None after noting the fault."""
+    if np.ndim(value) != 2 and is_real(value):
+        faults.add(where, name, f"shape {np.shape(value)}", "shape (n_post, n_pre)")
+        return None
+    if not is_sparse(value):
+        return number_array(where, name, value, faults)
+    if len(value.shape) != 2:
+        faults.add(where, name, f"shape {value.shape}", "shape (n_post, n_pre)")
+        return None
+    try:
+        # a copy, since the check prunes; and in full, since a bad index would read foreign memory
+        csr = value.tocsr(copy=True)
+        csr.check_format(full_check=True)
+    except (ValueError, TypeError) as error:
+        faults.add(where, name, "a sparse matrix", f"a consistent one: {error}")
+        return None
+    if number_array(where, name, csr.data, faults) is None:
+        return None
+    matrix = frozen_matrix(csr, np.float64)
+    # duplicates were summed, which may have left the range of a float
+    return matrix if number_array(where, name, matrix.data, faults) is not None else None
+
+
+def check_delays(where: str, delay: Any, weights: Any, faults: Faults) -> FloatArray | None:
+    """Return delays as a scalar array or one value per stored weight; None after a fault."""
+    if is_sparse(delay):
+        delay = _delays_like(delay, weights)
+        if delay is None:
+            faults.add(where, "delay", "a sparse matrix", "the same structure as the weights",
+                       "store explicit zeros for synapses without delay")  # fmt: skip
+            return None
+    array = number_array(where, "delay", delay, faults)
+    if array is None:
+        return None
+    if not np.all(array >= 0):
+        faults.add(where, "delay", float(array.min()), "delays >= 0 s")
+        return None
+    count = entries(weights).shape
+    matrix = count if is_sparse(weights) else weights.shape
+    # the flat form is what a Projection holds, so a copy of one can be built from its fields
+    if array.shape not in [(), count, matrix]:
+        faults.add(where, "delay", f"shape {array.shape}",
+                   f"a scalar or one per synapse, shape {matrix}")  # fmt: skip
+        return None
+    return array if array.ndim == 0 else frozen(array.ravel())
+
+
+def _delays_like(delay: Any, weights: Any) -> Any:
+    """Return the stored delays where their structure is that of the weights, else None."""
+    if not is_sparse(weights) or delay.shape != weights.shape:
+        return None
+    delays = frozen_matrix(delay, np.float64)
+    same = np.array_equal(delays.indices, weights.indices)
+    return delays.data if same and np.array_equal(delays.indptr, weights.indptr) else None

@@ -1,0 +1,186 @@
+"""Reads a profile's operations as a LIF: which parameter codes the leak, the threshold, the bias.
+
+Structure comes from the operations, timing from running them: nothing here knows a chip by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .arrays import FloatArray, IntArray
+from .errors import LoweringError
+from .formats import nearest
+from .numerics import walk
+from .profile import HardwareProfile
+from .semantics import neuron_step
+
+FAR = 2.0**62
+"""Stands for: no limit."""
+
+
+@dataclass(frozen=True)
+class DecayCode:
+    """How one register's decay is coded: factor kept = ``1 - (d + offset) / 2**k``, or ``d / 2**k``."""
+
+    param: str
+    kind: str
+    k: int
+    offset: int
+    lo: int
+    hi: int
+
+    def encode(self, loss: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Return (code, unrounded code) for the share lost per step."""
+        unit = 2.0**self.k
+        real = (1.0 - loss) * unit if self.kind == "mult_by" else loss * unit - self.offset
+        return np.clip(nearest(real), self.lo, self.hi), real
+
+    def loss(self, code: IntArray) -> FloatArray:
+        """Return the share lost per step that ``code`` gives."""
+        unit = 2.0**self.k
+        kept = code / unit if self.kind == "mult_by" else 1.0 - (code + self.offset) / unit
+        return np.asarray(1.0 - kept)
+
+
+@dataclass(frozen=True)
+class LifForm:
+    """One neuron model seen as a LIF.
+
+    Args:
+        model: its name in the profile.
+        decay_v, decay_u: the coded decays; None where the register does not decay.
+        in_shift: left shift from the synaptic sum to the voltage register.
+        bias_mant, bias_exp: parameters of the bias, or None.
+        threshold: parameter of the threshold, ``thr_shift`` its left shift.
+        compare: ``>`` or ``>=``.
+        reset: ``value``, ``subtract`` or ``none``.
+        refractory: parameter of the refractory counter, or None; v is held for
+            ``parameter - ref_extra`` steps.
+        v_span, u_span: what the registers hold; ``sum_limit`` the largest synaptic sum, in v LSB.
+    """
+
+    model: str
+    decay_v: DecayCode | None
+    decay_u: DecayCode | None
+    in_shift: int
+    bias_mant: str | None
+    bias_exp: str | None
+    threshold: str
+    thr_shift: int
+    compare: str
+    reset: str
+    refractory: str | None
+    ref_extra: int
+    v_span: tuple[int, int]
+    u_span: tuple[int, int]
+    sum_limit: float
+
+
+def lif_form(profile: HardwareProfile, model: str) -> LifForm:
+    """Read a neuron model as a LIF.
+
+    Raises:
+        LoweringError: the model is not a LIF we can lower to; says what is missing.
+    """
+    spec = profile.model(model)
+    ops = walk(profile.ops(model))
+    where = f"profile {profile.name}, model {model}"
+    fire = next((o for o in ops if o["op"] == "fire" and o["reg"] == spec.voltage), None)
+    if fire is None or not isinstance(fire["thr"], str):
+        raise LoweringError(f"{where}: no threshold parameter on register {spec.voltage}")
+    current = spec.current or spec.voltage
+    bias = next((o for o in ops if o["op"] == "add" and o["src"] in profile.params), None)
+    form = LifForm(
+        model=model,
+        decay_v=_decay(profile, ops, spec.voltage, where),
+        decay_u=None if current == spec.voltage else _decay(profile, ops, current, where),
+        in_shift=0,
+        bias_mant=None if bias is None else str(bias["src"]),
+        bias_exp=bias["shift"] if bias and isinstance(bias["shift"], str) else None,
+        threshold=fire["thr"],
+        thr_shift=fire["thr_shift"],
+        compare=fire["cmp"],
+        reset=fire["reset"],
+        refractory=fire["ref"] if isinstance(fire["ref"], str) else None,
+        ref_extra=0,
+        v_span=profile.register_ranges[spec.voltage],
+        u_span=profile.register_ranges[current],
+        sum_limit=FAR,
+    )
+    return _probe(profile, form, where)
+
+
+def _decay(profile: HardwareProfile, ops: Any, register: str, where: str) -> DecayCode | None:
+    op = next((o for o in ops if o["op"] == "decay" and o["reg"] == register), None)
+    if op is None:
+        return None
+    if op["kind"] not in ("mult_keep", "mult_step", "mult_by") or not isinstance(op["d"], str):
+        raise LoweringError(
+            f"{where}: register {register} decays by {op['kind']!r}; quantize knows multiplicative "
+            "decays (mult_keep, mult_step, mult_by) with a parameter"
+        )
+    lo, hi = profile.params[op["d"]].span
+    top = 2 ** op["k"] - (0 if op["kind"] == "mult_by" else op["offset"])
+    return DecayCode(op["d"], op["kind"], op["k"], op["offset"], lo, min(hi, top))
+
+
+def _probe(profile: HardwareProfile, form: LifForm, where: str) -> LifForm:
+    """Run the operations to learn the input shift, the sum's limit and the refractory count."""
+    changes: dict[str, Any] = {}
+    first = _response(profile, form, 1)
+    if first <= 0 or first & (first - 1):
+        raise LoweringError(
+            f"{where}: one unit of synaptic input moves v by {first} in its own step; quantize "
+            "lowers to models that add a power of two of the new input"
+        )
+    changes["in_shift"] = first.bit_length() - 1
+    changes["sum_limit"] = float(_sum_limit(profile, form) << changes["in_shift"])
+    if form.refractory is not None:
+        changes["ref_extra"] = _ref_extra(profile, form)
+    return LifForm(**{**vars(form), **changes})
+
+
+def _quiet(profile: HardwareProfile, form: LifForm) -> dict[str, int]:
+    """Return parameters of a neuron that neither leaks (as far as possible) nor fires."""
+    params = {name: p.default for name, p in profile.params.items()}
+    params[form.threshold] = profile.params[form.threshold].span[1]
+    for code in (form.decay_v, form.decay_u):
+        if code is not None:
+            params[code.param] = code.hi if code.kind == "mult_by" else code.lo
+    return params
+
+
+def _response(profile: HardwareProfile, form: LifForm, unit: int) -> int:
+    state = {r: 0 for r in profile.registers} | {"ref": 0}
+    neuron_step(profile.ops(form.model), _quiet(profile, form), state, {"in": unit})
+    return state[profile.model(form.model).voltage]
+
+
+def _sum_limit(profile: HardwareProfile, form: LifForm) -> int:
+    """Return the largest power of two, less one, that one step's input may sum to unharmed."""
+    for bits in range(40, 0, -1):
+        found: list[str] = []
+        state = {r: 0 for r in profile.registers} | {"ref": 0}
+        neuron_step(profile.ops(form.model), _quiet(profile, form), state,
+                    {"in": 2**bits - 1}, lambda _i, register, _k: found.append(register))  # fmt: skip
+        if not found:
+            return 2**bits - 1
+    return 1
+
+
+def _ref_extra(profile: HardwareProfile, form: LifForm) -> int:
+    """Return the refractory parameter minus the steps v is really held."""
+    params = _quiet(profile, form)
+    value = profile.params[str(form.refractory)].span[0] + 4
+    params |= {form.threshold: 0, str(form.refractory): value}
+    voltage = profile.model(form.model).voltage
+    state = {r: 0 for r in profile.registers} | {"ref": 0, voltage: 4}
+    ops = profile.ops(form.model)
+    times = []
+    for t in range(3 * value + 8):
+        if neuron_step(ops, params, state, {"in": 4}):
+            times.append(t)
+    return value - (times[1] - times[0] - 1)
