@@ -1,0 +1,68 @@
+# Everything runs from environments that the targets create themselves: nothing is to be
+# installed by hand but a Python (3.10, else 3.11-3.13). PYTHON=/path/to/python overrides
+# the choice.
+
+BASH := bash
+PY := .venv/bin/python
+# Run the tests in at most two processes; `make test XDIST=` runs them in one.
+XDIST ?= -n auto --maxprocesses 2
+PYTEST_ARGS ?=
+PYTEST = -m pytest -q -rs $(XDIST) $(PYTEST_ARGS)
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo lint test test-new verify lava-env lava-ready new-env lock upgrade dist clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Create or refresh .venv (quick if it is up to date)
+	@$(BASH) scripts/setup_venv.sh main
+
+demo: setup ## Run the demonstration
+	@$(BASH) scripts/with_lava.sh .venv/bin/neuro-lif demo
+
+lint: setup ## Check style (ruff) and types (mypy)
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	$(PY) -m mypy
+
+test: lint lava-ready ## Check style and types, then run the tests
+	$(BASH) scripts/with_lava.sh $(PY) $(PYTEST)
+
+test-new: lava-ready new-env ## Run the tests on the newest Python (3.11-3.13) with numpy 2
+	$(BASH) scripts/with_lava.sh .venv-new/bin/python $(PYTEST)
+
+verify: lava-ready ## Run the long differential tests
+	$(BASH) scripts/with_lava.sh $(PY) $(PYTEST) -m verify tests
+
+lava-env: ## Create .venv-lava: Python 3.10 with Lava, for a newer Python to call
+	@$(BASH) scripts/setup_venv.sh lava
+
+# .venv has Lava itself when it is Python 3.10; else Lava comes from .venv-lava, if it can
+# be made. Without either, the tests that need Lava say so and are skipped.
+lava-ready: setup
+	@if [ ! -x .venv/bin/python3.10 ]; then \
+	    if $(BASH) scripts/find_python.sh 3.10 >/dev/null; then \
+	        $(BASH) scripts/setup_venv.sh lava; \
+	    else \
+	        echo "note: no Python 3.10, so there is no Lava: its tests are skipped"; \
+	    fi; \
+	fi
+
+new-env:
+	@$(BASH) scripts/setup_venv.sh new
+
+lock: ## Write the lock files again, keeping the pins that still fit (needs uv)
+	@$(BASH) scripts/lock.sh
+
+upgrade: ## Write the lock files again with the newest versions (needs uv)
+	@$(BASH) scripts/lock.sh --upgrade
+
+dist: setup ## Build the sdist and the wheel into dist/
+	$(PY) -m hatchling build
+
+clean: ## Remove the environments, caches and build products
+	rm -rf .venv .venv-new .venv-lava build dist neuro_lif_demo
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Create or refresh one of the project's virtual environments; do nothing if it is up to date.
+#
+#   setup_venv.sh main    .venv       the Python of .python-version, else the newest of 3.11-3.13
+#   setup_venv.sh new     .venv-new   the newest of Python 3.11-3.13
+#   setup_venv.sh lava    .venv-lava  Python 3.10 with Lava alone, for newer Pythons to call
+#
+# PYTHON=/path/to/python in the environment overrides the choice for `main`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Settings that would make pip or Python look or write outside the new environment.
+unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_USER
+
+fail() { echo "error: $*" >&2; exit 1; }
+find_python() { bash scripts/find_python.sh "$@"; }
+
+case "${1:-}" in
+main)
+    venv=.venv
+    if [ -n "${PYTHON:-}" ]; then
+        python=$(command -v "$PYTHON") || fail "PYTHON=$PYTHON is not there"
+    else
+        python=$(find_python "$(cat .python-version)" 3.13 3.12 3.11 3.10) ||
+            fail "no working Python 3.10-3.13 (with its venv module) was found; install one, or call make with PYTHON=/path/to/python"
+    fi ;;
+new)
+    venv=.venv-new
+    python=$(find_python 3.13 3.12 3.11) || fail "no working Python 3.11-3.13 was found" ;;
+lava)
+    venv=.venv-lava
+    python=$(find_python 3.10) || fail "Lava needs Python 3.10, and none was found" ;;
+*)
+    fail "usage: $0 main|new|lava" ;;
+esac
+
+version=$("$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])') ||
+    fail "$python does not run"
+case "$1/$version" in
+lava/3.10) lock=requirements/lock-lava-py310.txt ;;
+*/3.10) lock=requirements/lock-py310.txt ;;
+*/3.11 | */3.12 | */3.13) lock=requirements/lock-py311plus.txt ;;
+*) fail "$python is Python $version, but 3.10-3.13 is needed" ;;
+esac
+
+# Two stamps, each removed before its step and written after it, so that a step that was
+# killed is done again. A stamp holds all that its step depends on; the folder is in it
+# because an environment does not survive being moved. The pinned packages take a minute,
+# the package itself a second: a change of pyproject.toml repeats the second step only.
+deps_stamp="$PWD $python $(cksum "$lock")"
+self_stamp="$deps_stamp $(cksum pyproject.toml)"
+holds() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
+
+if ! holds "$venv/deps.stamp" "$deps_stamp" || ! "$venv/bin/python" -c '' 2>/dev/null; then
+    echo "setting up $venv: Python $version, $lock (takes a minute or two)"
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+    # The lock is complete, so pip has nothing to resolve; every file is checked by its hash.
+    # Quiet but for errors: this often is the first thing that a visitor sees.
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
+        --require-hashes --no-deps --only-binary :all: -r "$lock"
+    "$venv/bin/python" -m pip check --disable-pip-version-check >/dev/null ||
+        fail "$lock is not consistent (run: $venv/bin/python -m pip check)"
+    echo "$deps_stamp" >"$venv/deps.stamp"
+fi
+
+if [ "$1" != lava ] && ! holds "$venv/self.stamp" "$self_stamp"; then
+    echo "installing neuro-lif (editable) into $venv"
+    rm -f "$venv/self.stamp"
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
+        --no-deps --no-build-isolation -e .
+    echo "$self_stamp" >"$venv/self.stamp"
+fi
