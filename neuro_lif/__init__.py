@@ -1,13 +1,14 @@
 """neuro_lif: spiking networks on neuromorphic chips' integers, without the chip."""
 
 from . import stimulus
+from .compare import Comparison, compare
 from .dequantize import dequantize
 from .discretize import RULES, SteppedNetwork, StepRule, discretize
 from .emulator import run_fixed
-from .encode import encode_current
 from .errors import NeuroLifError
 from .fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from .ledger import Ledger
+from .lower.encode import encode_current
 from .network import (
     IF,
     LI,
@@ -35,6 +36,7 @@ __all__ = [
     "LI",
     "LIF",
     "RULES",
+    "Comparison",
     "CurrentInput",
     "Delta",
     "DirectInput",
@@ -56,6 +58,7 @@ __all__ = [
     "StepRule",
     "SteppedNetwork",
     "available_profiles",
+    "compare",
     "dequantize",
     "discretize",
     "encode_current",

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from .arrays import entries, frozen, with_entries
+from .arrays import FloatArray, IntArray, entries, frozen, with_entries
 from .discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
 from .fixed import FixedNetwork, FixedProjection
-from .lowering import DecayCode, lif_form
+from .lower.form import DecayCode, lif_form
 
 
 def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
@@ -31,8 +31,13 @@ def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
     )
     rule = replace(stepped.rule, compare=compare)  # type: ignore[arg-type]
     note = f"parameters rounded for {fixed.profile.name}"
-    return replace(stepped, rule=rule, populations=populations, projections=projections,
-                   notes=(*stepped.notes, note))  # fmt: skip
+    return replace(
+        stepped,
+        rule=rule,
+        populations=populations,
+        projections=projections,
+        notes=(*stepped.notes, note),
+    )
 
 
 def _population(fixed: FixedNetwork, p: SteppedPopulation) -> SteppedPopulation:
@@ -63,13 +68,11 @@ def _population(fixed: FixedNetwork, p: SteppedPopulation) -> SteppedPopulation:
     )
 
 
-def _loss(code: DecayCode | None, params: dict[str, np.ndarray]) -> np.ndarray:
+def _loss(code: DecayCode | None, params: dict[str, IntArray]) -> FloatArray:
     return np.zeros(1) if code is None else code.loss(params[code.param])
 
 
-def _projection(
-    fixed: FixedNetwork, q: FixedProjection, p: SteppedProjection
-) -> SteppedProjection:
+def _projection(fixed: FixedNetwork, q: FixedProjection, p: SteppedProjection) -> SteppedProjection:
     population = fixed.population(q.post)
     form = lif_form(fixed.profile, population.model)
     effective = fixed.effective_weights(q)

@@ -85,7 +85,9 @@ def run_clocked(
     neurons = {p.name: _Neurons(p, b, stepped.rule.compare) for p in stepped.populations}
     carriers = [(p, Carrier(p.weights, p.delays, p.latency, b)) for p in stepped.projections]
     spikes = {p.name: np.zeros((b, n_steps, p.size), np.uint8) for p in stepped.populations}
-    traces = {key: np.zeros((b, n_steps, neurons[key[0]].pop.size)) for key in wanted_traces(net, record)}  # fmt: skip
+    traces = {
+        key: np.zeros((b, n_steps, neurons[key[0]].pop.size)) for key in wanted_traces(net, record)
+    }
     external = {i.name for i in net.spike_inputs}
     for t in range(1, n_steps + 1):
         for projection, carrier in carriers:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import FloatArray, IntArray
-from .formats import nearest
-from .profile import Weights
+from ..arrays import FloatArray, IntArray
+from ..formats import nearest
+from ..profile import Weights
 
 ACTIVITIES = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01)
 """Shares of the presynaptic neurons that may fire in one step; 1.0 proves the bound."""
@@ -55,7 +55,7 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Largest excursions in V: ``sum`` of one step's input, ``u``, ``v`` up and down, per neuron."""
+    """Largest excursions in V, per neuron: one step's input ``sum``, ``u``, ``v`` up and down."""
 
     sum: FloatArray
     u: FloatArray
@@ -122,10 +122,16 @@ def bounds(demand: Demand, activity: float) -> Bounds:
     top = demand.threshold + drive_up
     if demand.reset == "subtract":
         top = np.where(drive_up <= demand.threshold, top, np.maximum(top, resting))
-    v_up = np.where(np.isfinite(demand.threshold), np.minimum(top, np.maximum(resting, drive_up)), resting)
+    v_up = np.where(
+        np.isfinite(demand.threshold), np.minimum(top, np.maximum(resting, drive_up)), resting
+    )
     start = np.abs(demand.v_init)
-    return Bounds(np.maximum(up, down), np.maximum(u_up, u_down),
-                  np.maximum(v_up, start), np.maximum(drive_down / leak, start))  # fmt: skip
+    return Bounds(
+        np.maximum(up, down),
+        np.maximum(u_up, u_down),
+        np.maximum(v_up, start),
+        np.maximum(drive_down / leak, start),
+    )
 
 
 def _arriving(p: Incoming, values: FloatArray, activity: float, n: int) -> FloatArray:
@@ -201,9 +207,13 @@ def _truncation(demand: Demand) -> FloatArray:
 
 
 def _rate(
-    demand: Demand, looked_at: tuple[Incoming, ...], limits: Limits, s: float, activity: float,
+    demand: Demand,
+    looked_at: tuple[Incoming, ...],
+    limits: Limits,
+    s: float,
+    activity: float,
     reference: FloatArray,
-) -> Scale:  # fmt: skip
+) -> Scale:
     """Predict the relative errors at scale ``s`` and choose the exponents."""
     n = len(reference)
     per_drive = np.maximum(demand.loss_v, 1e-3) * reference
@@ -230,7 +240,7 @@ def _rate(
 
 
 def best_exponent(p: Incoming, limits: Limits, s: float) -> tuple[int, FloatArray]:
-    """Return the exponent with the least mean square error, clipping allowed, and the errors (V)."""
+    """Return the exponent with the least mean square error (clipping allowed), and the errors."""
     rules = limits.weights
     lo, hi = rules.mode_range(p.mode)
     largest = float(np.abs(p.values).max(initial=0.0)) * s / 2.0**limits.in_shift

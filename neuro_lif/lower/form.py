@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import FloatArray, IntArray
-from .errors import LoweringError
-from .formats import nearest
-from .numerics import walk
-from .profile import HardwareProfile
-from .semantics import neuron_step
+from ..arrays import FloatArray, IntArray
+from ..errors import LoweringError
+from ..formats import nearest
+from ..numerics import walk
+from ..profile import HardwareProfile
+from ..semantics import neuron_step
 
 FAR = 2.0**62
 """Stands for: no limit."""
@@ -23,7 +23,7 @@ FAR = 2.0**62
 
 @dataclass(frozen=True)
 class DecayCode:
-    """How one register's decay is coded: factor kept = ``1 - (d + offset) / 2**k``, or ``d / 2**k``."""
+    """How a decay is coded: the factor kept is ``1 - (d + offset) / 2**k``, or ``d / 2**k``."""
 
     param: str
     kind: str
@@ -130,7 +130,7 @@ def _decay(profile: HardwareProfile, ops: Any, register: str, where: str) -> Dec
 def _probe(profile: HardwareProfile, form: LifForm, where: str) -> LifForm:
     """Run the operations to learn the input shift, the sum's limit and the refractory count."""
     changes: dict[str, Any] = {}
-    first = _response(profile, form, 1)
+    first = _response(profile, form)
     if first <= 0 or first & (first - 1):
         raise LoweringError(
             f"{where}: one unit of synaptic input moves v by {first} in its own step; quantize "
@@ -153,21 +153,23 @@ def _quiet(profile: HardwareProfile, form: LifForm) -> dict[str, int]:
     return params
 
 
-def _response(profile: HardwareProfile, form: LifForm, unit: int) -> int:
+def _response(profile: HardwareProfile, form: LifForm) -> int:
     state = {r: 0 for r in profile.registers} | {"ref": 0}
-    neuron_step(profile.ops(form.model), _quiet(profile, form), state, {"in": unit})
+    neuron_step(profile.ops(form.model), _quiet(profile, form), state, {"in": 1})
     return state[profile.model(form.model).voltage]
 
 
 def _sum_limit(profile: HardwareProfile, form: LifForm) -> int:
     """Return the largest power of two, less one, that one step's input may sum to unharmed."""
+    found: list[str] = []
+    ops, quiet = profile.ops(form.model), _quiet(profile, form)
     for bits in range(40, 0, -1):
-        found: list[str] = []
+        found.clear()
         state = {r: 0 for r in profile.registers} | {"ref": 0}
-        neuron_step(profile.ops(form.model), _quiet(profile, form), state,
-                    {"in": 2**bits - 1}, lambda _i, register, _k: found.append(register))  # fmt: skip
+        told = lambda _index, register, _kind: found.append(register)  # noqa: E731
+        neuron_step(ops, quiet, state, {"in": 2**bits - 1}, told)
         if not found:
-            return 2**bits - 1
+            return int(2**bits - 1)
     return 1
 
 

@@ -1,4 +1,4 @@
-"""Codes biases and inputs: a mantissa and exponent per neuron, spikes as rasters, currents as integers."""
+"""Codes biases (mantissa and exponent) and inputs (spikes as rasters, currents as integers)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import FloatArray, IntArray
-from .discretize import SteppedNetwork
-from .errors import RangeError
-from .fixed import DirectInput, FixedSource
-from .formats import nearest
-from .ledger import Entry, entry
-from .lowering import LifForm
-from .network import Constant, CurrentInput
-from .profile import HardwareProfile
-from .stimulate import raster_of
-from .stimulus import Sampled
+from ..arrays import FloatArray, IntArray
+from ..discretize import SteppedNetwork
+from ..errors import RangeError
+from ..fixed import DirectInput, FixedSource
+from ..formats import nearest
+from ..ledger import Entry, entry
+from ..network import Constant, CurrentInput
+from ..profile import HardwareProfile
+from ..stimulate import raster_of
+from ..stimulus import Sampled
+from .form import LifForm
 
 CurrentCodes = dict[str, tuple[FloatArray, FloatArray, int]]
 """Population -> (LSB per A ``(n,)``, factor of u kept per step ``(n,)``, input shift)."""
@@ -44,8 +44,11 @@ def code_bias(
     headroom = float(np.log2(hi * 2.0**exp_hi / largest)) if largest > 0 else float("inf")
     got = mantissa * 2.0**exponent / s
     name = str(form.bias_mant)
-    return mantissa, exponent, entry(where, name, bias, got, "V/step", clipped, headroom,
-                                     tolerance=1e-12 / s)  # fmt: skip
+    return (
+        mantissa,
+        exponent,
+        entry(where, name, bias, got, "V/step", clipped, headroom, tolerance=1e-12 / s),
+    )
 
 
 def code_sources(stepped: SteppedNetwork) -> tuple[FixedSource, ...]:
@@ -77,9 +80,13 @@ def code_currents(
             times = np.arange(_length(current, stepped.dt, n_steps)) * stepped.dt
             amperes = current.stimulus.sample(times, size)
             raster = current_to_integers(amperes, *codes[current.population])
-            notes.append(f"input {current.name!r}: {len(raster)} steps of current coded as integers")
+            notes.append(
+                f"input {current.name!r}: {len(raster)} steps of current coded as integers"
+            )
         lsb_per_ampere, kept, shift = codes[current.population]
-        out.append(DirectInput(current.name, current.population, raster, lsb_per_ampere, kept, shift))
+        out.append(
+            DirectInput(current.name, current.population, raster, lsb_per_ampere, kept, shift)
+        )
     return tuple(out), tuple(notes)
 
 

@@ -1,0 +1,1 @@
+"""The commands of the ``neuro-lif`` program, one module each."""

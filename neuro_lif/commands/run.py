@@ -1,0 +1,93 @@
+"""``neuro-lif run``: run a network file on one engine and say what came out."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..discretize import discretize
+from ..emulator import run_fixed
+from ..errors import RangeError
+from ..files.fixed import load_fixed
+from ..recording import Recording
+from ..reference import run_clocked
+from ..semantics import run_semantics
+from .common import add_lowering, lower, network_of, progress_bar, read_inputs
+
+ENGINES = ("emulator", "float", "semantics", "lava", "nengo", "nengo-fixed")
+
+
+def add(commands: Any) -> None:
+    """Add the command to the program."""
+    parser = commands.add_parser("run", help="run a network on one engine", description=__doc__)
+    add_lowering(parser, profile_needed=False)
+    parser.add_argument("--engine", default="emulator", choices=ENGINES)
+    parser.add_argument("--steps", type=int, help="number of steps (default: the inputs' length)")
+    parser.add_argument("--inputs", type=Path, help=".npz with one array (n_steps, n) per input")
+    parser.add_argument("--record", default="probes", choices=("probes", "all"))
+    parser.add_argument("--strict", action="store_true", help="an overflow is an error (emulator)")
+    parser.add_argument("--out", type=Path, help="write the recording (.npz)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    recording = _record(args)
+    print(summary(recording))
+    if args.out:
+        recording.save(args.out)
+        print(f"recording written to {args.out}")
+    return 0
+
+
+def _record(args: argparse.Namespace) -> Recording:
+    inputs, common = read_inputs(args.inputs), {"n_steps": args.steps, "record": args.record}
+    if args.engine == "float":
+        stepped = discretize(network_of(args), args.dt, args.rule)
+        with progress_bar("float64 reference") as progress:
+            return run_clocked(stepped, inputs=inputs, progress=progress, **common)
+    if args.engine == "nengo":
+        from ..targets.nengo import run_nengo
+
+        if args.steps is None:
+            raise RangeError("--steps is missing, allowed: a whole number >= 1")
+        return run_nengo(network_of(args), args.dt, args.steps, inputs=inputs, record=args.record)
+    if args.network.suffix == ".npz":
+        fixed = load_fixed(args.network)
+    elif args.profile is None:
+        raise RangeError(f"--profile is missing: the engine {args.engine!r} runs a chip's integers")
+    else:
+        _, fixed = lower(args, args.steps)
+    if args.engine == "semantics":
+        return run_semantics(fixed, inputs=inputs, **common)
+    if args.engine == "lava":
+        from ..targets.lava import run_lava
+
+        return run_lava(fixed, inputs=inputs, **common)
+    if args.engine == "nengo-fixed":
+        from ..targets.nengo import run_nengo_fixed
+
+        return run_nengo_fixed(fixed, inputs=inputs, **common)
+    with progress_bar("integer emulator") as progress:
+        return run_fixed(fixed, inputs=inputs, strict=args.strict, progress=progress, **common)
+
+
+def summary(recording: Recording) -> str:
+    """Return what a person wants to see of a recording: spikes, rates, overflow."""
+    lines = [f"{recording.n_steps} steps of {recording.dt:g} s"]
+    lines += [f"  {k}: {v}" for k, v in recording.provenance.items()]
+    for name, spikes in recording.spikes.items():
+        duration = recording.n_steps * recording.dt
+        rate = spikes.sum() / (spikes.size / recording.n_steps) / duration
+        lines.append(
+            f"  {name}: {spikes.shape[-1]} neurons, {int(spikes.sum())} spikes, {rate:.4g} Hz"
+        )
+    for e in recording.events:
+        lines.append(
+            f"  OVERFLOW {e.where}.{e.register}: {e.kind}, {e.count} value(s), first in "
+            f"step {e.first_step}, neuron {e.first_neuron}"
+        )
+    if recording.is_integer and not recording.events:
+        lines.append("  no overflow")
+    return "\n".join(lines)
