@@ -25,7 +25,7 @@ def is_sparse(matrix: object) -> bool:
 
 
 def frozen_csr(matrix: Any, dtype: Any) -> Any:
-    """Return a read-only CSR copy with sorted indices and no duplicates (explicit zeros are kept)."""
+    """Return a read-only CSR copy, indices sorted, duplicates summed, explicit zeros kept."""
     csr = sparse.csr_matrix(matrix, dtype=dtype, copy=True)
     csr.sum_duplicates()
     csr.sort_indices()

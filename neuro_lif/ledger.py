@@ -22,7 +22,8 @@ class Entry:
         rms_error: root mean square of the error, same unit.
         unit: ``V``, ``V/step``, ``LSB``, ``steps`` ...
         headroom_bits: log2(largest allowed / largest used); inf where nothing is used.
-        near_ties: values within 1e-12 of a rounding boundary (another platform may round otherwise).
+        near_ties: values within 1e-12 of a rounding boundary, which another platform may round
+            the other way.
     """
 
     where: str
@@ -95,24 +96,56 @@ class Ledger:
         if self.scales:
             lines.append("  scale: " + ", ".join(f"{n} 1 LSB = {v:.4g} V" for n, v in self.scales))
         lines += _table(
-            ("where", "field", "values", "rounded", "clipped", "max error", "rms error", "unit",
-             "head-room"),
-            [(e.where, e.field, str(e.values), str(e.rounded), str(e.clipped),
-              f"{e.max_error:.3g}", f"{e.rms_error:.3g}", e.unit, f"{e.headroom_bits:.2f} bit")
-             for e in self.entries],
-        )  # fmt: skip
+            (
+                "where",
+                "field",
+                "values",
+                "rounded",
+                "clipped",
+                "max error",
+                "rms error",
+                "unit",
+                "head-room",
+            ),
+            [
+                (
+                    e.where,
+                    e.field,
+                    str(e.values),
+                    str(e.rounded),
+                    str(e.clipped),
+                    f"{e.max_error:.3g}",
+                    f"{e.rms_error:.3g}",
+                    e.unit,
+                    f"{e.headroom_bits:.2f} bit",
+                )
+                for e in self.entries
+            ],
+        )
         if self.time_constants:
             lines += _table(
                 ("where", "time constant", "meant", "realised", "error"),
-                [(t.where, t.field, _ms(t.meant), _ms(t.realised), _percent(t))
-                 for t in self.time_constants],
-            )  # fmt: skip
+                [
+                    (t.where, t.field, _ms(t.meant), _ms(t.realised), _percent(t))
+                    for t in self.time_constants
+                ],
+            )
         lines += _table(
             ("where", "register", "can reach", "range", "head-room", "holds"),
-            [(h.where, h.register, f"{h.bound:.0f}", f"{h.limit:.0f}", f"{h.bits:.2f} bit",
-              "for every input" if h.proved else f"while at most {h.activity:.0%} of inputs fire")
-             for h in self.headroom],
-        )  # fmt: skip
+            [
+                (
+                    h.where,
+                    h.register,
+                    f"{h.bound:.0f}",
+                    f"{h.limit:.0f}",
+                    f"{h.bits:.2f} bit",
+                    "for every input"
+                    if h.proved
+                    else f"while at most {h.activity:.0%} of inputs fire",
+                )
+                for h in self.headroom
+            ],
+        )
         lines += [f"  approximated: {a}" for a in self.approximations]
         lines += [f"  note: {n}" for n in self.notes]
         ties = sum(e.near_ties for e in self.entries)
@@ -135,22 +168,36 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
     if not rows:
         return []
     widths = [max(len(r[i]) for r in [head, *rows]) for i in range(len(head))]
-    return ["  " + "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip()
-            for r in [head, *rows]]  # fmt: skip
+    return [
+        "  " + "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip()
+        for r in [head, *rows]
+    ]
 
 
 def entry(
-    where: str, field: str, meant: npt.ArrayLike, got: npt.ArrayLike, unit: str,
-    clipped: int = 0, headroom_bits: float = float("inf"), near_ties: int = 0,
+    where: str,
+    field: str,
+    meant: npt.ArrayLike,
+    got: npt.ArrayLike,
+    unit: str,
+    clipped: int = 0,
+    headroom_bits: float = float("inf"),
+    near_ties: int = 0,
     tolerance: float = 0.0,
-) -> Entry:  # fmt: skip
+) -> Entry:
     """Build an entry from the meant and the realised values, in the same unit."""
     a, b = np.asarray(meant, np.float64).ravel(), np.asarray(got, np.float64).ravel()
     error = np.abs(b - a)
     finite = error[np.isfinite(error)]
     return Entry(
-        where, field, int(a.size), int(np.sum(finite > tolerance)), clipped,
+        where,
+        field,
+        int(a.size),
+        int(np.sum(finite > tolerance)),
+        clipped,
         float(finite.max(initial=0.0)),
         float(np.sqrt(np.mean(finite**2))) if finite.size else 0.0,
-        unit, headroom_bits, near_ties,
-    )  # fmt: skip
+        unit,
+        headroom_bits,
+        near_ties,
+    )

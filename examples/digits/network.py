@@ -1,7 +1,7 @@
 """The trained digits classifier as a neuro_lif network, in SI units, with its held-out images.
 
-``train.py`` stores the jump of u per spike (per step, in units of the threshold). A projection wants
-the current an incoming spike adds, so the jump is divided by what one ampere would give.
+``train.py`` stores the jump of u per spike (per step, in units of the threshold). A projection
+wants the current an incoming spike adds, so the jump is divided by what one ampere would give.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class _Neurons:
         after = v - pop.threshold if pop.reset == "subtract" and pop.spikes else 0.0
         self.v = np.where(spikes, after, v)
         self.held = np.where(spikes, pop.refractory, np.maximum(self.held - 1, 0))
-        return spikes
+        return np.asarray(spikes)
 
 
 def run_clocked(
@@ -104,7 +104,10 @@ def run_clocked(
             trace[:, t - 1] = neurons[name].v if variable == "v" else neurons[name].u.sum(axis=0)
         if progress is not None:
             progress(t, n_steps)
-    keep = (lambda a: a) if batch else (lambda a: a[0])
+
+    def keep(array: Array) -> Array:
+        return array if batch else np.asarray(array[0])
+
     return Recording(
         stepped.dt,
         n_steps,

@@ -1,0 +1,31 @@
+"""The README's quick start runs as written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+
+
+def python_blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.S)
+
+
+def test_quick_start_is_short_and_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    quick_start = python_blocks()[0]
+    assert len(quick_start.strip().splitlines()) <= 26
+    names: dict[str, object] = {}
+    exec(compile(quick_start, "README.md", "exec"), names)
+    printed = capsys.readouterr().out
+    assert "Ledger for profile loihi2" in printed
+    assert "first divergence" in printed
+    assert names["integers"].spikes["exc"].sum() > 0  # type: ignore[attr-defined]
+    assert names["integers"].events == ()  # type: ignore[attr-defined]
+
+
+def test_the_imports_it_names_exist() -> None:
+    pytest.importorskip("nengo")
+    exec(compile(python_blocks()[1], "README.md", "exec"), {})
