@@ -88,6 +88,6 @@ def summary(recording: Recording) -> str:
             f"  OVERFLOW {e.where}.{e.register}: {e.kind}, {e.count} value(s), first in "
             f"step {e.first_step}, neuron {e.first_neuron}"
         )
-    if recording.is_integer and not recording.events:
+    if recording.is_integer and not recording.events and "overflow" not in recording.provenance:
         lines.append("  no overflow")
     return "\n".join(lines)

@@ -44,7 +44,7 @@ class _Neurons:
         drive = self.u[0] if len(self.u) == 1 else self.u.sum(axis=0)
         v = self.v * pop.decay_v + drive + (pop.bias + current)
         free = self.held == 0
-        v = np.where(free, v, 0.0)
+        v = np.where(free, v, self.v)
         above = v > pop.threshold if self.strict else v >= pop.threshold
         spikes = above & free
         after = v - pop.threshold if pop.reset == "subtract" and pop.spikes else 0.0
