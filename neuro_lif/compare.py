@@ -109,24 +109,30 @@ def compare(
 ) -> Comparison:
     """Compare two recordings of the same network.
 
-    Integers are compared with integers exactly; an integer run against a float run is compared in
-    volts, so there only spikes count for the first divergence.
+    Runs of one kind (float, or integers of the same LSB) are compared exactly, u and v included.
+    An integer run against a float run, or against one with another LSB, is compared in volts, so
+    there only spikes count for the first divergence.
 
     Args:
-        first, second: recordings with the same populations, step and sample counts.
+        first, second: recordings with the same dt and the same number of samples; of runs of
+            different length the steps both have are compared.
         populations: which to compare; absent means all that both have.
         shift: compare step ``t`` of the first with step ``t + shift`` of the second (a target that
             delivers its input later).
 
     Raises:
-        RangeError: dt, steps, sizes or populations do not match.
+        RangeError: dt, sizes, samples or populations do not match, or no step is common.
     """
     names = _names(first, second, populations)
     if not np.isclose(first.dt, second.dt, rtol=1e-9):
         raise RangeError(f"dt = {first.dt} and {second.dt}, allowed: the same step in both")
-    steps = min(first.n_steps, second.n_steps) - abs(shift)
+    _check_shift(shift)
+    steps = min(first.n_steps - max(-shift, 0), second.n_steps - max(shift, 0))
     if steps < 1:
-        raise RangeError(f"shift = {shift}, allowed: less than the {steps + abs(shift)} steps")
+        raise RangeError(
+            f"shift = {shift}, allowed: one at which the runs of {first.n_steps} and "
+            f"{second.n_steps} steps overlap"
+        )
     for name in names:
         a, b = first.spikes[name].shape, second.spikes[name].shape
         if a[-1] != b[-1] or a[:-2] != b[:-2]:
@@ -165,13 +171,15 @@ def _first(
 ) -> Divergence | None:
     """Return the earliest difference; at equal steps the traces come before the spikes."""
     found: list[Divergence] = []
-    exact = first.is_integer == second.is_integer
     for name in names:
-        pairs = [("spikes", first.spikes[name], second.spikes[name])]
-        for variable in ("u", "v"):
-            key = (name, variable)
-            if exact and key in first.traces and key in second.traces:
-                pairs.insert(0, (variable, first.traces[key], second.traces[key]))
+        exact = _same_unit(first, second, name)
+        # u moves v, and v makes spikes: the cause comes first
+        pairs = [
+            (variable, first.traces[name, variable], second.traces[name, variable])
+            for variable in ("u", "v")
+            if exact and (name, variable) in first.traces and (name, variable) in second.traces
+        ]
+        pairs.append(("spikes", first.spikes[name], second.spikes[name]))
         for variable, a, b in pairs:
             place = _earliest(_cut(a, windows[0]), _cut(b, windows[1]))
             if place is not None:
@@ -180,6 +188,19 @@ def _first(
                     Divergence(name, variable, sample, row + windows[0].start + 1, neuron, x, y)
                 )
     return min(found, key=lambda d: d.step, default=None)
+
+
+def _same_unit(first: Recording, second: Recording, name: str) -> bool:
+    """Tell whether the traces of a population are in the same unit, so that they can be equal."""
+    a, b = first.lsb.get(name), second.lsb.get(name)
+    if a is None or b is None:
+        return a is None and b is None
+    return bool(np.array_equal(a, b))
+
+
+def _check_shift(shift: object) -> None:
+    if isinstance(shift, bool) or not isinstance(shift, (int, np.integer)):
+        raise RangeError(f"shift = {shift!r}, allowed: whole steps")
 
 
 def _earliest(

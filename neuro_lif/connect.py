@@ -69,7 +69,7 @@ class Carrier:
     def arriving(self, t: int) -> Array:
         """Return what arrives in step ``t`` and empty that slot."""
         slot = t % len(self.ring)
-        out = self.ring[slot].copy()
+        out: Array = self.ring[slot].copy()
         self.ring[slot] = 0
         return out
 
@@ -93,7 +93,7 @@ class Carrier:
 def _stack(weights: Any, delays: Array, distinct: Array) -> Any:
     """Return a CSR matrix ``(n_pre, n_delays * n_post)``, one block of columns per delay."""
     n_post, n_pre = weights.shape
-    if sparse.issparse(weights):
+    if hasattr(weights, "indptr"):  # CSR
         post = np.repeat(np.arange(n_post), np.diff(weights.indptr))
         pre, values = weights.indices, weights.data
     else:

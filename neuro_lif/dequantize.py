@@ -6,27 +6,33 @@ from dataclasses import replace
 
 import numpy as np
 
-from .arrays import FloatArray, IntArray, entries, frozen, with_entries
+from .arrays import FloatArray, IntArray, entries, frozen, post_of_entries, with_entries
 from .discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
+from .errors import RangeError
 from .fixed import FixedNetwork, FixedProjection
-from .lower.form import DecayCode, lif_form
+from .lower.form import DecayCode, LifForm, lif_form
+from .network import Constant
 
 
 def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
     """Return ``stepped`` with the parameters the integers really have, state still float64.
 
     Running it shows what rounding the parameters costs; the emulator then adds what rounding the
-    state costs.
+    state (and a varying current) costs.
 
     Args:
         fixed: the result of ``quantize(stepped, ...)``.
         stepped: what it was made from.
+
+    Raises:
+        RangeError: the two do not belong together.
     """
+    _check_same(fixed, stepped)
     forms = {p.name: lif_form(fixed.profile, p.model) for p in fixed.populations}
     compare = next(iter(forms.values())).compare
-    populations = tuple(_population(fixed, p) for p in stepped.populations)
+    populations = tuple(_population(fixed, stepped, p, forms[p.name]) for p in stepped.populations)
     projections = tuple(
-        _projection(fixed, q, p)
+        _projection(fixed, q, p, forms[q.post])
         for q, p in zip(fixed.projections, stepped.projections, strict=True)
     )
     rule = replace(stepped.rule, compare=compare)  # type: ignore[arg-type]
@@ -40,43 +46,74 @@ def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
     )
 
 
-def _population(fixed: FixedNetwork, p: SteppedPopulation) -> SteppedPopulation:
-    population = fixed.population(p.name)
-    form = lif_form(fixed.profile, population.model)
-    params = fixed.params(p.name)
+def _check_same(fixed: FixedNetwork, stepped: SteppedNetwork) -> None:
+    pairs = (
+        ("populations", [(p.name, p.size) for p in fixed.populations],
+         [(p.name, p.size) for p in stepped.populations]),
+        ("projections", [(q.name, q.pre, q.post, q.weights.shape) for q in fixed.projections],
+         [(q.name, q.pre, q.post, q.weights.shape) for q in stepped.projections]),
+    )  # fmt: skip
+    for name, a, b in pairs:
+        if a != b:
+            raise RangeError(f"{name} = {a}, allowed: those of the stepped network, {b}")
+
+
+def _population(
+    fixed: FixedNetwork, stepped: SteppedNetwork, p: SteppedPopulation, form: LifForm
+) -> SteppedPopulation:
+    population, params = fixed.population(p.name), fixed.params(p.name)
     lsb = np.asarray(population.lsb)
     loss_u, loss_v = _loss(form.decay_u, params), _loss(form.decay_v, params)
+    if form.registers[0] == form.registers[1]:
+        loss_u = np.ones(p.size)
     bias = np.zeros(p.size)
     if form.bias_mant is not None:
         exponent = params[form.bias_exp] if form.bias_exp else 0
         bias = params[form.bias_mant] * 2.0**exponent * lsb
+    gain = _gain(fixed, p, lsb)
     threshold = params[form.threshold] * 2.0**form.thr_shift * lsb
     held = params[form.refractory] - form.ref_extra if form.refractory else np.zeros(p.size)
-    gain = p.gain * np.where(p.leak_v > 0, loss_v / np.where(p.leak_v > 0, p.leak_v, 1.0), 1.0)
     return replace(
         p,
         decay_u=frozen((1.0 - loss_u)[None]),
         decay_v=frozen(1.0 - loss_v),
         leak_v=frozen(loss_v),
         # constant currents are in the coded bias, and the float runner adds them again
-        bias=frozen(bias),
+        bias=frozen(bias - gain * _constant(stepped, p)),
         gain=frozen(gain),
         threshold=frozen(threshold) if p.spikes else p.threshold,
         refractory=frozen(held, np.int64) if p.spikes else p.refractory,
+        v_init=frozen(fixed.initial(p.name)[form.registers[0]] * lsb),
         reset=form.reset if p.spikes else p.reset,  # type: ignore[arg-type]
         tau_syn=frozen(p.tau_syn[:1]),
     )
+
+
+def _gain(fixed: FixedNetwork, p: SteppedPopulation, lsb: FloatArray) -> FloatArray:
+    """Return V per step and A as the coded currents have it; as described where none is coded."""
+    for direct in fixed.directs:
+        if direct.population == p.name and direct.lsb_per_ampere is not None:
+            return np.asarray(direct.lsb_per_ampere * lsb)
+    return p.gain
+
+
+def _constant(stepped: SteppedNetwork, p: SteppedPopulation) -> FloatArray:
+    total = np.zeros(p.size)
+    for c in stepped.network.current_inputs:
+        if c.population == p.name and isinstance(c.stimulus, Constant):
+            total = total + c.stimulus.sample(np.zeros(1), p.size)[0]
+    return total
 
 
 def _loss(code: DecayCode | None, params: dict[str, IntArray]) -> FloatArray:
     return np.zeros(1) if code is None else code.loss(params[code.param])
 
 
-def _projection(fixed: FixedNetwork, q: FixedProjection, p: SteppedProjection) -> SteppedProjection:
-    population = fixed.population(q.post)
-    form = lif_form(fixed.profile, population.model)
+def _projection(
+    fixed: FixedNetwork, q: FixedProjection, p: SteppedProjection, form: LifForm
+) -> SteppedProjection:
     effective = fixed.effective_weights(q)
     unit = 2.0 ** (fixed.sum_exponent(q) + form.in_shift)
-    lsb = float(np.asarray(population.lsb)[0])
+    lsb = np.asarray(fixed.population(q.post).lsb)[post_of_entries(effective)]
     volts = with_entries(effective, np.asarray(entries(effective) * unit * lsb))
     return replace(p, weights=volts, delays=q.delays, receptor=0, latency=fixed.latency(q))

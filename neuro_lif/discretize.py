@@ -18,8 +18,16 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import FloatArray, IntArray, frozen, per_neuron, with_entries
-from .errors import Faults, NetworkError, RangeError
+from .arrays import (
+    FloatArray,
+    IntArray,
+    entries,
+    frozen,
+    per_neuron,
+    post_of_entries,
+    with_entries,
+)
+from .errors import Faults, NetworkError, RangeError, show
 from .network import IF, LI, CurrentInput, Delta, Exponential, Network, Population, Projection
 
 NO_SPIKE = np.inf
@@ -147,7 +155,12 @@ class SteppedNetwork:
     notes: tuple[str, ...] = ()
 
     def population(self, name: str) -> SteppedPopulation:
-        """Return one population by name."""
+        """Return one population by name.
+
+        Raises:
+            NetworkError: there is none of that name.
+        """
+        self.network.population(name)
         return next(p for p in self.populations if p.name == name)
 
 
@@ -160,14 +173,21 @@ def discretize(network: Network, dt: float, rule: StepRule | str = "exact") -> S
         rule: a :class:`StepRule` or the name of one (:data:`RULES`).
 
     Raises:
-        RangeError: dt is not a time, or too long for the Euler integrator to be stable.
+        RangeError: dt is not a time, or too long for the Euler integrator to be stable, or so
+            short that a delay or a refractory period has more steps than a run can.
     """
-    if isinstance(rule, str):
-        if rule not in RULES:
-            raise RangeError(f"rule = {rule!r}, allowed: {', '.join(RULES)} or a StepRule")
-        rule = RULES[rule]
+    given: Any = rule
+    if isinstance(given, str) and given in RULES:
+        rule = RULES[given]
+    elif not isinstance(given, StepRule):
+        raise RangeError(f"rule = {show(given)}, allowed: {', '.join(RULES)} or a StepRule")
+    else:
+        rule = given
+    described: Any = network
+    if not isinstance(described, Network):
+        raise NetworkError(f"network = {show(described)}, allowed: a Network")
     if isinstance(dt, bool) or not isinstance(dt, (int, float, np.floating)) or not 0 < dt < np.inf:
-        raise RangeError(f"dt = {dt!r}, allowed: a step > 0 s")
+        raise RangeError(f"dt = {show(dt)}, allowed: a step > 0 s")
     notes: list[str] = []
     taus = {p.name: _receptors(network, p.name) for p in network.populations}
     populations = tuple(
@@ -193,7 +213,9 @@ def _receptors(network: Network, population: str) -> tuple[float, ...]:
     return tuple(taus) or (0.0,)
 
 
-def _kept(tau: npt.ArrayLike, dt: float, rule: StepRule, what: str) -> tuple[FloatArray, FloatArray]:
+def _kept(
+    tau: npt.ArrayLike, dt: float, rule: StepRule, what: str
+) -> tuple[FloatArray, FloatArray]:
     """Return (factor kept per step, factor lost per step) for time constants ``tau``."""
     ratio = dt / np.asarray(tau, np.float64)
     if rule.integrator == "euler":
@@ -221,17 +243,17 @@ def _step_population(
         gain = per_neuron(neuron.resistance, n) * leak_v
         v_rest = per_neuron(neuron.v_rest, n)
         v_zero = v_rest if isinstance(neuron, LI) else per_neuron(_array(neuron.v_reset), n)
-    silent = isinstance(neuron, LI)
-    refractory = np.zeros(n) if silent else per_neuron(neuron.t_refractory, n) / dt
-    steps = _whole(refractory, rule.refractory)
+    spiking = None if isinstance(neuron, LI) else neuron
+    refractory = per_neuron(spiking.t_refractory, n) / dt if spiking else np.zeros(n)
+    what = f"population {population.name!r}: t_refractory"
+    steps = _whole(refractory, rule.refractory, what, dt)
     if np.any(np.abs(steps - refractory) > 1e-6):
         notes.append(f"population {population.name!r}: t_refractory is not a whole number of steps")
-    threshold = np.full(n, NO_SPIKE) if silent else per_neuron(neuron.v_threshold, n) - v_zero
+    threshold = per_neuron(spiking.v_threshold, n) - v_zero if spiking else np.full(n, NO_SPIKE)
     return SteppedPopulation(
         name=population.name,
         size=n,
-        decay_u=frozen([np.zeros(n) if t == 0 else np.full(n, _kept(t, dt, rule, _syn(population))[0])
-                        for t in taus], np.float64),
+        decay_u=frozen([np.full(n, _kept_u(t, dt, rule, population.name)) for t in taus]),
         decay_v=frozen(decay_v),
         leak_v=frozen(leak_v),
         bias=frozen(gain * per_neuron(neuron.i_bias, n) + leak_v * (v_rest - v_zero)),
@@ -240,23 +262,34 @@ def _step_population(
         refractory=frozen(steps, np.int64),
         v_init=frozen(per_neuron(_array(neuron.v_init), n) - v_zero),
         v_zero=frozen(v_zero),
-        reset="value" if silent else neuron.reset,
+        reset=spiking.reset if spiking else "value",
         tau_m=frozen(tau_m),
         tau_syn=frozen(taus, np.float64),
     )  # fmt: skip
 
 
-def _syn(population: Population) -> str:
-    return f"synapses onto {population.name!r}"
+def _kept_u(tau: float, dt: float, rule: StepRule, population: str) -> float:
+    if tau == 0:
+        return 0.0
+    return float(_kept(tau, dt, rule, f"synapses onto {population!r}")[0])
 
 
 def _array(value: npt.ArrayLike | None) -> npt.ArrayLike:
     return 0.0 if value is None else value
 
 
-def _whole(x: FloatArray, rounding: str) -> FloatArray:
+MOST_STEPS = 2**31
+"""Longest delay or refractory period in steps: far beyond any run, far inside an int64."""
+
+
+def _whole(x: FloatArray, rounding: str, what: str, dt: float) -> FloatArray:
+    if np.any(x > MOST_STEPS):
+        raise RangeError(
+            f"{what} = {np.max(x) * dt:g} s, allowed: at most {MOST_STEPS} steps of dt = {dt} s"
+        )
     # 1e-9 of slack: 0.0021/0.0001 is 20.999999999999996 and means 21
-    return np.rint(x) if rounding == "nearest" else np.ceil(x - 1e-9)
+    whole = np.rint(x) if rounding == "nearest" else np.ceil(x - 1e-9)
+    return np.asarray(whole, np.float64)
 
 
 def _step_projection(
@@ -265,14 +298,14 @@ def _step_projection(
 ) -> SteppedProjection:  # fmt: skip
     latency = rule.input_latency if from_input else 1
     real = np.asarray(p.delay, np.float64) / dt
-    steps = _whole(real, rule.delay)
+    steps = _whole(real, rule.delay, f"projection {p.name!r}: delay", dt)
     if np.any(np.abs(steps - real) > 1e-6):
         notes.append(f"projection {p.name!r}: delays are rounded to whole steps of {dt} s")
     if isinstance(p.synapse, Delta):
         # a delta spike is seen in v at its arrival time, so its soonest step has delay 1 already
         if np.any(steps < latency):
             notes.append(f"projection {p.name!r}: a delay below one step is raised to one step")
-        steps = np.maximum(steps, latency) - latency
+        steps = np.asarray(np.maximum(steps, latency) - latency, np.float64)
     weights = p.weights
     jump = _jump(p.synapse, post, dt, rule)
     rows = np.broadcast_to(jump, (post.size,))
@@ -283,8 +316,6 @@ def _step_projection(
 
 
 def _scale_rows(weights: Any, rows: FloatArray) -> FloatArray:
-    from .arrays import entries, post_of_entries
-
     return np.asarray(entries(weights) * rows[post_of_entries(weights)])
 
 
@@ -292,8 +323,8 @@ def _jump(synapse: Delta | Exponential, post: Population, dt: float, rule: StepR
     """Return the jump of u per unit weight, V per step, ``(n_post,)`` or scalar.
 
     For an exponential synapse on a leaky membrane the exact jump is
-    ``R w tau_s / (tau_m - tau_s) * (exp(-dt/tau_m) - exp(-dt/tau_s))``; v then equals the continuous
-    solution at every step.
+    ``R w tau_s / (tau_m - tau_s) * (exp(-dt/tau_m) - exp(-dt/tau_s))``; v then equals the
+    continuous solution at every step.
 
     Source: Rotter and Diesmann (1999); checked against the closed form to 1e-15.
     """
@@ -301,30 +332,30 @@ def _jump(synapse: Delta | Exponential, post: Population, dt: float, rule: StepR
         return np.ones(1)
     n, tau, neuron = post.size, synapse.tau, post.neuron
     if isinstance(neuron, IF):
-        resistance, tau_m = None, None
-        per_ampere = (dt if rule.integrator == "euler" else -tau * np.expm1(-dt / tau)) / per_neuron(
-            neuron.capacitance, n
-        )
+        capacitance = per_neuron(neuron.capacitance, n)
+        held = dt if rule.integrator == "euler" else -tau * np.expm1(-dt / tau)
+        per_ampere = held / capacitance
     else:
         resistance, tau_m = per_neuron(neuron.resistance, n), per_neuron(neuron.tau_m, n)
+        capacitance = tau_m / resistance
         per_ampere = resistance * _unit_jump(tau, tau_m, dt, rule)
     if synapse.norm == "area":
-        return per_ampere / tau
+        return np.asarray(per_ampere / tau)
     if synapse.norm == "psp":
-        if resistance is None or tau_m is None:
-            return per_ampere * per_neuron(neuron.capacitance, n) / tau  # type: ignore[union-attr]
-        return per_ampere * tau_m / (tau * resistance)
+        return np.asarray(per_ampere * capacitance / tau)
     return np.asarray(per_ampere)
 
 
 def _unit_jump(tau: float, tau_m: FloatArray, dt: float, rule: StepRule) -> FloatArray:
     if rule.integrator == "euler":
         return np.asarray(dt / tau_m)
-    # tau/(tau_m-tau) * (e^{-dt/tau_m} - e^{-dt/tau}), written without cancellation near tau_m = tau
-    x = dt * (tau_m - tau) / (tau_m * tau)
-    small = np.abs(x) < 1e-8
-    ratio = np.where(small, 1.0 - x / 2, -np.expm1(-np.where(small, 1.0, x)) / np.where(small, 1.0, x))
-    return np.asarray(np.exp(-dt / tau_m) * (dt / tau_m) * ratio)
+    # tau/(tau_m-tau) * (e^{-dt/tau_m} - e^{-dt/tau}), written without cancellation near
+    # tau_m = tau and without overflow where dt is long; it is symmetric in its two exponents
+    x = np.abs(dt * (tau_m - tau) / (tau_m * tau))
+    small = x < 1e-8
+    safe = np.where(small, 1.0, x)
+    ratio = np.where(small, 1.0 - x / 2, -np.expm1(-safe) / safe)
+    return np.asarray(np.exp(-dt / np.maximum(tau_m, tau)) * (dt / tau_m) * ratio)
 
 
 def with_current(network: Network, name: str, stimulus: Any) -> Network:

@@ -6,7 +6,7 @@ them). Checked against its profile when built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,9 +92,9 @@ class FixedProjection:
     def __post_init__(self) -> None:
         faults = Faults()
         where = f"projection {self.name!r}"
-        raw = entries(self.weights) if is_sparse(self.weights) else np.asarray(self.weights)
-        if raw.dtype.kind not in "iu" or len(self.weights.shape if is_sparse(self.weights) else raw.shape) != 2:  # fmt: skip
-            faults.add(where, "weights", f"{raw.dtype} {raw.shape}", "integers (n_post, n_pre)")
+        given = self.weights if is_sparse(self.weights) else np.asarray(self.weights)
+        if given.dtype.kind not in "iu" or len(given.shape) != 2:
+            faults.add(where, "weights", f"{given.dtype} {given.shape}", "integers (n_post, n_pre)")
             faults.raise_if_any(RangeError)
         delays = _in_stored_order(self.weights, self.delays)
         object.__setattr__(self, "weights", frozen_matrix(self.weights, np.int64))
@@ -135,7 +135,7 @@ class FixedSource:
 
 @dataclass(frozen=True, eq=False)
 class DirectInput:
-    """Integers put straight into a population's synaptic input, without a synapse and without delay.
+    """Integers put straight into a population's synaptic input: no synapse, no delay.
 
     Args:
         name: unique.
@@ -377,11 +377,11 @@ def _check_population(fixed: FixedNetwork, population: FixedPopulation, faults: 
 
 def _check_projection(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -> None:
     where, rules, routing = f"projection {p.name!r}", fixed.profile.weights, fixed.profile.routing
-    bits = p.weight_bits if p.weight_bits is not None else rules.default_bits
+    bits: object = p.weight_bits if p.weight_bits is not None else rules.default_bits
     if not isinstance(bits, (int, np.integer)):
         faults.add(where, "weight_bits", bits, f"1..{rules.mantissa_bits}")
     elif fixed.enforce_ranges:
-        _check_span(where, "weight_bits", bits, (1, rules.mantissa_bits), faults)
+        _check_span(where, "weight_bits", int(bits), (1, rules.mantissa_bits), faults)
     if not fixed.enforce_ranges:
         return
     _check_span(where, "exponent", p.exponent, (rules.exponent_lo, rules.exponent_hi), faults)
@@ -396,9 +396,10 @@ def _check_latency(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -> N
     order = [population.name for population in fixed.populations]
     if p.pre not in order or order.index(p.pre) < order.index(p.post):
         return
-    if fixed.latency(p) + int(np.min(p.delays, initial=0)) < 1:
-        faults.add(f"projection {p.name!r}", "latency", fixed.latency(p),
-                   "at least 1 (0 from an input, or from a population listed before the target)")  # fmt: skip
+    soonest = int(np.min(p.delays)) if np.size(p.delays) else 1
+    if fixed.latency(p) + soonest < 1:
+        allowed = "at least 1 (0 from an input, or from a population listed before the target)"
+        faults.add(f"projection {p.name!r}", "latency", fixed.latency(p), allowed)
 
 
 def _check_span(

@@ -113,7 +113,7 @@ def nearest(x: npt.ArrayLike) -> IntArray:
 
 
 def near_tie(x: npt.ArrayLike, within: float = 1e-12) -> npt.NDArray[np.bool_]:
-    """Tell which reals lie so close to a rounding boundary that another platform's ``exp`` may flip.
+    """Tell which reals lie so close to a rounding boundary that another ``exp`` may flip them.
 
     ``within`` is relative to the magnitude (at least 1).
     """
@@ -125,8 +125,8 @@ def near_tie(x: npt.ArrayLike, within: float = 1e-12) -> npt.NDArray[np.bool_]:
 def drop_low_bits(w: IntArray, k: int, rounding: str) -> IntArray:
     """Clear the ``k`` lowest bits: ``floor``, ``rtz`` (toward zero) or ``nearest_even``.
 
-    A negative ``k`` (more weight bits than the chip has, ranges not enforced) clears every bit, as a
-    negative shift count does in the peer.
+    A negative ``k`` (more weight bits than the chip has, ranges not enforced) clears every bit, as
+    a negative shift count does in the peer.
     """
     if k <= 0:
         return w if k == 0 else np.zeros_like(w)

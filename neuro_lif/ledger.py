@@ -66,7 +66,14 @@ class Headroom:
     @property
     def bits(self) -> float:
         """log2(limit / bound): negative where the bound passes the limit."""
-        return float(np.log2(self.limit / self.bound)) if self.bound > 0 else float("inf")
+        if self.bound <= 0:
+            return float("inf")
+        return float(np.log2(self.limit / self.bound)) if self.limit > 0 else float("-inf")
+
+    @property
+    def sure(self) -> bool:
+        """True where the register cannot overflow, whatever the input."""
+        return self.proved and self.bound <= self.limit
 
 
 @dataclass(frozen=True)
@@ -88,8 +95,12 @@ class Ledger:
 
     @property
     def proved(self) -> bool:
-        """True where no register can overflow, whatever the input."""
-        return all(h.proved and h.bound <= h.limit for h in self.headroom)
+        """True where no register can overflow, whatever spikes come in.
+
+        Currents count as described; an input given at run time in place of a described one does
+        not. A ledger without head-room proves nothing.
+        """
+        return bool(self.headroom) and all(h.sure for h in self.headroom)
 
     def __str__(self) -> str:
         lines = [f"Ledger for profile {self.profile}"]
@@ -117,7 +128,7 @@ class Ledger:
                     f"{e.max_error:.3g}",
                     f"{e.rms_error:.3g}",
                     e.unit,
-                    f"{e.headroom_bits:.2f} bit",
+                    _bits(e.headroom_bits),
                 )
                 for e in self.entries
             ],
@@ -138,10 +149,8 @@ class Ledger:
                     h.register,
                     f"{h.bound:.0f}",
                     f"{h.limit:.0f}",
-                    f"{h.bits:.2f} bit",
-                    "for every input"
-                    if h.proved
-                    else f"while at most {h.activity:.0%} of inputs fire",
+                    _bits(h.bits),
+                    _holds(h),
                 )
                 for h in self.headroom
             ],
@@ -154,6 +163,18 @@ class Ledger:
         return "\n".join(lines)
 
 
+def _bits(bits: float) -> str:
+    return f"{bits:.2f} bit" if np.isfinite(bits) else "-"
+
+
+def _holds(h: Headroom) -> str:
+    if h.proved:
+        return "for every input"
+    if h.activity == 1.0:
+        return "for 1,000 steps, and currents as foreseen"
+    return f"while at most {h.activity:.0%} of the sources fire at once"
+
+
 def _ms(seconds: float) -> str:
     return f"{seconds * 1e3:.5g} ms" if np.isfinite(seconds) else "no leak"
 
@@ -161,6 +182,8 @@ def _ms(seconds: float) -> str:
 def _percent(t: TimeConstant) -> str:
     if not np.isfinite(t.meant) or t.meant == 0:
         return "exact" if t.meant == t.realised else "-"
+    if not np.isfinite(t.realised):
+        return "leak lost"
     return f"{100 * (t.realised / t.meant - 1):+.3f} %"
 
 
@@ -183,7 +206,7 @@ def entry(
     clipped: int = 0,
     headroom_bits: float = float("inf"),
     near_ties: int = 0,
-    tolerance: float = 0.0,
+    tolerance: npt.ArrayLike = 0.0,
 ) -> Entry:
     """Build an entry from the meant and the realised values, in the same unit."""
     a, b = np.asarray(meant, np.float64).ravel(), np.asarray(got, np.float64).ravel()
@@ -193,7 +216,7 @@ def entry(
         where,
         field,
         int(a.size),
-        int(np.sum(finite > tolerance)),
+        int(np.sum(error > tolerance)),
         clipped,
         float(finite.max(initial=0.0)),
         float(np.sqrt(np.mean(finite**2))) if finite.size else 0.0,

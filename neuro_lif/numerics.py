@@ -1,17 +1,17 @@
 """The closed vocabulary of operations a chip's neuron is written in.
 
-A neuron model is an ordered list of these operations. Order matters (old or new u, compare before or
-after the leak), which is why a flat record of flags cannot say it. :mod:`neuro_lif.semantics` gives
-each operation its meaning.
+A neuron model is an ordered list of these operations. Order matters (old or new u, compare before
+or after the leak), which is why a flat record of flags cannot say it. :mod:`neuro_lif.semantics`
+gives each operation its meaning.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Operand = Union[int, str]
+Operand = int | str
 """A constant, the name of a parameter, or the name of a register."""
 
 Comparison = Literal[">", ">="]
@@ -143,8 +143,8 @@ class IfRef(Strict):
     """Run ``then`` where the refractory counter is above zero, else ``else``."""
 
     op: Literal["if_ref"]
-    then: tuple["Op", ...] = Field(default=(), strict=False)
-    else_: tuple["Op", ...] = Field(default=(), alias="else", strict=False)
+    then: tuple[Op, ...] = Field(default=(), strict=False)
+    else_: tuple[Op, ...] = Field(default=(), alias="else", strict=False)
 
 
 class TickRef(Strict):
@@ -154,7 +154,7 @@ class TickRef(Strict):
 
 
 Op = Annotated[
-    Union[Acc, Decay, Add, Sub, Copy, Set, Clamp, Floor, Fire, IfRef, TickRef],
+    Acc | Decay | Add | Sub | Copy | Set | Clamp | Floor | Fire | IfRef | TickRef,
     Field(discriminator="op"),
 ]
 IfRef.model_rebuild()

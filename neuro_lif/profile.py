@@ -1,243 +1,61 @@
 """Hardware profiles: what a chip (or a simulator's dialect of it) does, as data.
 
 A profile is one TOML file: registers, parameter ranges, weight coding, network rules and, for every
-neuron model, the ordered operations of :mod:`neuro_lif.numerics`. Each number carries its source and
-how well that source is confirmed (``status``).
+neuron model, the ordered operations of :mod:`neuro_lif.numerics`. Each number carries its source
+and how well that source is confirmed (``status``).
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from functools import cached_property
+import typing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from .errors import ProfileError, show
-from .formats import drop_low_bits
-from .numerics import Op, Overflow, ResolvedOps, Strict, resolve, walk
+from .numerics import Op, Strict, walk
+from .profile_model import (
+    SIGN_MODES,
+    ConfigValue,
+    Costs,
+    HardwareProfile,
+    NeuronModel,
+    Parameter,
+    Quantity,
+    Register,
+    Routing,
+    SignMode,
+    Sourced,
+    Weights,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-Status = Literal[
-    "run", "code", "paper", "second_hand", "derived", "measured", "simulated", "fitted", "vendor",
-    "assumed", "unknown",
-]  # fmt: skip
-
-SIGN_MODES = ("mixed", "excitatory", "inhibitory", "null")
-
-
-class Sourced(Strict):
-    """Anything that states a number: where it comes from and how well that is confirmed."""
-
-    source: str
-    status: Status
-    note: str = ""
-
-
-class ConfigValue(Strict):
-    """A value the user may set when loading a generic profile."""
-
-    value: int | str
-    lo: int | None = None
-    hi: int | None = None
-    choices: tuple[str, ...] | None = Field(default=None, strict=False)
-    about: str = ""
-
-
-class Register(Sourced):
-    """A register: ``bits`` wide, two's complement where ``signed``; ``symmetric`` drops -2**(b-1)."""
-
-    bits: int = Field(ge=1, le=48)
-    signed: bool = True
-    symmetric: bool = False
-    about: str = ""
-
-    @property
-    def span(self) -> tuple[int, int]:
-        """Lowest and highest value."""
-        if not self.signed:
-            return (0, 2**self.bits - 1)
-        top = 2 ** (self.bits - 1)
-        return (-top + int(self.symmetric), top - 1)
-
-
-class Parameter(Sourced):
-    """A parameter's allowed range and how it is stored.
-
-    The range is ``lo``..``hi``, or what ``bits`` (and ``signed``) hold, or ``lo``..``2**hi_pow2``.
-    """
-
-    lo: int | None = None
-    hi: int | None = None
-    bits: int | None = Field(default=None, ge=1, le=48)
-    signed: bool = False
-    hi_pow2: int | None = Field(default=None, ge=0, le=40)
-    default: int = 0
-    per: Literal["neuron", "population", "core", "chip"] = "neuron"
-    storage: Overflow | None = None
-    about: str = ""
-
-    @property
-    def span(self) -> tuple[int, int]:
-        """Lowest and highest allowed value."""
-        if self.bits is not None:
-            top = 2 ** (self.bits - int(self.signed))
-            return (-top if self.signed else 0, top - 1)
-        if self.hi_pow2 is not None:
-            return (self.lo or 0, 2**self.hi_pow2)
-        if self.lo is None or self.hi is None:  # the loader refuses this
-            raise ProfileError("a parameter needs lo and hi, or bits")
-        return (self.lo, self.hi)
-
-
-class SignMode(Strict):
-    """Range of the weight mantissa in one sign mode, before low bits are dropped."""
-
-    lo: int
-    hi: int
-
-
-class Weights(Sourced):
-    """How a synaptic weight is coded.
-
-    A mantissa of ``mantissa_bits`` magnitude bits is clipped to its sign mode's range, loses
-    ``mantissa_bits - weight_bits`` low bits (one more in mixed mode where ``mixed_drops_lsb``), and is
-    shifted by the projection's exponent: on the sum of all arriving weights, or synapse by synapse.
-    """
-
-    mantissa_bits: int = Field(ge=1, le=24)
-    default_bits: int = Field(ge=1, le=24)
-    mixed_drops_lsb: bool = True
-    low_bits: Literal["floor", "rtz", "nearest_even"] = "floor"
-    inhibitory_low_bits: Literal["floor", "rtz", "nearest_even"] = "rtz"
-    modes: dict[str, SignMode] = Field(default_factory=dict)
-    exponent_lo: int = 0
-    exponent_hi: int = 0
-    exponent_on: Literal["sum", "synapse"] = "sum"
-    exponent_round: Literal["floor", "rtz", "nearest_even"] = "floor"
-
-    def mode_range(self, mode: str) -> tuple[int, int]:
-        """Lowest and highest mantissa of a sign mode."""
-        if mode in self.modes:
-            return (self.modes[mode].lo, self.modes[mode].hi)
-        top = 2**self.mantissa_bits
-        return {
-            "mixed": (-top, top - 1),
-            "excitatory": (0, top - 1),
-            "inhibitory": (-(top - 1), 0),
-            "null": (0, top - 1),
-        }[mode]
-
-    def step(self, mode: str, weight_bits: int) -> int:
-        """Distance between two representable mantissas."""
-        return int(2 ** self.dropped_bits(mode, weight_bits))
-
-    def dropped_bits(self, mode: str, weight_bits: int) -> int:
-        """How many low bits of the mantissa are lost."""
-        mixed = int(mode == "mixed" and self.mixed_drops_lsb)
-        return self.mantissa_bits - weight_bits + mixed
-
-    def effective(self, mantissas: Any, mode: str, weight_bits: int) -> Any:
-        """Return int64 mantissas after the clip and the loss of low bits."""
-        import numpy as np
-
-        lo, hi = self.mode_range(mode)
-        clipped = np.clip(np.asarray(mantissas, np.int64), lo, hi)
-        rounding = self.inhibitory_low_bits if mode == "inhibitory" else self.low_bits
-        return drop_low_bits(clipped, self.dropped_bits(mode, weight_bits), rounding)
-
-
-class Routing(Sourced):
-    """When a spike arrives and how wide the sums on the way are.
-
-    A spike of step t arrives in step ``t + latency + delay``.
-    """
-
-    input_latency: int = Field(default=1, ge=0, le=1)
-    recurrent_latency: int = Field(default=1, ge=1, le=1)
-    delay_lo: int = 0
-    delay_hi: int = 0
-    delay_per: Literal["synapse", "projection", "none"] = "none"
-    payload_bits: int = Field(default=0, ge=0, le=32)
-    accumulator: tuple[Overflow, ...] = Field(default=(), strict=False)
-
-
-class NeuronModel(Sourced):
-    """One neuron model: the ordered operations of one step."""
-
-    about: str = ""
-    voltage: str = "v"
-    current: str | None = "u"
-    ops: tuple[Op, ...] = Field(strict=False)
-
-
-class Quantity(Sourced):
-    """A number of a data sheet; ``value`` absent means looked for and not found."""
-
-    value: float | int | None = None
-    unit: str = ""
-
-
-class Costs(Strict):
-    """Energy or time per event; ``scope`` says whether terms may be added."""
-
-    scope: Literal["per_term", "all_in"]
-    conditions: str
-    terms: dict[str, Quantity]
-
-
-class HardwareProfile(Strict):
-    """A chip or a simulator's dialect. Load one with :func:`load_profile`."""
-
-    schema_: Literal["hw-profile/1"] = Field(alias="schema")
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
-    title: str
-    about: str = ""
-    dated: str
-    config: dict[str, ConfigValue] = Field(default_factory=dict)
-    sources: dict[str, str]
-    registers: dict[str, Register]
-    params: dict[str, Parameter]
-    weights: Weights
-    routing: Routing
-    models: dict[str, NeuronModel] = Field(min_length=1)
-    resources: dict[str, Quantity] = Field(default_factory=dict)
-    costs: dict[str, Costs] = Field(default_factory=dict)
-    exclusions: tuple[str, ...] = Field(default=(), strict=False)
-
-    @cached_property
-    def register_ranges(self) -> dict[str, tuple[int, int]]:
-        """Lowest and highest value of each register."""
-        return {name: register.span for name, register in self.registers.items()}
-
-    def ops(self, model: str) -> ResolvedOps:
-        """Return the operations of ``model`` with every overflow range written out."""
-        return resolve(self.model(model).ops, self.register_ranges)
-
-    def model(self, name: str) -> NeuronModel:
-        """Return one neuron model.
-
-        Raises:
-            ProfileError: the profile has no such model.
-        """
-        if name not in self.models:
-            known = ", ".join(sorted(self.models))
-            raise ProfileError(f"profile {self.name!r}: no neuron model {name!r}, allowed: {known}")
-        return self.models[name]
-
-    def accumulator(self) -> tuple[tuple[str, int, int], ...]:
-        """Return the overflow rules of one projection's sum."""
-        rules = self.routing.accumulator
-        return tuple((r.mode, int(r.lo or 0), int(r.hi or 0)) for r in rules)
-
-
-# ---------------------------------------------------------------------------- loading
+__all__ = [
+    "SIGN_MODES",
+    "ConfigValue",
+    "Costs",
+    "HardwareProfile",
+    "NeuronModel",
+    "Parameter",
+    "Quantity",
+    "Register",
+    "Routing",
+    "SignMode",
+    "Sourced",
+    "Weights",
+    "available_profiles",
+    "check_profile",
+    "load_profile",
+    "profile_folders",
+    "profile_schema",
+]
 
 
 def profile_folders() -> list[Path]:
@@ -270,13 +88,19 @@ def load_profile(name: str | Path, **config: int | str) -> HardwareProfile:
 
 def _find(name: str | Path) -> Path:
     shipped = available_profiles()
+    given: Any = name
+    if not isinstance(given, (str, Path)):
+        raise ProfileError(f"profile = {show(name)}, allowed: a name or a path to a .toml file")
     if str(name) in shipped:
         return shipped[str(name)]
     path = Path(name)
     if path.suffix == ".toml" or path.is_file():
         if path.is_file():
             return path
-        raise ProfileError(f"profile file {str(path)!r}: no such file")
+        raise ProfileError(
+            f"profile file {str(path)!r}: no such file, allowed: a path to a .toml file, or one of "
+            + ", ".join(sorted(shipped))
+        )
     raise ProfileError(
         f"profile = {str(name)!r}, allowed: {', '.join(sorted(shipped))}, or a path to a .toml file"
     )
@@ -286,9 +110,9 @@ def _parse_profile(path: Path, config: dict[str, int | str]) -> HardwareProfile:
     try:
         with path.open("rb") as stream:
             raw = tomllib.load(stream)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also text that is no UTF-8
         raise ProfileError(f"profile file {path.name}: not valid TOML: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ProfileError(f"profile file {path.name}: cannot be read: {error}") from None
     faults: list[str] = []
     raw = _substitute(raw, _config_values(raw, config, faults), "", faults)
@@ -308,25 +132,33 @@ def _parse_profile(path: Path, config: dict[str, int | str]) -> HardwareProfile:
 def _config_values(
     raw: dict[str, Any], config: dict[str, int | str], faults: list[str]
 ) -> dict[str, int | str]:
+    """Return the values of [config]; what the caller gave is noted in ``raw``."""
     table = raw.get("config", {})
-    entries = {k: v for k, v in table.items() if isinstance(v, dict)}
-    values = {k: v.get("value") for k, v in entries.items()}
+    entries = {k: v for k, v in table.items() if isinstance(v, dict)} if _is_table(table) else {}
     for key, value in config.items():
         if key not in entries:
             known = ", ".join(sorted(entries)) or "none (this profile has no [config])"
             faults.append(f"config.{key} = {show(value)}: unknown, allowed: {known}")
             continue
-        values[key] = value
-    for key, value in values.items():
-        _check_config(key, value, entries[key], faults)
+        # so that the loaded profile says with which values it was loaded
+        entries[key]["value"] = value
+    for key, entry in entries.items():
+        _check_config(key, entry.get("value"), entry, faults)
+    values = {k: v.get("value") for k, v in entries.items()}
     return {k: v for k, v in values.items() if isinstance(v, (int, str))}
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict)
 
 
 def _check_config(key: str, value: Any, entry: dict[str, Any], faults: list[str]) -> None:
     choices, lo, hi = entry.get("choices"), entry.get("lo"), entry.get("hi")
-    if choices is not None and value not in choices:
-        faults.append(f"config.{key} = {show(value)}: allowed: {', '.join(map(str, choices))}")
-    elif lo is not None and hi is not None:
+    # a malformed entry is reported by the schema
+    if isinstance(choices, list):
+        if value not in choices:
+            faults.append(f"config.{key} = {show(value)}: allowed: {', '.join(map(str, choices))}")
+    elif isinstance(lo, int) and isinstance(hi, int):
         whole = isinstance(value, int) and not isinstance(value, bool)
         if not whole or not lo <= value <= hi:
             faults.append(f"config.{key} = {show(value)}: allowed: a whole number {lo}..{hi}")
@@ -350,7 +182,51 @@ def _substitute(node: Any, values: dict[str, int | str], path: str, faults: list
 
 def _explain(fault: Any) -> str:
     where = ".".join(str(part) for part in fault["loc"])
-    return f"{where} = {show(fault['input'])}: {fault['msg']}"
+    if fault["type"] == "missing":
+        return f"{where} = (absent): needed"
+    message = fault["msg"]
+    if fault["type"] == "extra_forbidden":
+        message = f"unknown key, allowed: {', '.join(_keys_at(fault['loc'][:-1])) or 'none'}"
+    return f"{where} = {show(fault['input'])}: {message}"
+
+
+def _keys_at(path: tuple[int | str, ...]) -> list[str]:
+    """Return the keys allowed in the table at ``path`` of a profile."""
+    kind: Any = HardwareProfile
+    for part in path:
+        kind = _below(kind, part)
+    return [f.alias or n for m in _tables(kind) for n, f in m.model_fields.items()]
+
+
+def _below(kind: Any, part: int | str) -> Any:
+    """Return the type of entry ``part`` of a value of type ``kind`` (None: not known)."""
+    if isinstance(kind, type) and issubclass(kind, Strict):
+        fields = {f.alias or n: f.annotation for n, f in kind.model_fields.items()}
+        return fields.get(str(part))
+    # a model that mentions itself names its own type as text: the list of operations
+    inner = tuple(
+        Op if isinstance(k, (str, typing.ForwardRef)) else k for k in typing.get_args(kind)
+    )
+    if typing.get_origin(kind) in (dict, tuple):
+        return inner[-1] if typing.get_origin(kind) is dict else inner[0]
+    tagged = [m for m in _tables(kind) if _tag(m) == part]
+    if tagged:  # one operation of a union, told by its tag
+        return tagged[0]
+    return next((found for k in inner if (found := _below(k, part)) is not None), None)
+
+
+def _tables(kind: Any) -> list[type[Strict]]:
+    """Return the types of table that a value of type ``kind`` can be."""
+    if isinstance(kind, type) and issubclass(kind, Strict):
+        return [kind]
+    if typing.get_origin(kind) in (dict, tuple):
+        return []
+    return [m for part in typing.get_args(kind) for m in _tables(part)]
+
+
+def _tag(model: type[Strict]) -> object:
+    field = model.model_fields.get("op")
+    return typing.get_args(field.annotation)[0] if field is not None else None
 
 
 def check_profile(profile: HardwareProfile) -> list[str]:
@@ -358,8 +234,9 @@ def check_profile(profile: HardwareProfile) -> list[str]:
     faults = [
         f"params.{name}: needs lo and hi, or bits, or hi_pow2"
         for name, p in profile.params.items()
-        if p.bits is None and p.hi_pow2 is None and (p.lo is None or p.hi is None)
+        if _without_span(p)
     ]
+    faults += _check_spans(profile)
     for where, item in _sourced(profile):
         for source in item.source.split(","):
             if source.strip() not in profile.sources:
@@ -377,6 +254,29 @@ def check_profile(profile: HardwareProfile) -> list[str]:
     for name, model in profile.models.items():
         faults += _check_model(profile, name, model)
     return faults
+
+
+def _check_spans(profile: HardwareProfile) -> list[str]:
+    """Return the ranges that are upside down and the defaults outside their range."""
+    routing, weights = profile.routing, profile.weights
+    spans = {
+        "routing.delay": (routing.delay_lo, routing.delay_hi),
+        "weights.exponent": (weights.exponent_lo, weights.exponent_hi),
+        **{f"weights.modes.{m}": (s.lo, s.hi) for m, s in weights.modes.items()},
+    }
+    known = {n: p for n, p in profile.params.items() if not _without_span(p)}
+    spans |= {f"params.{name}": p.span for name, p in known.items()}
+    faults = [f"{where}: lo = {lo} is above hi = {hi}, allowed: lo <= hi"
+              for where, (lo, hi) in spans.items() if lo > hi]  # fmt: skip
+    for name, p in known.items():
+        lo, hi = p.span
+        if not faults and not lo <= p.default <= hi:
+            faults.append(f"params.{name}.default = {p.default}: allowed: {lo}..{hi}")
+    return faults
+
+
+def _without_span(p: Parameter) -> bool:
+    return p.bits is None and p.hi_pow2 is None and (p.lo is None or p.hi is None)
 
 
 def _sourced(profile: HardwareProfile) -> list[tuple[str, Sourced]]:

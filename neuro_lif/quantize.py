@@ -17,13 +17,13 @@ from .fixed import FixedNetwork
 from .ledger import Ledger
 from .lower.codes import code_network
 from .lower.draft import APPROXIMATIONS, Draft
-from .lower.models import choose_models, code_decays
+from .lower.models import choose_models, code_decays, share_parameters
 from .lower.scales import choose_scales
 from .profile import HardwareProfile, load_profile
 
 __all__ = ["APPROXIMATIONS", "PASSES", "quantize"]
 
-PASSES = (choose_models, code_decays, choose_scales, code_network)
+PASSES = (choose_models, share_parameters, code_decays, choose_scales, code_network)
 """The lowering, in order; each takes a draft and returns a new one."""
 
 
@@ -67,9 +67,7 @@ def quantize(
         n_steps,
         gain_compensation,
         proved,
-        {},
-        None,
-        Ledger(profile.name, notes=stepped.notes),
+        ledger=Ledger(profile.name, notes=stepped.notes),
     )
     for step in PASSES:
         draft = step(draft)

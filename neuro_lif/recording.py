@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import FileFormatError, RangeError
+from .npz import NpzFile, npz_bytes, replacing
 
 FORMAT = "neuro-lif-recording/1"
 
@@ -45,8 +44,8 @@ class OverflowEvent:
 class Recording:
     """The result of one run.
 
-    Row ``i`` of every array is step ``i + 1``, which ends at ``(i + 1) * dt``; traces are read at the
-    end of a step, after the reset.
+    Row ``i`` of every array is step ``i + 1``, which ends at ``(i + 1) * dt``; traces are read at
+    the end of a step, after the reset.
 
     Args:
         dt: s.
@@ -130,15 +129,11 @@ class Recording:
         arrays |= {f"trace/{p}/{v}": a for (p, v), a in self.traces.items()}
         arrays |= {f"lsb/{k}": v for k, v in self.lsb.items()}
         arrays |= {f"v_zero/{k}": v for k, v in self.v_zero.items()}
-        temporary = path.with_name(path.name + f".{os.getpid()}.part")
         try:
-            with temporary.open("wb") as stream:
-                np.savez_compressed(stream, head=np.array(json.dumps(head)), **arrays)
-            temporary.replace(path)
+            with replacing(path) as temporary:
+                temporary.write_bytes(npz_bytes({"head": np.array(json.dumps(head)), **arrays}))
         except OSError as error:
             raise FileFormatError(f"recording {str(path)!r}: cannot be written: {error}") from None
-        finally:
-            temporary.unlink(missing_ok=True)
 
     @staticmethod
     def load(path: str | Path) -> Recording:
@@ -148,25 +143,34 @@ class Recording:
             FileFormatError: the file is missing, damaged or not a recording.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
-                head = json.loads(str(data["head"]))
-                arrays = {k: data[k] for k in data.files if k != "head"}
-        except FileNotFoundError:
-            raise FileFormatError(f"recording {str(path)!r}: no such file") from None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise FileFormatError(f"recording {str(path)!r}: not a recording: {error}") from None
-        if not isinstance(head, dict) or head.get("format") != FORMAT:
-            raise FileFormatError(f"recording {str(path)!r}: format is not {FORMAT}")
-        return Recording(
-            float(head["dt"]),
-            int(head["n_steps"]),
-            _part(arrays, "spikes"),
-            {(k.split("/")[0], k.split("/")[1]): v for k, v in _part(arrays, "trace").items()},
-            _part(arrays, "lsb"),
-            _part(arrays, "v_zero"),
-            tuple(OverflowEvent(**e) for e in head["events"]),
-            head["provenance"],
-        )
+            file = NpzFile(Path(path))
+            arrays = {name: file.array(name) for name in file.names}
+        except FileFormatError as error:
+            raise FileFormatError(f"recording {error}, allowed: a file that save() wrote") from None
+        try:
+            head = json.loads(str(arrays.pop("head")))
+            if head["format"] != FORMAT:
+                raise ValueError(f"format = {head['format']!r}")
+            return Recording(
+                float(head["dt"]),
+                int(head["n_steps"]),
+                _part(arrays, "spikes"),
+                {_pair(k): v for k, v in _part(arrays, "trace").items()},
+                _part(arrays, "lsb"),
+                _part(arrays, "v_zero"),
+                tuple(OverflowEvent(**e) for e in head["events"]),
+                dict(head["provenance"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise FileFormatError(
+                f"recording {str(path)!r}: not a recording: {type(error).__name__} {error}, "
+                f"allowed: format {FORMAT}, as save() writes it"
+            ) from None
+
+
+def _pair(key: str) -> tuple[str, str]:
+    population, variable = key.split("/")
+    return population, variable
 
 
 def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """THE LIVING DEFINITION: what a profile's operations mean, on plain Python integers.
 
 One neuron, one step at a time, short enough to read aloud. Every executor must equal it in every
-register and spike. Nothing here is fast and nothing here can overflow by itself: Python integers have
-no width, so every wrap and clip below is one the profile asks for.
+register and spike. Nothing here is fast and nothing here can overflow by itself: Python integers
+have no width, so every wrap and clip below is one the profile asks for.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import is_sparse
-from .fixed import FixedNetwork, FixedProjection
+from .fixed import DirectInput, FixedNetwork, FixedProjection, FixedSource
 from .formats import overflow, round_shift, shift
 from .recording import OverflowEvent, Recording
 from .reference.clocked import wanted_traces
@@ -238,7 +238,8 @@ def input_rows(
 ) -> dict[str, Any]:
     """Return every input as integers ``(batch, n_steps, n)``: what was given, else the raster."""
     rows = {}
-    for item in (*fixed.sources, *fixed.directs):
+    items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
+    for item in items:
         values = given.get(item.name, item.raster)
         if values is None:
             values = np.zeros((n_steps, fixed.input_sizes()[item.name]), np.int64)

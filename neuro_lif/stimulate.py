@@ -112,6 +112,4 @@ def float_inputs(
 def input_sizes(network: Network) -> dict[str, int]:
     """Return input name -> width."""
     sizes = {i.name: i.size for i in network.spike_inputs}
-    return sizes | {
-        i.name: network.population(i.population).size for i in network.current_inputs
-    }
+    return sizes | {i.name: network.population(i.population).size for i in network.current_inputs}

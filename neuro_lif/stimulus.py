@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import FloatArray, frozen
+from .arrays import FloatArray
+from .checks import number_array
 from .errors import Faults, NetworkError
 
 
@@ -73,10 +74,12 @@ class Sampled:
     def __post_init__(self) -> None:
         values = _finite(self, "values", self.values)
         if values.ndim != 2:
-            _refuse("Sampled", "values", values.shape, "shape (n_samples, n)")
-        if not np.isscalar(self.interval) or not self.interval > 0:
+            _refuse("Sampled", "values", f"shape {values.shape}", "shape (n_samples, n)")
+        interval = _finite(self, "interval", self.interval)
+        if interval.ndim != 0 or not interval > 0:
             _refuse("Sampled", "interval", self.interval, "one time > 0 s")
         object.__setattr__(self, "values", values)
+        object.__setattr__(self, "interval", float(interval))
 
     def sample(self, times: FloatArray, size: int) -> FloatArray:
         """Return the current at ``times`` (s) as ``(len(times), size)`` in A."""
@@ -93,17 +96,13 @@ Stimulus = Constant | Sinusoid | Sampled
 
 
 def _finite(owner: object, name: str, value: npt.ArrayLike) -> FloatArray:
-    try:
-        array: FloatArray = frozen(value, np.float64)
-    except (TypeError, ValueError):
-        return _refuse(type(owner).__name__, name, value, "numbers")
-    if not np.all(np.isfinite(array)):
-        _refuse(type(owner).__name__, name, value, "finite numbers")
-    return array
+    faults = Faults()
+    array = number_array(type(owner).__name__, name, value, faults)
+    faults.raise_if_any(NetworkError)
+    return np.zeros(0) if array is None else array
 
 
-def _refuse(where: str, name: str, value: object, allowed: str) -> FloatArray:
+def _refuse(where: str, name: str, value: object, allowed: str) -> None:
     faults = Faults()
     faults.add(where, name, value, allowed)
     faults.raise_if_any(NetworkError)
-    return np.zeros(0)

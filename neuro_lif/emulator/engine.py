@@ -168,11 +168,10 @@ def run_fixed(
             _refuse(emulator.counter.events()[0])
         if progress is not None:
             progress(t + 1, n_steps)
-    keep = (lambda a: a) if batch else (lambda a: a[0])
     return Recording(
         fixed.dt, n_steps,
-        {k: keep(v) for k, v in spikes.items()},
-        {k: keep(v) for k, v in traces.items()},
+        {k: a if batch else a[0] for k, a in spikes.items()},
+        {k: a if batch else a[0] for k, a in traces.items()},
         {p.name: np.asarray(p.lsb) for p in fixed.populations},
         {p.name: np.asarray(p.v_zero) for p in fixed.populations},
         (*fixed.storage_events(), *emulator.counter.events()),

@@ -23,7 +23,7 @@ _PLAIN = (str, int, float, bool, type(None))
 
 
 def save_fixed(fixed: FixedNetwork, path: str | Path) -> None:
-    """Write a FixedNetwork; the file appears whole or not at all. The ledger stays behind as text."""
+    """Write a FixedNetwork (its ledger as text); the file appears whole or not at all."""
     path = Path(path)
     arrays: dict[str, Any] = {}
     head = {

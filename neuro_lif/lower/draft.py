@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from ..arrays import FloatArray, IntArray
 from ..discretize import SteppedNetwork
@@ -17,7 +19,8 @@ from .search import Scale
 APPROXIMATIONS = {
     "refractory": "drop a refractory period the profile does not have, or cut one that is too long",
     "reset": "reset to a value where the network asks for reset by subtraction",
-    "delay": "cut delays that are longer than the profile's",
+    "delay": "give a delay the profile does not have the nearest one it has",
+    "counts": "let several spikes of one channel in one step count as one",
     "synapse": "replace several synaptic time constants on one population by their weighted mean",
 }
 """What :func:`quantize` may do instead of refusing, when named in ``approximate``."""
@@ -25,20 +28,34 @@ APPROXIMATIONS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """A population on its way to integers: its model, decays and scale."""
+    """A population on its way to integers: its model, decays and scale.
+
+    Args:
+        form: the neuron model.
+        relative: ``(n,)`` scale of each neuron relative to the population's; other than 1 where the
+            profile has one threshold for all.
+        du, dv: coded decays; ``loss_u`` and ``loss_v`` the share lost per step that they give.
+        scale: what the search chose; ``cap`` a scale it may not pass.
+    """
 
     form: LifForm
-    du: IntArray
-    dv: IntArray
-    loss_u: FloatArray
-    loss_v: FloatArray
-    meant_u: FloatArray
+    relative: FloatArray
+    du: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    dv: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    loss_u: FloatArray = field(default_factory=lambda: np.zeros(0))
+    loss_v: FloatArray = field(default_factory=lambda: np.zeros(0))
     scale: Scale | None = None
+    cap: float = float("inf")
+
+    @property
+    def lsb_per_volt(self) -> FloatArray:
+        """LSB per V of each neuron ``(n,)``."""
+        return self.relative * (self.scale.lsb_per_volt if self.scale else 1.0)
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What the passes hand on."""
+    """What the passes hand on; ``most`` is source -> most spikes of one channel in one step."""
 
     stepped: SteppedNetwork
     profile: HardwareProfile
@@ -47,7 +64,8 @@ class Draft:
     n_steps: int | None
     compensate: bool
     proved: bool
-    plans: dict[str, Plan]
+    most: dict[str, int] = field(default_factory=dict)
+    plans: dict[str, Plan] = field(default_factory=dict)
     fixed: FixedNetwork | None = None
     ledger: Ledger = Ledger("")
 

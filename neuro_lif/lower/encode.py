@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +9,7 @@ from ..arrays import FloatArray, IntArray
 from ..discretize import SteppedNetwork
 from ..errors import RangeError
 from ..fixed import DirectInput, FixedSource
-from ..formats import nearest
+from ..formats import near_tie, nearest
 from ..ledger import Entry, entry
 from ..network import Constant, CurrentInput
 from ..profile import HardwareProfile
@@ -22,11 +20,20 @@ from .form import LifForm
 CurrentCodes = dict[str, tuple[FloatArray, FloatArray, int]]
 """Population -> (LSB per A ``(n,)``, factor of u kept per step ``(n,)``, input shift)."""
 
+FARTHEST = 2.0**40
+"""Reals are cut to this before they become integers: beyond any parameter, inside an int64."""
+
 
 def code_bias(
-    profile: HardwareProfile, form: LifForm, bias: FloatArray, s: float, where: str
+    profile: HardwareProfile, form: LifForm, bias: FloatArray, s: FloatArray, where: str
 ) -> tuple[IntArray, IntArray, Entry]:
     """Code a bias (V per step) as mantissa and exponent, the smallest exponent that fits.
+
+    Args:
+        profile, form: the chip and its neuron model.
+        bias: V per step ``(n,)``.
+        s: LSB per V ``(n,)``.
+        where: the population, for the ledger.
 
     Returns:
         (mantissa ``(n,)``, exponent ``(n,)``, ledger entry).
@@ -38,17 +45,17 @@ def code_bias(
     top = np.where(real >= 0, hi + 0.5, -lo + 0.5)
     need = np.ceil(np.log2(np.maximum(np.abs(real) / top, 2.0**-40)))
     exponent = np.asarray(np.clip(need, exp_lo, exp_hi), np.int64)
-    mantissa = np.clip(nearest(real / 2.0**exponent), lo, hi)
-    clipped = int(np.sum((real / 2.0**exponent > hi + 0.5) | (real / 2.0**exponent < lo - 0.5)))
+    if form.bias_exp and profile.params[form.bias_exp].per != "neuron":
+        exponent = np.full(exponent.shape, exponent.max(initial=exp_lo), np.int64)
+    shifted = np.clip(real / 2.0**exponent, -FARTHEST, FARTHEST)
+    mantissa = np.clip(nearest(shifted), lo, hi)
+    clipped = int(np.sum((shifted > hi + 0.5) | (shifted < lo - 0.5)))
     largest = float(np.abs(real).max(initial=0.0))
     headroom = float(np.log2(hi * 2.0**exp_hi / largest)) if largest > 0 else float("inf")
     got = mantissa * 2.0**exponent / s
-    name = str(form.bias_mant)
-    return (
-        mantissa,
-        exponent,
-        entry(where, name, bias, got, "V/step", clipped, headroom, tolerance=1e-12 / s),
-    )
+    name, ties = str(form.bias_mant), int(near_tie(shifted).sum())
+    noted = entry(where, name, bias, got, "V/step", clipped, headroom, ties, 1e-12 / s)
+    return mantissa, exponent, noted
 
 
 def code_sources(stepped: SteppedNetwork) -> tuple[FixedSource, ...]:
@@ -65,41 +72,49 @@ def code_sources(stepped: SteppedNetwork) -> tuple[FixedSource, ...]:
 
 def code_currents(
     stepped: SteppedNetwork, codes: CurrentCodes, n_steps: int | None
-) -> tuple[tuple[DirectInput, ...], tuple[str, ...]]:
-    """Return the current inputs as integers put into u, and notes.
+) -> tuple[tuple[DirectInput, ...], tuple[Entry, ...]]:
+    """Return the current inputs as integers put into u, and what rounding them did.
 
     Constant currents are part of the bias already.
     """
-    out, notes = [], []
+    out, noted = [], []
     for current in stepped.network.current_inputs:
         if isinstance(current.stimulus, Constant):
             continue
+        lsb_per_ampere, kept, shift = codes[current.population]
         raster = None
         if current.stimulus is not None:
-            size = stepped.network.population(current.population).size
-            times = np.arange(_length(current, stepped.dt, n_steps)) * stepped.dt
-            amperes = current.stimulus.sample(times, size)
-            raster = current_to_integers(amperes, *codes[current.population])
-            notes.append(
-                f"input {current.name!r}: {len(raster)} steps of current coded as integers"
-            )
-        lsb_per_ampere, kept, shift = codes[current.population]
+            amperes = described(stepped, current, n_steps)
+            raster = current_to_integers(amperes, lsb_per_ampere, kept, shift)
+            gain = stepped.population(current.population).gain
+            volts = np.where(lsb_per_ampere > 0, gain / lsb_per_ampere, 0.0)
+            got = _followed(raster, kept, shift) * volts
+            where = f"input {current.name!r}"
+            noted.append(entry(where, "current", amperes * gain, got, "V/step"))
         out.append(
             DirectInput(current.name, current.population, raster, lsb_per_ampere, kept, shift)
         )
-    return tuple(out), tuple(notes)
+    return tuple(out), tuple(noted)
 
 
-def _length(current: CurrentInput, dt: float, n_steps: int | None) -> int:
-    if n_steps is not None:
-        return n_steps
-    if isinstance(current.stimulus, Sampled):
+def described(stepped: SteppedNetwork, current: CurrentInput, n_steps: int | None) -> FloatArray:
+    """Return the samples of a described current, A ``(n_steps, n)``.
+
+    Raises:
+        RangeError: the current has no end of its own and ``n_steps`` is None.
+    """
+    size = stepped.network.population(current.population).size
+    if current.stimulus is None:
+        return np.zeros((0, size))
+    if n_steps is None:
+        if not isinstance(current.stimulus, Sampled):
+            raise RangeError(
+                f"input {current.name!r}: n_steps = None, allowed: the number of steps "
+                "(this current has no end of its own)"
+            )
         samples = np.asarray(current.stimulus.values).shape[0]
-        return int(np.ceil(samples * current.stimulus.interval / dt - 1e-9))
-    raise RangeError(
-        f"input {current.name!r}: n_steps = None, allowed: the number of steps "
-        "(this current has no end of its own)"
-    )
+        n_steps = int(np.ceil(samples * current.stimulus.interval / stepped.dt - 1e-9))
+    return current.stimulus.sample(np.arange(n_steps) * stepped.dt, size)
 
 
 def current_to_integers(
@@ -108,34 +123,56 @@ def current_to_integers(
     """Turn a current into integers for the synaptic input.
 
     The input goes through u, which keeps ``kept`` of itself per step, so each integer is chosen to
-    bring u to the wanted value; what rounding leaves over is made good in the next step.
+    bring u to the wanted value; what rounding leaves over is made good in the next step, so the
+    charge is never off by more than half a unit (``2**shift`` LSB).
 
     Args:
-        amperes: ``(n_steps, n)`` A.
+        amperes: ``(..., n_steps, n)`` A.
         lsb_per_ampere: ``(n,)`` LSB of v per step and A.
         kept: ``(n,)``.
         shift: left shift from the input to v.
     """
     wanted = np.asarray(amperes, np.float64) * lsb_per_ampere
-    u = np.zeros(wanted.shape[1])
-    out = np.zeros(wanted.shape, np.int64)
     unit = 2.0**shift
-    for t, row in enumerate(wanted):
-        out[t] = nearest((row - kept * u) / unit)
-        u = kept * u + out[t] * unit
+    out = np.zeros(wanted.shape, np.int64)
+    u = np.zeros(wanted.shape[:-2] + wanted.shape[-1:])
+    owed = np.zeros(u.shape)
+    for t in range(wanted.shape[-2]):
+        row = wanted[..., t, :]
+        real = np.clip((row + owed - kept * u) / unit, -FARTHEST, FARTHEST)
+        out[..., t, :] = nearest(real)
+        u = kept * u + out[..., t, :] * unit
+        owed = row + owed - u
     return out
 
 
-def encode_current(direct: Any, amperes: npt.ArrayLike) -> IntArray:
+def _followed(raster: IntArray, kept: FloatArray, shift: int) -> FloatArray:
+    """Return what u becomes under the integers of a current alone, LSB of v per step."""
+    u = np.zeros(raster.shape)
+    for t in range(len(raster)):
+        u[t] = (kept * u[t - 1] if t else 0.0) + raster[t] * 2.0**shift
+    return u
+
+
+def encode_current(direct: DirectInput, amperes: npt.ArrayLike) -> IntArray:
     """Turn a current given at run time into the integers of a DirectInput that quantize made.
 
     Args:
         direct: the :class:`~neuro_lif.fixed.DirectInput`.
-        amperes: ``(n_steps, n)`` A.
+        amperes: ``(n_steps, n)`` or ``(batch, n_steps, n)`` A.
 
     Raises:
-        RangeError: the input was not made by quantize.
+        RangeError: the input was not made by quantize, or the current's shape does not fit it.
     """
     if direct.lsb_per_ampere is None:
         raise RangeError(f"input {direct.name!r}: it takes integers; its scale is not known")
-    return current_to_integers(amperes, direct.lsb_per_ampere, direct.kept, direct.shift)
+    values = np.asarray(amperes)
+    n = len(np.atleast_1d(direct.lsb_per_ampere))
+    if values.ndim not in (2, 3) or values.shape[-1] != n or values.dtype.kind not in "biuf":
+        raise RangeError(
+            f"input {direct.name!r}: amperes {values.dtype} {values.shape}, allowed: numbers "
+            f"(n_steps, {n}) or (batch, n_steps, {n})"
+        )
+    if not np.all(np.isfinite(values)):
+        raise RangeError(f"input {direct.name!r}: amperes, allowed: finite numbers")
+    return current_to_integers(values, direct.lsb_per_ampere, direct.kept, direct.shift)

@@ -29,6 +29,7 @@ class DecayCode:
     kind: str
     k: int
     offset: int
+    rounding: str
     lo: int
     hi: int
 
@@ -59,6 +60,7 @@ class LifForm:
         reset: ``value``, ``subtract`` or ``none``.
         refractory: parameter of the refractory counter, or None; v is held for
             ``parameter - ref_extra`` steps.
+        registers: the voltage register and the one the synaptic input enters (may be the same).
         v_span, u_span: what the registers hold; ``sum_limit`` the largest synaptic sum, in v LSB.
     """
 
@@ -74,6 +76,7 @@ class LifForm:
     reset: str
     refractory: str | None
     ref_extra: int
+    registers: tuple[str, str]
     v_span: tuple[int, int]
     u_span: tuple[int, int]
     sum_limit: float
@@ -106,6 +109,7 @@ def lif_form(profile: HardwareProfile, model: str) -> LifForm:
         reset=fire["reset"],
         refractory=fire["ref"] if isinstance(fire["ref"], str) else None,
         ref_extra=0,
+        registers=(spec.voltage, current),
         v_span=profile.register_ranges[spec.voltage],
         u_span=profile.register_ranges[current],
         sum_limit=FAR,
@@ -124,7 +128,7 @@ def _decay(profile: HardwareProfile, ops: Any, register: str, where: str) -> Dec
         )
     lo, hi = profile.params[op["d"]].span
     top = 2 ** op["k"] - (0 if op["kind"] == "mult_by" else op["offset"])
-    return DecayCode(op["d"], op["kind"], op["k"], op["offset"], lo, min(hi, top))
+    return DecayCode(op["d"], op["kind"], op["k"], op["offset"], op["round"], lo, min(hi, top))
 
 
 def _probe(profile: HardwareProfile, form: LifForm, where: str) -> LifForm:

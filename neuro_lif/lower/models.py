@@ -1,70 +1,151 @@
-"""The first passes: a neuron model for every population, and its coded decays."""
+"""The first passes: a neuron model for every population, one threshold, and coded decays."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from ..arrays import FloatArray, IntArray, entries, post_of_entries
+from ..arrays import FloatArray, IntArray, entries, frozen, post_of_entries, with_entries
 from ..discretize import SteppedNetwork, SteppedPopulation
 from ..errors import LoweringError
 from ..formats import near_tie
 from ..ledger import Entry, TimeConstant, entry
+from ..profile import HardwareProfile
 from .draft import Draft, Plan, note, refuse_or_note
-from .form import DecayCode, lif_form
+from .encode import code_sources
+from .form import DecayCode, LifForm, lif_form
 
 
 def choose_models(draft: Draft) -> Draft:
     """Choose a neuron model of the profile for every population, or refuse by name."""
-    forms = [lif_form(draft.profile, name) for name in draft.profile.models]
+    forms = _forms(draft.profile)
     for p in draft.stepped.populations:
-        where = f"population {p.name!r}"
-        fitting = [f for f in forms if not p.spikes or f.reset == p.reset]
-        if not fitting:
-            draft = refuse_or_note(
-                draft,
-                "reset",
-                f"{where} wants reset = {p.reset!r}",
-                "Use a profile with such a model",
-            )
-            fitting = forms
-        if np.any(p.refractory > 0):
-            held = [f for f in fitting if f.refractory is not None]
-            if not held:
-                draft = refuse_or_note(
-                    draft,
-                    "refractory",
-                    f"{where} wants t_refractory of {p.refractory.max()} steps",
-                    "Use a profile with a refractory counter (loihi1, loihi2, generic)",
-                )
-            fitting = held or fitting
-        if len(p.tau_syn) > 1:
-            times = ", ".join(f"{t * 1e3:.4g} ms" for t in p.tau_syn)
-            text = f"{where} has synapses with different time constants ({times}; 0: delta)"
-            draft = refuse_or_note(draft, "synapse", text, "Give its projections one synapse")
-        plan = Plan(fitting[0], *(np.zeros(0, np.int64),) * 2, *(np.zeros(0),) * 3)
+        draft, form = _choose_model(draft, p, forms)
+        plan = Plan(form, np.ones(p.size))
         draft = replace(draft, plans=draft.plans | {p.name: plan})
+    return _check_counts(draft)
+
+
+def _forms(profile: HardwareProfile) -> list[LifForm]:
+    found, faults = [], []
+    for name in profile.models:
+        try:
+            found.append(lif_form(profile, name))
+        except LoweringError as error:
+            faults.append(str(error))
+    if not found:
+        raise LoweringError(f"profile {profile.name} has no LIF model: " + "; ".join(faults))
+    return found
+
+
+def _choose_model(
+    draft: Draft, p: SteppedPopulation, forms: Sequence[LifForm]
+) -> tuple[Draft, LifForm]:
+    where = f"population {p.name!r}"
+    fitting = [f for f in forms if not p.spikes or f.reset == p.reset]
+    if not fitting:
+        text, mend = f"{where} wants reset = {p.reset!r}", "Use a profile with such a model"
+        draft = refuse_or_note(draft, "reset", text, mend)
+        fitting = list(forms)
+    if np.any(p.refractory > 0):
+        held = [f for f in fitting if f.refractory is not None]
+        if not held:
+            text = f"{where} wants t_refractory of {p.refractory.max()} steps"
+            mend = "Use a profile with a refractory counter (loihi1, loihi2, generic)"
+            draft = refuse_or_note(draft, "refractory", text, mend)
+        fitting = held or fitting
+    if len(p.tau_syn) > 1:
+        times = ", ".join(f"{t * 1e3:.4g} ms" for t in p.tau_syn)
+        text = f"{where} has synapses with different time constants ({times}; 0: delta)"
+        draft = refuse_or_note(draft, "synapse", text, "Give its projections one synapse")
+    return draft, fitting[0]
+
+
+def _check_counts(draft: Draft) -> Draft:
+    """Note how many spikes an input sends at once; refuse more than the profile carries."""
+    sources = code_sources(draft.stepped)
+    largest = {s.name: int(s.raster.max(initial=1)) for s in sources if s.raster is not None}
+    payload = draft.profile.routing.payload_bits
+    for name, most in largest.items():
+        if most >= 2 ** max(payload, 1):
+            text = f"input {name!r} sends {most} spikes of one channel in one step"
+            mend = "Use a shorter dt, or spread the spikes over several channels"
+            draft = refuse_or_note(draft, "counts", text, mend)
+            largest[name] = 1
+    open_ = [s.name for s in sources if s.raster is None]
+    said = tuple(f"input {n!r}: a spike count above 1 given at run time acts as 1" for n in open_)
+    return note(replace(draft, most=largest), notes=said)
+
+
+# ------------------------------------------------------------------ pass 2: one threshold
+
+
+def share_parameters(draft: Draft) -> Draft:
+    """Give neurons of different thresholds one threshold, where the profile has one for all.
+
+    The equations of a neuron are the same on any scale of voltage, so each neuron gets its own
+    scale, at which its threshold is the common one. This is exact.
+    """
+    for p in draft.stepped.populations:
+        plan = draft.plans[p.name]
+        per = draft.profile.params[plan.form.threshold].per
+        if per == "neuron" or not p.spikes or np.all(p.threshold == p.threshold[0]):
+            continue
+        relative = p.threshold.max() / p.threshold
+        stepped = _on_own_scale(draft.stepped, p, relative)
+        plan = replace(plan, relative=frozen(relative))
+        text = (
+            f"population {p.name!r}: {draft.profile.name} has one {plan.form.threshold} per {per}, "
+            f"so each neuron has its own LSB ({relative.max():.4g} to 1)"
+        )
+        draft = replace(draft, stepped=stepped, plans=draft.plans | {p.name: plan})
+        draft = note(draft, notes=(text,))
     return draft
 
 
-# --------------------------------------------------------------------------- pass 2: decays
+def _on_own_scale(
+    stepped: SteppedNetwork, p: SteppedPopulation, relative: FloatArray
+) -> SteppedNetwork:
+    scaled = {name: frozen(getattr(p, name) * relative) for name in ("bias", "gain", "v_init")}
+    scaled["threshold"] = frozen(np.full(p.size, p.threshold.max()))
+    populations = [replace(x, **scaled) if x is p else x for x in stepped.populations]
+    projections = [
+        replace(q, weights=with_entries(q.weights, _rows(q.weights, relative)))
+        if q.post == p.name
+        else q
+        for q in stepped.projections
+    ]
+    return replace(stepped, populations=tuple(populations), projections=tuple(projections))
+
+
+def _rows(weights: object, relative: FloatArray) -> FloatArray:
+    return np.asarray(entries(weights) * relative[post_of_entries(weights)])
+
+
+# --------------------------------------------------------------------------- pass 3: decays
 
 
 def code_decays(draft: Draft) -> Draft:
     """Code the decays of u and v."""
     for p in draft.stepped.populations:
-        plan = draft.plans[p.name]
-        meant_u = _meant_u(draft.stepped, p)
-        where = f"population {p.name!r}"
-        du, loss_u, entry_u = _code_decay(where, "u", plan.form.decay_u, meant_u, p.size)
-        dv, loss_v, entry_v = _code_decay(where, "v", plan.form.decay_v, p.leak_v, p.size)
-        draft = replace(
-            draft,
-            plans=draft.plans
-            | {p.name: replace(plan, du=du, dv=dv, loss_u=loss_u, loss_v=loss_v, meant_u=meant_u)},
-        )
-        taus = _time_constants(draft.stepped.dt, p, loss_u, loss_v)
+        plan, where = draft.plans[p.name], f"population {p.name!r}"
+        form, meant_u = plan.form, _meant_u(draft.stepped, p)
+        if form.registers[0] == form.registers[1]:  # the input enters v: delta synapses alone
+            if np.any(meant_u != 1):
+                raise LoweringError(
+                    f"{where}: exponential synapses want a current register; {draft.profile.name} "
+                    "has none, allowed: Delta()"
+                )
+            loss_u, meant_u = np.ones(p.size), np.zeros(p.size)
+            du, _, entry_u = _code_decay(where, "u", None, meant_u, p.size)
+        else:
+            du, loss_u, entry_u = _code_decay(where, "u", form.decay_u, meant_u, p.size)
+        dv, loss_v, entry_v = _code_decay(where, "v", form.decay_v, p.leak_v, p.size)
+        plan = replace(plan, du=du, dv=dv, loss_u=loss_u, loss_v=loss_v)
+        draft = replace(draft, plans=draft.plans | {p.name: plan})
+        taus = _time_constants(draft.stepped, p, loss_u, loss_v)
         draft = note(draft, entries=entry_u + entry_v, time_constants=taus)
     return draft
 
@@ -73,7 +154,7 @@ def _meant_u(stepped: SteppedNetwork, p: SteppedPopulation) -> FloatArray:
     """Return the share of u lost per step; several receptors are averaged by their weight."""
     losses = 1.0 - np.asarray(p.decay_u)
     if len(losses) == 1:
-        return losses[0]
+        return np.asarray(losses[0])
     weights = np.zeros(losses.shape)
     for q in stepped.projections:
         if q.post == p.name:
@@ -95,31 +176,40 @@ def _code_decay(
         return np.zeros(n, np.int64), np.zeros(n), ()
     values, real = code.encode(meant)
     loss = code.loss(values)
-    clipped = int(np.sum((real < code.lo - 0.5) | (real > code.hi + 0.5)))
     noted = entry(
         where,
         code.param,
         meant,
         loss,
         "1/step",
-        clipped,
-        near_ties=int(near_tie(real).sum()),
+        int(np.sum((real < code.lo - 0.5) | (real > code.hi + 0.5))),
+        headroom(code.hi, values),
+        int(near_tie(real).sum()),
         tolerance=1e-15,
     )
     return values, loss, (noted,)
 
 
+def headroom(hi: float, values: FloatArray | IntArray) -> float:
+    """Return log2(largest allowed / largest used); inf where nothing is used."""
+    largest = float(np.abs(values).max(initial=0))
+    return float(np.log2(hi / largest)) if largest > 0 and hi > 0 else float("inf")
+
+
 def _time_constants(
-    dt: float, p: SteppedPopulation, loss_u: FloatArray, loss_v: FloatArray
+    stepped: SteppedNetwork, p: SteppedPopulation, loss_u: FloatArray, loss_v: FloatArray
 ) -> tuple[TimeConstant, ...]:
-    where = f"population {p.name!r}"
-    found = [TimeConstant(where, "tau_m", float(np.mean(p.tau_m)), _tau(dt, loss_v))]
+    where, euler = f"population {p.name!r}", stepped.rule.integrator == "euler"
+    found = [TimeConstant(where, "tau_m", float(np.mean(p.tau_m)), _tau(stepped.dt, loss_v, euler))]
     if p.tau_syn.max() > 0:
-        found.append(TimeConstant(where, "tau_syn", float(np.mean(p.tau_syn)), _tau(dt, loss_u)))
+        realised = _tau(stepped.dt, loss_u, euler)
+        found.append(TimeConstant(where, "tau_syn", float(np.mean(p.tau_syn)), realised))
     return tuple(found)
 
 
-def _tau(dt: float, loss: FloatArray) -> float:
+def _tau(dt: float, loss: FloatArray, euler: bool) -> float:
+    """Return the time constant that a loss per step stands for in the rule's integrator."""
     with np.errstate(divide="ignore"):
-        taus = np.where(loss > 0, -dt / np.log1p(-np.minimum(loss, 1.0)), np.inf)
+        rate = loss if euler else -np.log1p(-np.minimum(loss, 1.0))
+        taus = np.where(loss > 0, dt / rate, np.inf)
     return float(np.mean(taus))

@@ -8,34 +8,28 @@ import numpy as np
 
 from ..arrays import FloatArray, entries, post_of_entries
 from ..discretize import SteppedPopulation, SteppedProjection
+from ..errors import LoweringError
 from ..ledger import Headroom
-from ..network import Constant
+from ..network import Constant, CurrentInput
+from .bounds import Demand, Incoming, Limits, bounds, lanes_of
 from .draft import Draft, Plan, note
-from .encode import code_sources
+from .encode import described
 from .form import LifForm
-from .search import Demand, Incoming, Limits, Scale, bounds, choose_scale
+from .reach import Reach, reach
+from .search import choose_scale
 
 
 def choose_scales(draft: Draft) -> Draft:
-    """Choose every population's scale and every projection's exponent."""
+    """Choose the scale and the projections' exponents of every population that has none yet."""
     for p in draft.stepped.populations:
         plan = draft.plans[p.name]
-        demand = _demand(draft, p)
-        limits = limits_of(draft, plan.form)
-        scale = choose_scale(demand, limits, draft.proved)
-        draft = replace(draft, plans=draft.plans | {p.name: replace(plan, scale=scale)})
-        draft = note(
-            draft,
-            headroom=_headroom(p.name, demand, limits, scale),
-            scales=((p.name, 1.0 / scale.lsb_per_volt),),
-            notes=_predictions(p, scale),
+        if plan.scale is not None:
+            continue
+        scale = choose_scale(
+            demand_of(draft, p), limits_of(draft, plan.form), draft.proved, plan.cap
         )
+        draft = replace(draft, plans=draft.plans | {p.name: replace(plan, scale=scale)})
     return draft
-
-
-def _predictions(p: SteppedPopulation, scale: Scale) -> tuple[str, ...]:
-    terms = ", ".join(f"{k} {100 * v:.3g} %" for k, v in scale.predicted.items() if k != "total")
-    return (f"population {p.name!r}: predicted error of v, share of the threshold: {terms}",)
 
 
 def limits_of(draft: Draft, form: LifForm) -> Limits:
@@ -50,7 +44,7 @@ def limits_of(draft: Draft, form: LifForm) -> Limits:
         form.v_span,
         form.u_span,
         form.sum_limit,
-        float(threshold),
+        float(threshold - (form.compare == ">=")),
         bias,
         form.in_shift,
         form.thr_shift,
@@ -61,10 +55,6 @@ def limits_of(draft: Draft, form: LifForm) -> Limits:
 def incoming_of(draft: Draft, p: SteppedPopulation) -> list[tuple[SteppedProjection, Incoming]]:
     """Return the projections onto a population with their gain-compensated weights."""
     plan = draft.plans[p.name]
-    sources = code_sources(draft.stepped)
-    most = {
-        s.name: 1 if s.raster is None else int(max(s.raster.max(initial=1), 1)) for s in sources
-    }
     out = []
     for q in draft.stepped.projections:
         if q.post != p.name:
@@ -74,7 +64,10 @@ def incoming_of(draft: Draft, p: SteppedPopulation) -> list[tuple[SteppedProject
         values = entries(q.weights) * gain
         mode = "mixed" if values.size and values.min() < 0 < values.max() else "excitatory"
         mode = "inhibitory" if values.size and values.max() <= 0 and values.min() < 0 else mode
-        out.append((q, Incoming(values, post, mode, draft.weight_bits, most.get(q.pre, 1))))
+        sources, most = q.weights.shape[1], draft.most.get(q.pre, 1)
+        lane, lanes = lanes_of(q.delays)
+        part = Incoming(values, post, mode, draft.weight_bits, sources, most, lane, lanes)
+        out.append((q, part))
     return out
 
 
@@ -106,43 +99,133 @@ def bias_of(draft: Draft, p: SteppedPopulation) -> FloatArray:
     return (p.bias + _constant_current(draft, p)) * leak_gain(p, plan, draft.compensate)
 
 
-def _demand(draft: Draft, p: SteppedPopulation) -> Demand:
+def demand_of(draft: Draft, p: SteppedPopulation) -> Demand:
+    """Return what a population asks of its scale."""
     plan = draft.plans[p.name]
+    gain = p.gain * leak_gain(p, plan, draft.compensate)
     largest = np.zeros(p.size)
-    for c in draft.stepped.network.current_inputs:
-        if c.population == p.name and not isinstance(c.stimulus, (Constant, type(None))):
-            times = np.arange(draft.n_steps or 4096) * draft.stepped.dt
-            largest += np.abs(p.gain * c.stimulus.sample(times, p.size)).max(axis=0)
+    for c in _varying(draft, p):
+        if c.stimulus is None:
+            largest += allowance(p)
+        else:
+            amperes = described(draft.stepped, c, draft.n_steps)
+            largest += np.abs(gain * amperes).max(axis=0, initial=0.0)
+    decay = plan.form.decay_v
     return Demand(
         p.threshold,
         bias_of(draft, p),
         p.v_init,
         plan.loss_u,
         plan.loss_v,
-        p.reset,
+        p.reset if plan.form.reset == p.reset or not p.spikes else plan.form.reset,
         tuple(i for _, i in incoming_of(draft, p)),
         largest,
+        0.0 if decay is not None and decay.rounding == "nearest_up" else 0.5,
     )
 
 
-def _headroom(name: str, demand: Demand, limits: Limits, scale: Scale) -> tuple[Headroom, ...]:
-    b = bounds(demand, scale.activity)
-    # without a leak nothing bounds v for ever: the bound is then over 1,000 steps
-    settled = bool(np.all(demand.loss_v > 0))
-    sure = scale.activity == 1.0
-    rows = (
-        ("sum", b.sum, limits.sum, True),
-        ("u", b.u, limits.u[1], True),
-        ("v", np.maximum(b.v_up, b.v_down), limits.v[1], settled),
-    )
+def _varying(draft: Draft, p: SteppedPopulation) -> list[CurrentInput]:
+    """Return the current inputs of a population that do not become part of the bias."""
+    currents = draft.stepped.network.current_inputs
+    return [c for c in currents if c.population == p.name and not isinstance(c.stimulus, Constant)]
+
+
+def allowance(p: SteppedPopulation) -> FloatArray:
+    """Return the current, V per step, that head-room is kept for where none is described.
+
+    As much as takes v to the threshold in one step; in a read-out, to 1 V in the long run.
+    """
+    leak = np.where(p.leak_v > 0, p.leak_v, 1.0)
+    return np.asarray(np.where(np.isfinite(p.threshold), p.threshold, leak))
+
+
+# --------------------------------------------------------------------- proof on the integers
+
+
+def headroom_of(draft: Draft, p: SteppedPopulation) -> tuple[Headroom, ...]:
+    """Return how far the registers of a coded population go, proved on its integers if possible."""
+    plan = draft.plans[p.name]
+    if draft.fixed is None or plan.scale is None:
+        raise LoweringError("head-room is known only of a coded network")
+    activity, varying = plan.scale.activity, _varying(draft, p)
+    found = reach(draft.fixed, p.name, plan.form, draft.most, activity, p.spikes)
+    open_ = any(c.stimulus is None for c in varying)
+    if found is not None and not open_:
+        rows = _rows(p.name, found, activity, draft.profile.registers)
+        if not varying or draft.proved or all(h.proved and h.bound <= h.limit for h in rows):
+            return rows
+    return _estimate(draft, p, plan, activity)
+
+
+def _rows(name: str, found: Reach, activity: float, registers: object) -> tuple[Headroom, ...]:
     return tuple(
         Headroom(
             f"population {name!r}",
             register,
-            float(bound.max()) * scale.lsb_per_volt,
-            float(limit),
-            sure and held,
-            scale.activity,
+            float(r.bound),
+            float(r.limit),
+            activity == 1.0 and register in found.proved,
+            activity,
         )
-        for register, bound, limit, held in rows
+        for register, r in found.registers.items()
+        if register == "sum" or register in registers or r.share > 1  # type: ignore[operator]
+    )
+
+
+def _estimate(
+    draft: Draft, p: SteppedPopulation, plan: Plan, activity: float
+) -> tuple[Headroom, ...]:
+    """Return bounds on the reals, where currents or the model stand in the way of a proof."""
+    b, limits = bounds(demand_of(draft, p), activity), limits_of(draft, plan.form)
+    voltage, current = plan.form.registers
+    v_top = limits.v[1] if p.spikes else min(limits.v[1], limits.threshold)
+    s = plan.scale.lsb_per_volt if plan.scale else 1.0
+    rows = (
+        ("sum", b.sum, limits.sum),
+        (current, b.u, limits.u[1]),
+        (voltage, np.maximum(b.v_up, b.v_down), v_top),
+    )
+    return tuple(
+        Headroom(f"population {p.name!r}", name, float(x.max()) * s, float(limit), False, activity)
+        for name, x, limit in rows
+    )
+
+
+def shrink(draft: Draft, rows: dict[str, tuple[Headroom, ...]]) -> Draft | None:
+    """Return the draft with smaller scales for populations that overflow; None where none does."""
+    plans = dict(draft.plans)
+    for name, found in rows.items():
+        share = max((h.bound / h.limit if h.limit > 0 else 1.0 for h in found), default=0.0)
+        scale = plans[name].scale
+        if share > 1.0 and scale is not None:
+            # a little more than needed, since rounding the weights anew may take some of it back
+            cap = scale.lsb_per_volt * 0.999 / share
+            plans[name] = replace(plans[name], cap=cap, scale=None)
+    if all(plan.scale is not None for plan in plans.values()):
+        return None
+    return choose_scales(replace(draft, plans=plans))
+
+
+def note_scales(draft: Draft) -> Draft:
+    """Note the scales and the errors predicted for them."""
+    for p in draft.stepped.populations:
+        plan = draft.plans[p.name]
+        if plan.scale is None:
+            continue
+        terms = ", ".join(
+            f"{k} {100 * v:.3g} %" for k, v in plan.scale.predicted.items() if k != "total"
+        )
+        text = f"population {p.name!r}: predicted error of v, share of the threshold: {terms}"
+        lsb = float((1.0 / plan.lsb_per_volt).max())
+        draft = note(draft, scales=((p.name, lsb),), notes=(text, *_allowances(draft, p)))
+    return draft
+
+
+def _allowances(draft: Draft, p: SteppedPopulation) -> tuple[str, ...]:
+    usable = np.where(p.gain > 0, p.gain, 1.0)
+    amperes = float((allowance(p) / usable).min())
+    return tuple(
+        f"input {c.name!r}: head-room is kept for currents up to {amperes:.4g} A"
+        for c in _varying(draft, p)
+        if c.stimulus is None
     )

@@ -17,6 +17,7 @@ import numpy as np
 from ..arrays import FloatArray, IntArray
 from ..formats import nearest
 from ..profile import Weights
+from .bounds import LEAST_LEAK, Demand, Incoming, Limits, bounds, hard_limit, highest_scale
 
 ACTIVITIES = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01)
 """Shares of the presynaptic neurons that may fire in one step; 1.0 proves the bound."""
@@ -35,64 +36,6 @@ SAMPLE = 200_000
 
 
 @dataclass(frozen=True)
-class Incoming:
-    """Weights of one projection onto a population, as the search sees them.
-
-    Args:
-        values: ``(m,)`` V per step, one per synapse.
-        post: ``(m,)`` target neuron.
-        mode: sign mode.
-        weight_bits: bits of the mantissa.
-        most: most spikes one source sends in one step.
-    """
-
-    values: FloatArray
-    post: IntArray
-    mode: str
-    weight_bits: int
-    most: int = 1
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Largest excursions in V, per neuron: one step's input ``sum``, ``u``, ``v`` up and down."""
-
-    sum: FloatArray
-    u: FloatArray
-    v_up: FloatArray
-    v_down: FloatArray
-
-
-@dataclass(frozen=True)
-class Demand:
-    """What a population asks of the scale: everything in V, arrays ``(n,)``."""
-
-    threshold: FloatArray
-    bias: FloatArray
-    v_init: FloatArray
-    loss_u: FloatArray
-    loss_v: FloatArray
-    reset: str
-    incoming: tuple[Incoming, ...]
-    current: FloatArray
-    """Largest injected current, V per step."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The profile's ranges, in LSB of v."""
-
-    v: tuple[int, int]
-    u: tuple[int, int]
-    sum: float
-    threshold: float
-    bias: float
-    in_shift: int
-    thr_shift: int
-    weights: Weights
-
-
-@dataclass(frozen=True)
 class Scale:
     """The result: LSB per V, an exponent per projection, and what was assumed."""
 
@@ -102,68 +45,21 @@ class Scale:
     predicted: dict[str, float]
 
 
-def bounds(demand: Demand, activity: float) -> Bounds:
-    """Return how far sum, u and v can go while at most ``activity`` of the sources fire per step.
-
-    Toward-zero decay never makes a magnitude larger, so bounds on the reals hold for the integers.
-    Where v has no leak its lower bound is over 1,000 steps.
-    """
-    n = len(demand.threshold)
-    up, down = np.zeros(n), np.zeros(n)
-    for p in demand.incoming:
-        up += _arriving(p, np.maximum(p.values, 0), activity, n)
-        down += _arriving(p, np.maximum(-p.values, 0), activity, n)
-    up, down = up + demand.current, down + demand.current
-    u_up, u_down = up / np.maximum(demand.loss_u, 1e-6), down / np.maximum(demand.loss_u, 1e-6)
-    drive_up = u_up + np.maximum(demand.bias, 0)
-    drive_down = u_down + np.maximum(-demand.bias, 0)
-    leak = np.maximum(demand.loss_v, 1e-3)
-    resting = drive_up / leak
-    top = demand.threshold + drive_up
-    if demand.reset == "subtract":
-        top = np.where(drive_up <= demand.threshold, top, np.maximum(top, resting))
-    v_up = np.where(
-        np.isfinite(demand.threshold), np.minimum(top, np.maximum(resting, drive_up)), resting
-    )
-    start = np.abs(demand.v_init)
-    return Bounds(
-        np.maximum(up, down),
-        np.maximum(u_up, u_down),
-        np.maximum(v_up, start),
-        np.maximum(drive_down / leak, start),
-    )
-
-
-def _arriving(p: Incoming, values: FloatArray, activity: float, n: int) -> FloatArray:
-    """Return the most that arrives in one step: the active share, but at least one synapse."""
-    largest = np.zeros(n)
-    np.maximum.at(largest, p.post, values)
-    share = activity * np.bincount(p.post, values, minlength=n)
-    return np.asarray(p.most * np.maximum(share, largest))
-
-
-def highest_scale(b: Bounds, limits: Limits) -> float:
-    """Return the largest LSB per V at which no register leaves its range under ``b``."""
-    pairs = [
-        (b.sum, limits.sum),
-        (b.u, limits.u[1]),
-        (b.v_up, limits.v[1]),
-        (b.v_down, limits.v[1]),
-    ]
-    return min(float(limit / bound.max()) if bound.max() > 0 else np.inf for bound, limit in pairs)
-
-
-def choose_scale(demand: Demand, limits: Limits, proved: bool = False) -> Scale:
+def choose_scale(
+    demand: Demand, limits: Limits, proved: bool = False, cap: float = np.inf
+) -> Scale:
     """Choose LSB per V and one weight exponent per projection for a population.
 
     A bound that holds for every input costs resolution. The safest bound is taken whose predicted
     error is below GOOD_ENOUGH or within WORSE_AT_MOST of the best; ``proved`` takes the safest.
+    ``cap`` is a scale not to be passed.
     """
-    hard, reference = _hard_limit(demand, limits), _reference(demand)
-    looked_at = sampled(demand.incoming)
+    hard = min(hard_limit(demand, limits), cap)
+    reference, looked_at = _reference(demand), sampled(demand.incoming)
+    spikes = bool(np.isfinite(demand.threshold).any())
     found: list[Scale] = []
     for activity in ACTIVITIES[:1] if proved else ACTIVITIES:
-        top = min(hard, highest_scale(bounds(demand, activity), limits))
+        top = min(hard, highest_scale(bounds(demand, activity), limits, spikes))
         if not np.isfinite(top):  # nothing bounds it: no input, no bias, no threshold
             top = 1.0
         grid = [top * 2.0 ** (-step / 16) for step in range(33)]
@@ -179,18 +75,6 @@ def _total(scale: Scale) -> float:
     return scale.predicted["total"]
 
 
-def _hard_limit(demand: Demand, limits: Limits) -> float:
-    """Return the scale at which threshold or bias leave their parameter's range."""
-    caps = [np.inf]
-    finite = demand.threshold[np.isfinite(demand.threshold)]
-    if finite.size:
-        caps.append(limits.threshold / float(finite.max()))
-    largest = float(np.abs(demand.bias).max(initial=0.0))
-    if largest > 0:
-        caps.append(limits.bias / largest)
-    return float(min(caps))
-
-
 def _reference(demand: Demand) -> FloatArray:
     """Return the voltage errors are compared with: the threshold, or a read-out's likely range."""
     if np.isfinite(demand.threshold).all():
@@ -201,9 +85,9 @@ def _reference(demand: Demand) -> FloatArray:
 
 
 def _truncation(demand: Demand) -> FloatArray:
-    """Return how many LSB truncating decays lower v by, on average."""
+    """Return how many LSB the rounding of the decays lowers v by, on average."""
     through_u = 1.0 + np.where(demand.loss_u < 1.0, 1.0 / np.maximum(demand.loss_u, 1e-6), 0.0)
-    return np.asarray(through_u / (2.0 * np.maximum(demand.loss_v, 1e-3)))
+    return np.asarray(demand.lost * through_u / np.maximum(demand.loss_v, LEAST_LEAK))
 
 
 def _rate(
@@ -216,7 +100,7 @@ def _rate(
 ) -> Scale:
     """Predict the relative errors at scale ``s`` and choose the exponents."""
     n = len(reference)
-    per_drive = np.maximum(demand.loss_v, 1e-3) * reference
+    per_drive = np.maximum(demand.loss_v, LEAST_LEAK) * reference
     variance = np.zeros(n)
     exponents = []
     for p, whole in zip(looked_at, demand.incoming, strict=True):
@@ -247,7 +131,7 @@ def best_exponent(p: Incoming, limits: Limits, s: float) -> tuple[int, FloatArra
     top = max(hi, -lo)
     fits = int(np.ceil(np.log2(max(largest / top, 2.0**-30))))
     best: tuple[float, int, FloatArray] | None = None
-    for exponent in sorted({_within(fits + k, rules) for k in (0, -1)}):
+    for exponent in sorted({_within(fits - k, rules) for k in range(3)}, reverse=True):
         mantissa = code_weights(p.values, p, limits, s, exponent)
         error = mantissa * (2.0 ** (exponent + limits.in_shift) / s) - p.values
         square = float(np.mean(error**2)) if error.size else 0.0
@@ -269,7 +153,8 @@ def code_weights(
     step = rules.step(p.mode, p.weight_bits)
     lo, hi = rules.mode_range(p.mode)
     real = values * (s / 2.0 ** (exponent + limits.in_shift))
-    whole = nearest(real / step) * step
+    # cut before the cast: a value far outside would leave the range of an int64
+    whole = nearest(np.clip(real / step, -(2.0**40), 2.0**40)) * step
     return np.clip(whole, -(-lo // step) * step, hi // step * step)
 
 
@@ -280,6 +165,6 @@ def sampled(incoming: Sequence[Incoming]) -> tuple[Incoming, ...]:
         if p.values.size > SAMPLE:
             keep = np.linspace(0, p.values.size - 1, SAMPLE).astype(np.int64)
             keep[0] = int(np.abs(p.values).argmax())
-            p = Incoming(p.values[keep], p.post[keep], p.mode, p.weight_bits, p.most)
+            p = Incoming(p.values[keep], p.post[keep], p.mode, p.weight_bits, p.sources, p.most)
         out.append(p)
     return tuple(out)

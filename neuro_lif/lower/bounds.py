@@ -1,0 +1,211 @@
+"""How far sum, u and v of a population can go, on the reals, and the scales that follow from it.
+
+:mod:`.reach` proves such bounds on the integers once they are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..arrays import FloatArray, IntArray
+from ..profile import Weights
+
+LEAST_LEAK = 1e-3
+"""Where v leaks less than this per step, a bound that is no proof is over 1,000 steps."""
+
+CLIPPED = 4.0
+"""How far above the scale that holds the largest weight the search goes: the rest is clipped."""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """Weights of one projection onto a population, as the search sees them.
+
+    Args:
+        values: ``(m,)`` V per step, one per synapse.
+        post: ``(m,)`` target neuron.
+        lane: ``(m,)`` number of the synapse's delay among the projection's ``lanes`` delays.
+        mode: sign mode.
+        weight_bits: bits of the mantissa.
+        sources: number of presynaptic neurons.
+        most: most spikes one source sends in one step.
+    """
+
+    values: FloatArray
+    post: IntArray
+    mode: str
+    weight_bits: int
+    sources: int
+    most: int = 1
+    lane: IntArray | int = 0
+    lanes: int = 1
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Largest excursions in V, per neuron: one step's input ``sum``, ``u``, ``v`` up and down."""
+
+    sum: FloatArray
+    u: FloatArray
+    v_up: FloatArray
+    v_down: FloatArray
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a population asks of the scale: everything in V, arrays ``(n,)``.
+
+    Args:
+        threshold, bias, v_init: as stepped, gain-compensated.
+        loss_u, loss_v: shares lost per step, as coded.
+        reset: ``value``, ``subtract`` or ``none``.
+        incoming: the projections onto it.
+        current: largest injected current, V per step.
+        lost: LSB that one rounding of a decay takes from the magnitude, on average.
+    """
+
+    threshold: FloatArray
+    bias: FloatArray
+    v_init: FloatArray
+    loss_u: FloatArray
+    loss_v: FloatArray
+    reset: str
+    incoming: tuple[Incoming, ...]
+    current: FloatArray
+    lost: float = 0.5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The profile's ranges, in LSB of v."""
+
+    v: tuple[int, int]
+    u: tuple[int, int]
+    sum: float
+    threshold: float
+    bias: float
+    in_shift: int
+    thr_shift: int
+    weights: Weights
+
+
+def strongest(
+    values: FloatArray,
+    post: IntArray,
+    n: int,
+    count: int,
+    lane: IntArray | int = 0,
+    lanes: int = 1,
+) -> FloatArray:
+    """Return, per neuron, the most that arrives in one step while ``count`` sources fire ``(n,)``.
+
+    A synapse delivers at most once per step, whatever its delay. Spikes of several earlier steps
+    can arrive together through different delays, so the ``count`` largest of every lane add up.
+    """
+    sums = _largest(values, post * lanes + lane, n * lanes, count)
+    return np.asarray(sums.reshape(n, lanes).sum(axis=1))
+
+
+def _largest(values: FloatArray, post: IntArray, n: int, count: int) -> FloatArray:
+    keep = values > 0
+    values, post = values[keep], post[keep]
+    if count >= np.bincount(post, minlength=n).max(initial=0):
+        return np.bincount(post, values, minlength=n).astype(np.float64)
+    order = np.lexsort((-values, post))
+    values, post = values[order], post[order]
+    starts = np.searchsorted(post, np.arange(n))
+    within = np.arange(len(post)) - starts[post] < count
+    return np.bincount(post[within], values[within], minlength=n).astype(np.float64)
+
+
+def lanes_of(delays: IntArray) -> tuple[IntArray | int, int]:
+    """Return (number of each synapse's delay, how many different delays there are)."""
+    if np.ndim(delays) == 0 or not np.size(delays):
+        return 0, 1
+    different, number = np.unique(delays, return_inverse=True)
+    return np.asarray(number, np.int64), len(different)
+
+
+def active(sources: int, activity: float) -> int:
+    """Return how many of ``sources`` neurons the share ``activity`` is, at least one."""
+    return max(int(np.ceil(activity * sources - 1e-9)), 1)
+
+
+def arriving(
+    incoming: Sequence[Incoming], n: int, activity: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the most that can arrive in one step (up, down) while ``activity`` of each fire."""
+    up, down = np.zeros(n), np.zeros(n)
+    for p in incoming:
+        count = active(p.sources, activity)
+        up += p.most * strongest(p.values, p.post, n, count, p.lane, p.lanes)
+        down += p.most * strongest(-p.values, p.post, n, count, p.lane, p.lanes)
+    return up, down
+
+
+def bounds(demand: Demand, activity: float) -> Bounds:
+    """Return how far sum, u and v can go while at most ``activity`` of the sources fire per step.
+
+    Without a leak (or with hardly any, where the bound is no proof) it is over 1,000 steps.
+    """
+    up, down = arriving(demand.incoming, len(demand.threshold), activity)
+    # a current is coded so that u follows it: it adds to u once, not 1/loss_u times
+    kept = 1.0 - demand.loss_u
+    loss_u, leak = _settling(demand.loss_u, activity), _settling(demand.loss_v, activity)
+    largest = np.maximum(up, down) + (1.0 + kept) * demand.current
+    u_up = up / loss_u + demand.current
+    u_down = down / loss_u + demand.current
+    drive_up = np.maximum(u_up + demand.bias, 0.0)
+    drive_down = np.maximum(u_down - demand.bias, 0.0)
+    start = np.abs(demand.v_init)
+    resting = np.maximum(drive_up / leak, start)
+    # before the reset v is at most one drive above the threshold, or above where it started
+    top = np.maximum(demand.threshold, start) + drive_up
+    if demand.reset == "subtract":
+        # what passes the threshold by more than the threshold stays above it after the reset
+        left = np.maximum(drive_up - demand.threshold, 0.0) / leak
+        top = np.where(drive_up <= demand.threshold, top, top + left)
+    elif demand.reset == "none":
+        top = resting
+    return Bounds(
+        largest,
+        np.maximum(u_up, u_down),
+        np.minimum(top, resting),
+        np.maximum(drive_down / leak, start),
+    )
+
+
+def _settling(loss: FloatArray, activity: float) -> FloatArray:
+    least = np.maximum(loss, LEAST_LEAK)
+    return np.where(loss > 0, loss, least) if activity == 1.0 else least
+
+
+def highest_scale(b: Bounds, limits: Limits, spikes: bool = True) -> float:
+    """Return the largest LSB per V at which no register leaves its range under ``b``.
+
+    A read-out must not reach the threshold parameter's end either: it would spike.
+    """
+    v_top = limits.v[1] if spikes else min(limits.v[1], limits.threshold)
+    pairs = [(b.sum, limits.sum), (b.u, limits.u[1]), (b.v_up, v_top), (b.v_down, -limits.v[0])]
+    return min(float(limit / bound.max()) if bound.max() > 0 else np.inf for bound, limit in pairs)
+
+
+def hard_limit(demand: Demand, limits: Limits) -> float:
+    """Return the scale at which threshold, bias or weights leave their parameter's range."""
+    caps = [np.inf]
+    finite = demand.threshold[np.isfinite(demand.threshold)]
+    if finite.size:
+        caps.append(limits.threshold / float(finite.max()))
+    largest = float(np.abs(demand.bias).max(initial=0.0))
+    if largest > 0:
+        caps.append(limits.bias / largest)
+    for p in demand.incoming:
+        lo, hi = limits.weights.mode_range(p.mode)
+        unit = 2.0 ** (limits.weights.exponent_hi + limits.in_shift)
+        largest = float(np.abs(p.values).max(initial=0.0))
+        if largest > 0:
+            caps.append(CLIPPED * max(hi, -lo) * unit / largest)
+    return float(min(caps))

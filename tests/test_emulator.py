@@ -1,0 +1,497 @@
+"""The numpy emulator equals the living definition: registers, spikes and overflow events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+from random_fixed import merged, random_fixed
+
+from neuro_lif import FixedNetwork, FixedPopulation, Recording, load_profile, run_fixed
+from neuro_lif.emulator import Emulator, OpList
+from neuro_lif.errors import RangeError
+from neuro_lif.fixed import FixedProjection
+from neuro_lif.formats import (
+    OVERFLOWS,
+    ROUNDINGS,
+    overflow,
+    overflow_array,
+    round_shift,
+    round_shift_array,
+)
+from neuro_lif.numerics import Op, resolve, walk
+from neuro_lif.semantics import _Machine, input_rows, neuron_step, run_semantics
+
+PROFILES = ("lava-0.10", "loihi1", "loihi2", "generic")
+PER_PROFILE = 30
+"""Random networks of each profile, within ranges and again past them: 240 in all."""
+STEPS = 30
+
+IntArray = npt.NDArray[np.int64]
+
+
+# ------------------------------------------------------------------------ random networks
+
+
+def any_config(rng: np.random.Generator, name: str) -> dict[str, Any]:
+    """Return random config values of the profile (empty where it has none)."""
+    config: dict[str, Any] = {}
+    for key, entry in load_profile(name).config.items():
+        if rng.random() < 0.4:
+            continue
+        if entry.choices:
+            config[key] = str(rng.choice(entry.choices))
+        elif entry.lo is not None and entry.hi is not None:
+            config[key] = int(rng.integers(entry.lo, min(entry.hi, 255) + 1))
+    return config
+
+
+def wild(rng: np.random.Generator, fixed: FixedNetwork) -> FixedNetwork:
+    """Return the network with values at and past every limit, so that everything overflows."""
+    return replace(
+        fixed,
+        populations=tuple(_wild_population(rng, fixed, p) for p in fixed.populations),
+        projections=tuple(_wild_projection(rng, fixed, p) for p in fixed.projections),
+        sources=tuple(replace(s, raster=s.raster * rng.integers(-(2**12), 2**12, s.raster.shape))
+                      if rng.random() < 0.3 else s for s in fixed.sources),
+        directs=tuple(replace(d, raster=d.raster * int(rng.integers(1, 2**18)))
+                      for d in fixed.directs),
+        enforce_ranges=False,
+    )  # fmt: skip
+
+
+def _wild_population(
+    rng: np.random.Generator, fixed: FixedNetwork, p: FixedPopulation
+) -> FixedPopulation:
+    params: dict[str, Any] = dict(p.params)
+    for name, parameter in fixed.profile.params.items():
+        lo, hi = parameter.span
+        if rng.random() < 0.25:
+            params[name] = rng.choice([lo - 3, lo, lo + 1, hi - 1, hi, hi + 1], p.size)
+    if rng.random() < 0.2:
+        params["bias_exp"] = rng.integers(-20, 20, p.size)
+    init = {}
+    for name, register in fixed.profile.registers.items():
+        lo, hi = register.span
+        near = [lo - 1, lo, lo + 1, -1, 0, 1, hi - 1, hi, hi + 1, 2 * hi]
+        if rng.random() < 0.6:
+            init[name] = rng.choice(near, p.size)
+    return replace(p, params=params, init=init)
+
+
+def _wild_projection(
+    rng: np.random.Generator, fixed: FixedNetwork, p: FixedProjection
+) -> FixedProjection:
+    changed: dict[str, Any] = {}
+    if rng.random() < 0.4:
+        changed["weights"] = p.weights * int(rng.integers(2, 900))
+    if rng.random() < 0.4:
+        changed["exponent"] = int(rng.integers(-12, 17))
+    if rng.random() < 0.5:
+        changed["delays"] = rng.integers(0, 64, np.shape(p.weights.data)) if hasattr(
+            p.weights, "indptr") else rng.integers(0, 64, p.weights.size)  # fmt: skip
+    if rng.random() < 0.5:
+        changed["graded"] = not p.graded
+    if rng.random() < 0.1 and p.pre in {s.name for s in fixed.sources}:
+        changed["latency"] = 0
+    return replace(p, **changed)
+
+
+def networks(profile: str, seed: int, count: int, wildly: bool) -> list[FixedNetwork]:
+    rng = np.random.default_rng([seed, PROFILES.index(profile)])
+    found = []
+    for _ in range(count):
+        config, prefixes = any_config(rng, profile), ["", "second_"][: 1 + (rng.random() < 0.15)]
+        parts = [random_fixed(rng, profile, STEPS, prefix=p, **config) for p in prefixes]
+        fixed = merged(parts) if len(parts) > 1 else parts[0]
+        found.append(wild(rng, fixed) if wildly else fixed)
+    return found
+
+
+def compare_stepwise(fixed: FixedNetwork, n_steps: int) -> tuple[int, int]:
+    """Step both engines side by side; return (values that were equal, kinds of overflow)."""
+    emulator, machine = Emulator(fixed), _Machine(fixed)
+    rows = input_rows(fixed, {}, 1, n_steps)
+    compared = 0
+    for t in range(1, n_steps + 1):
+        fed = {name: values[:, t - 1] for name, values in rows.items()}
+        spikes = emulator.step(fed)
+        expected = machine.step(t, {name: v[0].tolist() for name, v in fed.items()})
+        for name in spikes:
+            assert spikes[name][0].tolist() == expected[name], (t, name, "spikes")
+            for register in machine.state[name][0]:
+                got = emulator.register(name, register)[0].tolist()
+                assert got == [n[register] for n in machine.state[name]], (t, name, register)
+                compared += len(got)
+            compared += len(expected[name])
+    events = emulator.counter.events()
+    assert events == machine.counter.events()
+    return compared, len(events)
+
+
+@pytest.mark.parametrize("wildly", [False, True], ids=["in_range", "wild"])
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_register_spike_and_event_of_random_networks(profile: str, wildly: bool) -> None:
+    nets = networks(profile, 1, PER_PROFILE, wildly)
+    found = [compare_stepwise(fixed, STEPS) for fixed in nets]
+    values, counts = sum(v for v, _ in found), [c for _, c in found]
+    print(
+        f"{profile}: {len(nets)} networks, {STEPS} steps, {values} values, 0 differences, "
+        f"{sum(c > 0 for c in counts)} networks with {sum(counts)} kinds of overflow"
+    )
+    assert values > 20_000
+    assert not wildly or sum(c > 0 for c in counts) > PER_PROFILE / 2
+
+
+def same(a: Recording, b: Recording) -> None:
+    assert a.spikes.keys() == b.spikes.keys()
+    assert a.traces.keys() == b.traces.keys()
+    for key in a.spikes:
+        np.testing.assert_array_equal(a.spikes[key], b.spikes[key], err_msg=str(key))
+    for pair in a.traces:
+        np.testing.assert_array_equal(a.traces[pair], b.traces[pair], err_msg=str(pair))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_recordings_are_the_same(profile: str) -> None:
+    """Through the public API: traces, spikes, events (storage events too)."""
+    for fixed in networks(profile, 2, 5, True):
+        a, b = (run(fixed, STEPS, record="all") for run in (run_semantics, run_fixed))
+        same(a, b)
+        assert a.events == b.events
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_batch_equals_separate_runs(profile: str) -> None:
+    rng = np.random.default_rng(4)
+    for k, fixed in enumerate(networks(profile, 3, 6, True)):
+        sizes = fixed.input_sizes()
+        batch = {name: rng.integers(-3, 4, (3, STEPS, n)) for name, n in sizes.items()}
+        batch |= {s.name: batch[s.name] * 2**10 for s in fixed.sources if k % 2}
+        together = run_fixed(fixed, STEPS, batch, record="all")
+        counts: Counter[Any] = Counter()
+        for i in range(3):
+            one = run_fixed(fixed, STEPS, {n: a[i] for n, a in batch.items()}, record="all")
+            same(together.sample(i), one)
+            counts += Counter({(e.where, e.register, e.kind, e.operation): e.count
+                               for e in one.events if e.first_step > 0})  # fmt: skip
+        assert counts == Counter({(e.where, e.register, e.kind, e.operation): e.count
+                                  for e in together.events if e.first_step > 0})  # fmt: skip
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_strict_stops_at_the_first_overflow(profile: str) -> None:
+    stopped = 0
+    for fixed in networks(profile, 5, 8, True):
+        events = [e for e in run_fixed(fixed, STEPS).events if e.first_step > 0]
+        if not events:
+            run_fixed(fixed, STEPS, strict=True)
+            continue
+        first = events[0]
+        assert first.first_step == min(e.first_step for e in events)
+        seen: list[int] = []
+        with pytest.raises(RangeError, match=f"step {first.first_step}, neuron") as error:
+            run_fixed(fixed, STEPS, strict=True, progress=lambda t, _, seen=seen: seen.append(t))
+        assert seen == list(range(1, first.first_step))
+        assert str(error.value).startswith(f"{first.where}: {first.register} overflowed")
+        stopped += 1
+    assert stopped
+
+
+def test_a_run_goes_on_where_the_emulator_stopped() -> None:
+    for fixed in networks("loihi2", 6, 5, False):
+        recording = run_fixed(fixed, STEPS, record="all")
+        emulator = Emulator(fixed)
+        rows = input_rows(fixed, {}, 1, STEPS)
+        for t in range(STEPS):
+            spikes = emulator.step({name: v[:, t] for name, v in rows.items()})
+            for p in fixed.populations:
+                np.testing.assert_array_equal(spikes[p.name][0], recording.spikes[p.name][t])
+                v = emulator.register(p.name, "v")[0]
+                np.testing.assert_array_equal(v, recording.trace(p.name, "v")[t])
+        assert emulator.t == STEPS
+
+
+# ------------------------------------------------------------------------ random programs
+
+REGISTERS = ("a", "b", "c")
+
+
+class ProgramMaker:
+    """Draws valid operations on small registers; nothing grows past what int64 holds."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+
+    def pick(self, *choices: Any) -> Any:
+        return choices[int(self.rng.integers(len(choices)))]
+
+    def reg(self) -> str:
+        return str(self.pick(*REGISTERS))
+
+    def number(self, lo: int, hi: int) -> int:
+        return int(self.rng.integers(lo, hi + 1))
+
+    def operand(self) -> int | str:
+        value: int | str = self.pick(self.number(-30, 30), "p", "q", self.reg())
+        return value
+
+    def bounds(self) -> list[dict[str, Any]]:
+        last: dict[str, Any] = {"mode": self.pick("wrap", "sat")}
+        if self.rng.random() < 0.4:
+            last |= {"lo": self.number(-90, -1), "hi": self.number(0, 90)}
+        once = {"mode": "wrap_once", "lo": self.number(-70, -1), "hi": self.number(0, 70)}
+        return [once, last] if self.rng.random() < 0.3 else [last]
+
+    def op(self, depth: int = 0) -> dict[str, Any]:
+        kinds = ["acc", "decay", "add", "sub", "copy", "set", "clamp", "floor", "fire", "tick_ref"]
+        kind = str(self.pick(*kinds, *(["if_ref"] if depth < 2 else [])))
+        rest: dict[str, Any] = getattr(self, "_" + kind)(depth)
+        return {"op": kind} | rest
+
+    def _acc(self, depth: int) -> dict[str, Any]:
+        rules = {k: self.bounds() for k in ("sum_ovf", "shift_ovf") if self.rng.random() < 0.5}
+        return {"reg": self.reg(), "shift": self.pick(0, 2, -1, "s"), "ovf": self.bounds()} | rules
+
+    def _decay(self, depth: int) -> dict[str, Any]:
+        kind = self.pick("mult_keep", "mult_step", "mult_by", "shift", "linear", "linear_to_zero")
+        return {
+            "reg": self.reg(), "kind": kind, "round": self.pick(*ROUNDINGS),
+            "d": self.pick(self.number(0, 5), "s") if kind == "shift" else self.operand(),
+            "k": self.number(0, 6), "offset": self.number(0, 1), "min_step": self.number(0, 2),
+            "into": self.pick(None, None, self.reg()), "ovf": self.bounds(),
+        }  # fmt: skip
+
+    def _add(self, depth: int) -> dict[str, Any]:
+        found = {"reg": self.reg(), "src": self.operand()}
+        if self.rng.random() < 0.2:
+            return found
+        rules = {"src_ovf": self.bounds()} if self.rng.random() < 0.4 else {}
+        return found | {"shift": self.pick(0, 1, -2, "s"), "ovf": self.bounds()} | rules
+
+    _sub = _add
+
+    def _copy(self, depth: int) -> dict[str, Any]:
+        return {"reg": self.reg(), "src": self.pick("p", "q", self.reg())}
+
+    def _set(self, depth: int) -> dict[str, Any]:
+        return {"reg": self.reg(), "value": self.operand()}
+
+    def _clamp(self, depth: int) -> dict[str, Any]:
+        return {"reg": self.reg(), "lo": self.operand(), "hi": self.operand()}
+
+    def _floor(self, depth: int) -> dict[str, Any]:
+        return {"reg": self.reg(), "level": self.operand(), "cmp": self.pick("<", "<="),
+                "action": self.pick("set", "subtract"), "value": self.operand()}  # fmt: skip
+
+    def _fire(self, depth: int) -> dict[str, Any]:
+        return {
+            "reg": self.reg(), "thr": self.operand(), "thr_shift": self.number(0, 2),
+            "cmp": self.pick(">", ">="), "cmp_reg": self.pick(None, None, self.reg()),
+            "multi": self.pick("once", "loop"), "cap": self.number(1, 5),
+            "reset": self.pick("value", "subtract", "none"), "value": self.operand(),
+            "min_v": self.pick(None, None, self.number(-20, 20)), "ovf": self.bounds(),
+            "ref": self.pick(None, "r", self.number(0, 3)),
+        }  # fmt: skip
+
+    def _if_ref(self, depth: int) -> dict[str, Any]:
+        branches = [[self.op(depth + 1) for _ in range(self.number(0, 3))] for _ in range(2)]
+        return {"then": branches[0], "else": branches[1]}
+
+    def _tick_ref(self, depth: int) -> dict[str, Any]:
+        return {}
+
+    def program(self) -> Any:
+        """Return resolved operations; the last ones bring every register back to 9 bit."""
+        ops = [self.op() for _ in range(self.number(3, 12))]
+        ops += [{"op": "clamp", "reg": r, "lo": -256, "hi": 255} for r in REGISTERS]
+        checked = TypeAdapter(tuple[Op, ...]).validate_python(ops)
+        return resolve(checked, {r: (-(2**k), 2**k - 1) for r, k in zip(REGISTERS, (5, 6, 7))})  # noqa: B905
+
+
+def compare_program(rng: np.random.Generator, ops: Any, n_steps: int = 6) -> int:
+    """Run one program on 2 x 5 neurons in both engines; return how many values were equal."""
+    n, batch = 5, 2
+    params = {"p": rng.integers(-40, 41, n), "q": rng.integers(0, 70, n),
+              "s": rng.integers(-3, 6, n), "r": rng.integers(0, 4, n)}  # fmt: skip
+    start = {r: rng.integers(-140, 141, (batch, n)) for r in REGISTERS}
+    start["ref"] = rng.integers(0, 3, (batch, n))
+    found: Counter[Any] = Counter()
+
+    def told(index: int, register: str, kind: str, where: Any) -> None:
+        found.update((index, register, kind, *at) for at in np.argwhere(where).tolist())
+
+    fast = OpList(ops, params, start, told)
+    slow = {(b, i): {r: int(a[b, i]) for r, a in start.items()}
+            for b in range(batch) for i in range(n)}  # fmt: skip
+    expected: Counter[Any] = Counter()
+    compared = 0
+    for _ in range(n_steps):
+        port = rng.integers(-200, 201, (batch, n))
+        spikes = fast.step(port)
+        for at, state in slow.items():
+            mine = {name: int(values[at[1]]) for name, values in params.items()}
+            heard: list[Any] = []
+            port_in = {"in": int(port[at])}
+            emitted = neuron_step(ops, mine, state, port_in, lambda *e, to=heard: to.append(e))
+            expected.update((*event, *at) for event in heard)
+            assert spikes[at] == emitted
+            assert {r: int(a[at]) for r, a in fast.state.items()} == state
+            compared += 1 + len(state)
+    assert found == expected
+    return compared
+
+
+def test_random_programs() -> None:
+    """400 random operation lists: every register, spike and event."""
+    rng = np.random.default_rng(8)
+    used: Counter[str] = Counter()
+    values = 0
+    for _ in range(400):
+        ops = ProgramMaker(rng).program()
+        used.update(op["op"] for op in walk(ops))
+        values += compare_program(rng, ops)
+    print(f"400 programs, {values} values, 0 differences; operations: {dict(used)}")
+    assert min(used.values()) > 50
+    assert len(used) == 11
+
+
+def test_a_port_nobody_feeds_is_silent() -> None:
+    ops = resolve(TypeAdapter(tuple[Op, ...]).validate_python(
+        [{"op": "acc", "reg": "a", "port": "other"}]), {"a": (-8, 7)})  # fmt: skip
+    neurons = OpList(ops, {}, {"a": np.array([[3]]), "ref": np.array([[0]])})
+    neurons.step(np.array([[5]]))
+    assert neurons.state["a"].tolist() == [[3]]
+
+
+# ---------------------------------------------------------------------------- exhaustively
+
+
+def all_of(*ranges: range) -> list[IntArray]:
+    """Return every combination of the ranges, one flat array per range."""
+    grids = np.meshgrid(*(np.arange(r.start, r.stop) for r in ranges), indexing="ij")
+    return [g.ravel().astype(np.int64) for g in grids]
+
+
+def narrowed(ops: Any, span: tuple[int, int]) -> Any:
+    """Return a model's operations with every overflow range and decay cut to 4 bits."""
+    small = []
+    for op in ops:
+        op = dict(op)
+        for key in ("sum_ovf", "shift_ovf", "src_ovf", "ovf"):
+            if key in op:
+                op[key] = tuple((mode, *span) for mode, _, _ in op[key])
+        if op["op"] == "decay":
+            op["k"] = 2
+        for key in ("then", "else"):
+            if key in op:
+                op[key] = narrowed(op[key], span)
+        small.append(op)
+    return small
+
+
+MODELS = [(p, m) for p in PROFILES for m in sorted(load_profile(p).models)]
+
+
+@pytest.mark.parametrize(("profile", "model"), MODELS, ids=[f"{p}-{m}" for p, m in MODELS])
+def test_every_transition_of_a_4_bit_neuron(profile: str, model: str) -> None:
+    """All (u, v, input, ref, dv) of each shipped model with its registers cut to 4 bits."""
+    ops = narrowed(load_profile(profile).ops(model), (-8, 7))
+    for op in ops:  # the alignment shifts would leave nothing of 4 bits
+        op |= {k: 1 for k in ("shift", "thr_shift") if op.get(k) == 6}
+    axes = all_of(range(-8, 8), range(-8, 8), range(-8, 8), range(2), range(5))
+    u, v, port, ref, dv = axes
+    params = {"du": np.int64(1), "dv": dv, "vth": np.int64(2), "bias_mant": np.int64(1),
+              "bias_exp": np.int64(0), "refract": np.int64(2)}  # fmt: skip
+    names = load_profile(profile).registers
+    start = {r: np.zeros_like(u) for r in names} | {"u": u, "v": v, "ref": ref}
+    counted: Counter[Any] = Counter()
+    fast = OpList(
+        ops, params, start, lambda i, r, kind, where: counted.update({(i, r, kind): where.sum()})
+    )
+    spikes = fast.step(port)
+    expected: Counter[Any] = Counter()
+    zero = dict.fromkeys(names, 0)
+    for k, (a, b, c, d, e) in enumerate(zip(*(x.tolist() for x in axes), strict=True)):
+        state = zero | {"u": a, "v": b, "ref": d}
+        mine = {"du": 1, "dv": e, "vth": 2, "bias_mant": 1, "bias_exp": 0, "refract": 2}
+        emitted = neuron_step(ops, mine, state, {"in": c}, lambda *event: expected.update([event]))
+        assert spikes[k] == emitted
+        assert all(fast.state[r][k] == x for r, x in state.items()), (state, a, b, c, d, e)
+    assert counted == expected
+    print(f"{profile} {model}: {len(u)} transitions, 0 differences")
+
+
+def test_every_state_of_an_8_bit_neuron_of_the_generic_profile() -> None:
+    """All 2^16 (u, v) of the smallest generic chip, as a network of 65,536 neurons."""
+    profile = load_profile("generic", state_bits=8, decay_bits=3, align_shift=1, sum_bits=6,
+                           overflow="wrap", rounding="nearest_up")  # fmt: skip
+    u, v = all_of(range(-128, 128), range(-128, 128))
+    params = {"du": 3, "dv": 2, "vth": 30, "bias_mant": 5, "refract": 2}
+    fixed = FixedNetwork(profile, (FixedPopulation("n", len(u), "lif", params,
+                                                   {"u": u, "v": v}),))  # fmt: skip
+    a, b = (run(fixed, 1, record="all") for run in (run_semantics, run_fixed))
+    same(a, b)
+    assert a.events == b.events
+    assert len(u) == 2**16
+
+
+# ------------------------------------------------------------------------------ properties
+
+WORD = st.integers(-(2**40), 2**40)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(p=WORD, k=st.integers(0, 30), rounding=st.sampled_from(ROUNDINGS))
+def test_round_shift_of_any_word(p: int, k: int, rounding: str) -> None:
+    expected = round_shift(p, k, rounding)
+    assert round_shift_array(np.array([p]), k, rounding).tolist() == [expected]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(x=WORD, lo=st.integers(-(2**33), 0), hi=st.integers(0, 2**33),
+       mode=st.sampled_from(OVERFLOWS))  # fmt: skip
+def test_overflow_of_any_word(x: int, lo: int, hi: int, mode: str) -> None:
+    expected = overflow(x, mode, lo, hi)
+    assert overflow_array(np.array([x]), mode, lo, hi).tolist() == [expected]
+    assert mode == "wrap_once" or lo <= expected <= hi
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(
+    profile=st.sampled_from(PROFILES),
+    state=st.tuples(*[st.integers(-(2**24), 2**24)] * 2, st.integers(0, 3)),
+    params=st.tuples(*[st.integers(-1, 4097)] * 2, st.integers(-1, 131072),
+                     st.integers(-5000, 5000), st.integers(-8, 12), st.integers(1, 9)),
+    port=st.integers(-(2**26), 2**26),
+)  # fmt: skip
+def test_one_step_of_any_neuron(
+    profile: str, state: tuple[int, ...], params: tuple[int, ...], port: int
+) -> None:
+    ops = load_profile_cached(profile).ops("lif")
+    names = ("du", "dv", "vth", "bias_mant", "bias_exp", "refract")
+    given_ = dict(zip(names, params, strict=True))
+    slow = dict.fromkeys(load_profile_cached(profile).registers, 0)
+    slow |= dict(zip(("u", "v", "ref"), state, strict=True))
+    fast = OpList(ops, {k: np.array([x]) for k, x in given_.items()},
+                  {k: np.array([x]) for k, x in slow.items()})  # fmt: skip
+    emitted = fast.step(np.array([port]))
+    assert emitted.tolist() == [neuron_step(ops, given_, slow, {"in": port})]
+    assert {k: int(a[0]) for k, a in fast.state.items()} == slow
+
+
+LOADED: dict[str, Any] = {}
+
+
+def load_profile_cached(name: str) -> Any:
+    """Return a shipped profile, read once."""
+    if name not in LOADED:
+        LOADED[name] = load_profile(name)
+    return LOADED[name]
