@@ -63,7 +63,7 @@ def number_array(where: str, name: str, value: Any, faults: Faults) -> FloatArra
 
 def check_matrix(where: str, name: str, value: Any, faults: Faults) -> Any:
     """Return a read-only float64 matrix, dense or CSR, or None after noting the fault."""
-    if np.ndim(value) != 2 and is_real(value):
+    if is_real(value) and np.ndim(value) != 2:
         faults.add(where, name, f"shape {np.shape(value)}", "shape (n_post, n_pre)")
         return None
     if not is_sparse(value):

@@ -111,7 +111,7 @@ def run_ladder(
         guess = predict(counts, recording.volts("output")[..., -1, :])
         return Rung(name, loses, 100.0 * float(np.mean(guess == digits.labels)), recording)
 
-    title = ("float64, 1 ms steps", "float64, rounded parameters", f"integers of {profile}")
+    title = ("float64", "rounded parameters", f"{profile} integers")
     runs = (
         run_clocked(stepped, inputs=inputs, record="all", progress=say(title[0])),
         run_clocked(

@@ -140,10 +140,13 @@ def _config_values(
             known = ", ".join(sorted(entries)) or "none (this profile has no [config])"
             faults.append(f"config.{key} = {show(value)}: unknown, allowed: {known}")
             continue
-        # so that the loaded profile says with which values it was loaded
-        entries[key]["value"] = value
-    for key, entry in entries.items():
-        _check_config(key, entry.get("value"), entry, faults)
+        before = len(faults)
+        _check_config(key, value, entries[key], faults)
+        if len(faults) == before:  # a refused value would be a fault at every place of its use
+            # so that the loaded profile says with which values it was loaded
+            entries[key]["value"] = value
+    for key in entries.keys() - config.keys():
+        _check_config(key, entries[key].get("value"), entries[key], faults)
     values = {k: v.get("value") for k, v in entries.items()}
     return {k: v for k, v in values.items() if isinstance(v, (int, str))}
 

@@ -6,13 +6,19 @@ from pathlib import Path
 
 import pytest
 
-VECTORS = Path(__file__).parent / "data" / "loihi_vectors.json"
+DATA = Path(__file__).parent / "data"
+VECTORS = (DATA / "loihi_vectors.json", DATA / "lava_more.json")
+
+
+def vector_files(config: pytest.Config) -> tuple[Path, ...]:
+    """Return the vector files to replay."""
+    given = config.getoption("vectors")
+    return (Path(given),) if given else VECTORS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--vectors",
         metavar="FILE",
-        default=str(VECTORS),
-        help="vector file (schema loihi-vectors/1) to replay instead of the shipped one",
+        help="vector file (schema loihi-vectors/1) to replay instead of the shipped ones",
     )

@@ -95,7 +95,10 @@ def test_doctor_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", NETWORK, "--profile", "loihi2", "--steps", "0"], ["n_steps = 0", ">= 1"]),
         (["run", NETWORK, "--profile", "loihi2", "--steps", "5", "--dt", "0"], ["dt = 0", "> 0"]),
         (["run", NETWORK, "--profile", "loihi2", "--steps", "5", "--inputs", "no.npz"], ["no.npz"]),
-        (["quantize", NETWORK, "--profile", "lava-0.10"], ["t_refractory", "lava-0.10", "refractory"]),
+        (
+            ["quantize", NETWORK, "--profile", "lava-0.10"],
+            ["t_refractory", "lava-0.10", "refractory"],
+        ),
         (["quantize", NETWORK, "--profile", "loihi2", "--weight-bits", "99"], ["99", "1..8"]),
         (["quantize", NETWORK, "--profile", "loihi2", "--approximate", "all"], ["'all'", "delay"]),
         (["quantize", NETWORK, "--profile", "generic", "--set", "weight_bits=0"], ["weight_bits"]),

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from random_fixed import merged, random_fixed
 
 from neuro_lif import FixedNetwork, FixedPopulation, Recording, load_profile, run_fixed
+from neuro_lif.connect import Carrier
 from neuro_lif.emulator import Emulator, OpList
 from neuro_lif.errors import RangeError
 from neuro_lif.fixed import FixedProjection
@@ -184,6 +185,18 @@ def test_a_batch_equals_separate_runs(profile: str) -> None:
                                for e in one.events if e.first_step > 0})  # fmt: skip
         assert counts == Counter({(e.where, e.register, e.kind, e.operation): e.count
                                   for e in together.events if e.first_step > 0})  # fmt: skip
+
+
+def test_sums_of_a_batch_past_float64_are_exact() -> None:
+    """The batch uses float64 products only where they are exact."""
+    weights = np.array([[2**23 - 1, 2**22 + 1], [-3, 5]])
+    for payload in (1, 2**29 + 1, 2**31 - 1, 2**35 + 3):
+        spikes = np.array([[payload, 1], [payload, payload], [0, -payload]])
+        carrier = Carrier(weights, np.zeros((), np.int64), 1, 3)
+        carrier.emit(1, spikes)
+        expected = [[sum(w * s for w, s in zip(row, sample, strict=True))
+                     for row in weights.tolist()] for sample in spikes.tolist()]  # fmt: skip
+        assert carrier.arriving(2).tolist() == expected
 
 
 @pytest.mark.parametrize("profile", PROFILES)

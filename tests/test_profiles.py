@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -29,12 +30,17 @@ def raw(name: str) -> dict[str, Any]:
     return tomllib.loads(available_profiles()[name].read_text("utf-8"))
 
 
-def schema_faults(document: dict[str, Any]) -> list[str]:
-    """The places at which a document does not follow the published JSON schema."""
+@functools.cache
+def validator() -> jsonschema.Draft202012Validator:
+    """The published JSON schema, itself checked."""
     schema = profile_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
-    plain = json.loads(json.dumps(document))
-    found = jsonschema.Draft202012Validator(schema).iter_errors(plain)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def schema_faults(document: dict[str, Any]) -> list[str]:
+    """The places at which a document does not follow the published JSON schema."""
+    found = validator().iter_errors(json.loads(json.dumps(document)))
     return [".".join(map(str, error.absolute_path)) for error in found]
 
 
@@ -256,7 +262,7 @@ SCHEMA_CASES = {
     "unknown key of an op": (('offset = 1,', 'offset = 1, ofset = 1,'),
                              "models.lif.ops.0.decay.ofset = 1: unknown key, allowed: op, reg, ki"),
     "unknown table": (("[registers]", "[chips]\n[registers]"), "chips = {}: unknown key, allow"),
-    "no source": ((', source = "LV", status = "run", note = "u wraps', ', status = "run", note = "u'),
+    "no source": ((', source = "LV", status = "run", note = "u w', ', status = "run", note = "u w'),
                   "registers.u.source = (absent): needed"),
     "no status": (('source = "LV", status = "run", note = "u wraps', 'source = "LV", note = "u'),
                   "registers.u.status = (absent): needed"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import VECTORS
+from conftest import VECTORS, vector_files
 from loihi_vectors import (
     OutOfStage,
     Vector,
@@ -55,10 +54,10 @@ NOT_LOIHI1 = {
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    vectors = load_vectors(metafunc.config.getoption("vectors"))
-    vectors = [v for v in vectors if out_of_stage(v) is None]
+    files = vector_files(metafunc.config)
+    vectors = [v for file in files for v in load_vectors(file) if out_of_stage(v) is None]
     if "nengo_vector" in metafunc.fixturenames:
-        blocks = [v for v in load_vectors(VECTORS, "network_nengo") if v["id"] not in NOT_LOIHI1]
+        blocks = [v for v in load_vectors(VECTORS[0], "network_nengo") if v["id"] not in NOT_LOIHI1]
         metafunc.parametrize("nengo_vector", blocks, ids=[v["id"] for v in blocks])
     for name, wanted in (("vector", False), ("float_vector", True)):
         if name in metafunc.fixturenames:
@@ -119,17 +118,17 @@ def test_float_reference_equals_lava(float_vector: Vector) -> None:
 
 def test_what_is_out_of_this_stage(request: pytest.FixtureRequest) -> None:
     """Every entry left out is known to be, and why; the adapter refuses it."""
-    path = Path(request.config.getoption("vectors"))
-    left_out = {v["id"]: out_of_stage(v) for v in load_vectors(path) if out_of_stage(v)}
-    print("\n".join(f"out of this stage: {k} ({why})" for k, why in left_out.items()))
-    if path == VECTORS:
-        assert left_out == OUT_OF_STAGE
-    for vector in load_vectors(path):
-        if vector["id"] in left_out:
-            with pytest.raises(OutOfStage):
-                vector_to_fixed(vector)
-            with pytest.raises(OutOfStage):
-                vector_to_stepped(vector)
+    files = vector_files(request.config)
+    left_out = [v for file in files for v in load_vectors(file) if out_of_stage(v)]
+    reasons = {v["id"]: out_of_stage(v) for v in left_out}
+    print("\n".join(f"out of this stage: {k} ({why})" for k, why in reasons.items()))
+    if files == VECTORS:
+        assert reasons == OUT_OF_STAGE
+    for vector in left_out:
+        with pytest.raises(OutOfStage):
+            vector_to_fixed(vector)
+        with pytest.raises(OutOfStage):
+            vector_to_stepped(vector)
 
 
 def test_loihi1_neurons_equal_nengo_loihi(nengo_vector: Vector) -> None:

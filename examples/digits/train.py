@@ -254,8 +254,7 @@ def fit(data: Data, val: Data, settings: Settings) -> tuple[Params, list[float]]
     params = initial_params(rng)
     average = {key: value.copy() for key, value in params.items()}
     adam = Adam(params, settings)
-    best, best_score = average, math.inf
-    losses = []
+    best, best_score, losses = average, math.inf, []
     for epoch in range(settings.epochs):
         rate = settings.rate * 0.5 * (1 + math.cos(math.pi * epoch / settings.epochs))
         losses.append(train_epoch(params, average, adam, data, rate, rng))

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 def _print(ladder: Any) -> None:
     from ..compare import compare
 
-    table = Table("rung", "adds", "held-out accuracy", "spikes", "same spikes as float")
+    table = Table("rung", "loses to", "accuracy", "spikes", "same as float")
     first = ladder.rungs[0].recording
     for rung in ladder.rungs:
         same = compare(first, rung.recording)
@@ -67,8 +67,11 @@ def _print(ladder: Any) -> None:
         table.add_row(
             rung.name, rung.loses, f"{rung.accuracy:.2f} %", f"{spikes:,}", f"{agreement:.2%}"
         )
-    out = Console()
-    out.print(f"scikit-learn digits, {len(ladder.labels)} held-out images")
+    out = Console(soft_wrap=True)
+    out.print(
+        f"scikit-learn digits, accuracy on {len(ladder.labels)} held-out images, "
+        f"{ladder.stepped.dt * 1e3:g} ms steps"
+    )
     out.print(table)
     last = compare(first, ladder.rungs[-1].recording)
     out.print(f"first divergence of the integers from float: {last.divergence}", highlight=False)

@@ -182,11 +182,16 @@ def _ref_extra(profile: HardwareProfile, form: LifForm) -> int:
     params = _quiet(profile, form)
     value = profile.params[str(form.refractory)].span[0] + 4
     params |= {form.threshold: 0, str(form.refractory): value}
+    if form.decay_u is not None:  # u forgets at once, so it cannot overflow however narrow it is
+        code = form.decay_u
+        params[code.param] = code.lo if code.kind == "mult_by" else code.hi
     voltage = profile.model(form.model).voltage
-    state = {r: 0 for r in profile.registers} | {"ref": 0, voltage: 4}
+    state = {r: 0 for r in profile.registers} | {"ref": 0}
     ops = profile.ops(form.model)
     times = []
     for t in range(3 * value + 8):
-        if neuron_step(ops, params, state, {"in": 4}):
+        if neuron_step(ops, params, state, {"in": 1}):
             times.append(t)
+    if len(times) < 2:
+        raise LoweringError(f"profile {profile.name}, model {form.model}: does not fire again")
     return value - (times[1] - times[0] - 1)

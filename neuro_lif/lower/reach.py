@@ -167,13 +167,14 @@ def reach(
         state |= {r: _join(state[r], x) for r, x in first.state.items() if r not in inside}
         again = Intervals(ops, params, state, spikes)
         again.step(port)
+        rested = Intervals(ops, params, state | {voltage: np.zeros_like(state[voltage])}, spikes)
+        rested.step(port)
     except NoProof:
         return None
-    closed = {r for r, x in again.state.items() if _within(x, state[r])}
-    others = closed >= set(state) - {voltage, current}
-    proved = {"sum", current} if others and current in closed else set()
-    if proved and voltage in closed:
-        proved |= set(again.reached)
+    open_ = {r for r, x in again.state.items() if not _within(x, state[r])}
+    proved = set(again.reached) if not open_ else set()
+    if open_ == {voltage}:  # then what does not depend on v is still sure
+        proved = {r for r, x in again.reached.items() if rested.reached[r] == x} - {voltage}
     reached = dict(again.reached)
     for r in sums:
         reached["sum"] = max(reached.get("sum", r), r, key=lambda x: x.share)

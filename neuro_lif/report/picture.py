@@ -104,12 +104,12 @@ def _raster(axis: Any, a: Recording, b: Recording, divergence: Any) -> None:
     axis.set_xlim(0, a.n_steps + 1)
     axis.set_xlabel("step")
     axis.set_title(
-        "spikes: a circle without a cross, or a cross alone, is a spike only one side has",
+        "spikes (a lone circle or cross: only one side has it)",
         fontsize=10,
         loc="left",
     )
     _mark(axis, divergence)
-    axis.legend(loc="upper left", fontsize=9, framealpha=0.9)
+    axis.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, fontsize=9, frameon=False)
 
 
 def _traces(axis: Any, ladder: Ladder, a: Recording, b: Recording, divergence: Any) -> None:
@@ -138,7 +138,7 @@ def _traces(axis: Any, ladder: Ladder, a: Recording, b: Recording, divergence: A
     axis.set_ylabel("membrane voltage after reset, V")
     axis.set_title(f"membrane of neuron {neuron} of {name!r}", fontsize=10, loc="left")
     _mark(axis, divergence)
-    axis.legend(loc="lower left", fontsize=9, framealpha=0.9)
+    axis.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, fontsize=9, frameon=False)
     axis.spines[["top", "right"]].set_visible(False)
 
 
@@ -149,12 +149,5 @@ def _busiest(recording: Recording) -> int:
 def _mark(axis: Any, divergence: Any) -> None:
     if divergence is None:
         return
-    axis.axvline(divergence.step, color=MARK, lw=1.0, ls="-.")
-    axis.annotate(
-        f" first divergence: step {divergence.step}",
-        (divergence.step, 1.0),
-        xycoords=("data", "axes fraction"),
-        va="top",
-        fontsize=9,
-        color=MARK,
-    )
+    label = f"first divergence: step {divergence.step}"
+    axis.axvline(divergence.step, color=MARK, lw=1.0, ls="-.", label=label)

@@ -65,13 +65,13 @@ class _Parts:
         mapped = self.mapped
         return NengoModel(
             net,
-            {name: m.ensembles for name, m in mapped.items() if m.ensembles},
-            {name: m.members for name, m in mapped.items()},
-            self.nodes,
-            self.probes,
-            {name: m.scale for name, m in mapped.items()},
-            {name: m.v_zero for name, m in mapped.items()},
-            tuple(self.notes),
+            ensembles={name: m.ensembles for name, m in mapped.items() if m.ensembles},
+            members={name: m.members for name, m in mapped.items()},
+            nodes=self.nodes,
+            probes=self.probes,
+            scale={name: m.scale for name, m in mapped.items()},
+            v_zero={name: m.v_zero for name, m in mapped.items()},
+            notes=tuple(self.notes),
         )
 
 
@@ -81,11 +81,12 @@ def to_nengo(
 ) -> NengoModel:  # fmt: skip
     """Build a network from ordinary Nengo ensembles; runs on any Nengo back-end.
 
-    :class:`LIF` becomes ``nengo.LIF`` (sub-step spike times), :class:`IF` with reset by subtraction
-    ``nengo.SpikingRectifiedLinear``, :class:`LI` a Node. A population whose neurons differ in
-    ``tau_m`` or ``t_refractory`` becomes one ensemble per distinct pair, as Nengo keeps these per
-    ensemble. Delays are Nodes with a ring buffer. An input that nothing describes becomes a Node
-    you can connect to (spikes as pulses of height 1/dt, or A).
+    :class:`LIF` becomes ``nengo.LIF``, :class:`IF` with reset by subtraction
+    ``nengo.SpikingRectifiedLinear``, :class:`LI` a Node. ``nengo.LIF`` finds spike times within a
+    step where ``t_refractory >= dt``; without a refractory period every interval is up to one dt too
+    long. A population whose neurons differ in ``tau_m`` or ``t_refractory`` becomes one ensemble per
+    distinct pair, as Nengo keeps these per ensemble. Delays are Nodes with a ring buffer. An input
+    that nothing describes becomes a Node you can connect to (spikes as pulses of height 1/dt, or A).
 
     Args:
         network: the description.

@@ -43,6 +43,7 @@ def fixed_to_nengo(
     given = _whole_rows(fixed, inputs)
     ensembles: dict[str, Any] = {}
     nodes: dict[str, Any] = {}
+    items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
     with nengo.Network(label="neuro_lif", seed=0) as net:
         for p in fixed.populations:
             ensembles[p.name] = nengo.Ensemble(
@@ -50,24 +51,26 @@ def fixed_to_nengo(
                 encoders=np.ones((p.size, 1)), label=p.name,
                 neuron_type=FixedPointNeurons(fixed, p.name),
             )  # fmt: skip
-        inputs_: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
-        for item in inputs_:
+        for item in items:
             nodes[item.name] = _input_node(fixed, item, given.get(item.name, item.raster))
             if isinstance(item, DirectInput):
                 target = ensembles[item.population].neurons
                 nengo.Connection(nodes[item.name], target, synapse=None)
-        for q in fixed.projections:
-            nodes[q.name] = _projection_node(fixed, q, ensembles, nodes)
+        synapses = {q.name: _synapses(fixed, q, ensembles, nodes) for q in fixed.projections}
         probes = {(n, "spikes"): (nengo.Probe(e.neurons),) for n, e in ensembles.items()}
         for name, variable in wanted_traces(fixed, record):  # type: ignore[arg-type]
             signal = signal_of(register_of(fixed, name, variable))
             probes[name, variable] = (nengo.Probe(ensembles[name].neurons, signal),)
     return NengoModel(
-        net, {name: (e,) for name, e in ensembles.items()},
-        {p.name: (np.arange(p.size),) for p in fixed.populations}, nodes, probes,
-        {p.name: np.ones(p.size) for p in fixed.populations},
-        {p.name: np.asarray(p.v_zero) for p in fixed.populations},
-    )  # fmt: skip
+        net,
+        ensembles={name: (e,) for name, e in ensembles.items()},
+        members={p.name: (np.arange(p.size),) for p in fixed.populations},
+        nodes=nodes,
+        synapses=synapses,
+        probes=probes,
+        scale={p.name: np.ones(p.size) for p in fixed.populations},
+        v_zero={p.name: np.asarray(p.v_zero) for p in fixed.populations},
+    )
 
 
 def _whole_rows(fixed: FixedNetwork, inputs: Inputs | None) -> dict[str, Any]:
@@ -86,15 +89,15 @@ def _input_node(fixed: FixedNetwork, item: FixedSource | DirectInput, rows: Any)
     return nengo.Node(process, size_in=0, size_out=size, label=item.name)
 
 
-def _projection_node(
+def _synapses(
     fixed: FixedNetwork, p: FixedProjection, ensembles: dict[str, Any], nodes: dict[str, Any]
 ) -> Any:
-    synapses = FixedSynapses(fixed, p)
+    process = FixedSynapses(fixed, p)
     n_post, n_pre = p.weights.shape
-    node = nengo.Node(synapses, size_in=n_pre, size_out=n_post, label=p.name)
+    node = nengo.Node(process, size_in=n_pre, size_out=n_post, label=p.name)
     pre = ensembles[p.pre].neurons if p.pre in ensembles else nodes[p.pre]
     # Lowpass(0) is Nengo's delay of exactly one step; without a synapse there is none
-    nengo.Connection(pre, node, synapse=nengo.Lowpass(0) if synapses.behind else None)
+    nengo.Connection(pre, node, synapse=nengo.Lowpass(0) if process.behind else None)
     nengo.Connection(node, ensembles[p.post].neurons, synapse=None)
     return node
 
@@ -145,10 +148,9 @@ def overflow_events(model: NengoModel, sim: Any) -> tuple[OverflowEvent, ...]:
     signals = {}
     for (ensemble,) in model.ensembles.values():
         signals[ensemble.neuron_type.tally] = sim.model.sig[ensemble.neurons]["overflows"], 0
-    for node in model.nodes.values():
-        if isinstance(node.output, FixedSynapses):
-            signal = sim.model.sig[node.output]["_state_overflows"]
-            signals[node.output.tally] = signal, node.output.behind
+    for node in model.synapses.values():
+        signal = sim.model.sig[node.output]["_state_overflows"]
+        signals[node.output.tally] = signal, node.output.behind
     for later in (0, 1):
         for tally, (signal, behind) in signals.items():
             if behind == later:

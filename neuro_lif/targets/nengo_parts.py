@@ -25,7 +25,8 @@ class NengoModel:
         ensembles: population -> its ensembles (several where one Nengo ensemble cannot hold all
             its neurons).
         members: population -> for each ensemble, which of its neurons it holds, ``(k,)``.
-        nodes: inputs, read-outs (and, for a FixedNetwork, projections) -> their Node.
+        nodes: input or read-out -> its Node.
+        synapses: projection -> its Node; only for a FixedNetwork.
         probes: (population, ``"spikes"`` or ``"v"`` or ``"u"``) -> one probe per ensemble.
         scale: population -> V per unit of Nengo's voltage ``(n,)``; LSB per unit, 1, if integer.
         v_zero: population -> V that v = 0 stands for, ``(n,)``.
@@ -36,6 +37,7 @@ class NengoModel:
     ensembles: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     members: Mapping[str, tuple[IntArray, ...]] = field(default_factory=dict)
     nodes: Mapping[str, Any] = field(default_factory=dict)
+    synapses: Mapping[str, Any] = field(default_factory=dict)
     probes: Mapping[tuple[str, str], tuple[Any, ...]] = field(default_factory=dict)
     scale: Mapping[str, FloatArray] = field(default_factory=dict)
     v_zero: Mapping[str, FloatArray] = field(default_factory=dict)
@@ -63,7 +65,7 @@ class NengoModel:
                 warnings.filterwarnings("ignore", "Non-finite values detected in `max_rates`")
                 return build(self.network, dt=dt, **options)
         except nengo.exceptions.NengoException as error:
-            name = f"{build.__module__}.{build.__qualname__}"
+            name = getattr(build, "__qualname__", repr(build))
             raise TargetError(f"nengo: {name} cannot build this model: {error}") from error
 
     def data(self, sim: Any, population: str, variable: str) -> npt.NDArray[Any]:
@@ -81,7 +83,7 @@ class NengoModel:
         for part, members in zip(parts, self.members[population], strict=True):
             out[:, members] = part
         if variable == "spikes":
-            return np.rint(out * sim.dt).astype(np.int64)
+            return np.asarray(np.rint(out * sim.dt), np.int64)
         scaled: npt.NDArray[Any] = out if out.dtype.kind == "i" else out * self.scale[population]
         return scaled
 
