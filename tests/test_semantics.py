@@ -508,3 +508,15 @@ def test_parameter_storage_wraps_and_says_so() -> None:
     assert [(e.register, e.kind, e.first_step) for e in recording.events] == [
         ("bias_mant", "wrap", 0)
     ]
+
+
+@pytest.mark.parametrize("run", [run_semantics, run_fixed])
+def test_an_event_names_the_lowest_neuron_of_its_first_step(run: Any) -> None:
+    """Neuron 1 overflows in the sum, neuron 0 only in the shift that comes after."""
+    fixed = two_synapses("lava-0.10", [[0, 1], [255, 0], [9, 9]], exponent=2, graded=True)
+    recording = run(fixed, 3, {"x": [[2**30, 2**30], [0, 0]]})
+    sums = [e for e in recording.events if e.where == "c"]
+    assert [(e.register, e.kind, e.operation, e.first_step, e.first_neuron) for e in sums] == [
+        ("sum", "wrap", -1, 1, 0)
+    ]
+    assert sums[0].count == 5

@@ -83,10 +83,11 @@ def to_nengo(
 
     :class:`LIF` becomes ``nengo.LIF``, :class:`IF` with reset by subtraction
     ``nengo.SpikingRectifiedLinear``, :class:`LI` a Node. ``nengo.LIF`` finds spike times within a
-    step where ``t_refractory >= dt``; without a refractory period every interval is up to one dt too
-    long. A population whose neurons differ in ``tau_m`` or ``t_refractory`` becomes one ensemble per
-    distinct pair, as Nengo keeps these per ensemble. Delays are Nodes with a ring buffer. An input
-    that nothing describes becomes a Node you can connect to (spikes as pulses of height 1/dt, or A).
+    step where ``t_refractory >= dt``; without a refractory period every interval is up to one dt
+    too long. A population whose neurons differ in ``tau_m`` or ``t_refractory`` becomes one
+    ensemble per distinct pair, as Nengo keeps these per ensemble. Delays are Nodes with a ring
+    buffer. An input that nothing describes becomes a Node you can connect to (spikes as pulses of
+    height 1/dt, or A).
 
     Args:
         network: the description.

@@ -12,7 +12,7 @@ import nengo
 import numpy as np
 
 from ..errors import RangeError
-from ..fixed import DirectInput, FixedNetwork, FixedProjection, FixedSource
+from ..fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from ..recording import OverflowEvent, Recording
 from ..reference.clocked import wanted_traces
 from ..semantics import events_of, register_of
@@ -41,16 +41,10 @@ def fixed_to_nengo(
         TargetError: a batch was given.
     """
     given = _whole_rows(fixed, inputs)
-    ensembles: dict[str, Any] = {}
     nodes: dict[str, Any] = {}
     items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
     with nengo.Network(label="neuro_lif", seed=0) as net:
-        for p in fixed.populations:
-            ensembles[p.name] = nengo.Ensemble(
-                p.size, 1, gain=np.ones(p.size), bias=np.zeros(p.size), eval_points=[[0.0]],
-                encoders=np.ones((p.size, 1)), label=p.name,
-                neuron_type=FixedPointNeurons(fixed, p.name),
-            )  # fmt: skip
+        ensembles = {p.name: _ensemble(fixed, p) for p in fixed.populations}
         for item in items:
             nodes[item.name] = _input_node(fixed, item, given.get(item.name, item.raster))
             if isinstance(item, DirectInput):
@@ -79,6 +73,14 @@ def _whole_rows(fixed: FixedNetwork, inputs: Inputs | None) -> dict[str, Any]:
         if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
             raise RangeError(f"inputs[{name!r}]: allowed: whole numbers")
     return given
+
+
+def _ensemble(fixed: FixedNetwork, p: FixedPopulation) -> Any:
+    ones = np.ones(p.size)
+    return nengo.Ensemble(
+        p.size, 1, neuron_type=FixedPointNeurons(fixed, p.name), gain=ones, bias=0 * ones,
+        encoders=ones[:, None], eval_points=[[0.0]], label=p.name,
+    )  # fmt: skip
 
 
 def _input_node(fixed: FixedNetwork, item: FixedSource | DirectInput, rows: Any) -> Any:

@@ -191,11 +191,8 @@ class FixedSynapses(nengo.Process):  # type: ignore[misc]
         carrier = _Wiring(self.fixed)._carrier(self.projection)
         return {"ring": carrier.ring, "overflows": self.tally.start()}
 
-    def make_step(
-        self, shape_in: Any, shape_out: Any, dt: float, rng: Any, state: State | None
-    ) -> Step:
+    def make_step(self, shape_in: Any, shape_out: Any, dt: float, rng: Any, state: State) -> Step:
         """Return Nengo's step function."""
-        assert state is not None  # Nengo hands over what make_state made
         wiring, p = _Wiring(self.fixed), self.projection
         emitted = 0
 

@@ -35,9 +35,7 @@ class Rows(nengo.Process):  # type: ignore[misc]
         self.pulses = pulses
         super().__init__(default_size_in=0, default_size_out=self.rows.shape[1])
 
-    def make_step(
-        self, shape_in: Any, shape_out: Any, dt: float, rng: Any, state: State | None
-    ) -> Step:
+    def make_step(self, shape_in: Any, shape_out: Any, dt: float, rng: Any, state: State) -> Step:
         """Return Nengo's step function."""
         table = self.rows / dt if self.pulses else self.rows
         silent = np.zeros(shape_out)
@@ -63,9 +61,7 @@ class SpikeTimes(nengo.Process):  # type: ignore[misc]
         self.indices, self.times = np.asarray(indices, np.int64), np.asarray(times, np.float64)
         super().__init__(default_size_in=0, default_size_out=size)
 
-    def make_step(
-        self, shape_in: Any, shape_out: Any, dt: float, rng: Any, state: State | None
-    ) -> Step:
+    def make_step(self, shape_in: Any, shape_out: Any, dt: float, rng: Any, state: State) -> Step:
         """Return Nengo's step function."""
         # the same small offset as in stimulate.raster_of: a spike at exactly i*dt is in row i
         rows = np.floor(self.times / dt + 1e-9).astype(np.int64)
@@ -87,9 +83,7 @@ class Current(nengo.Process):  # type: ignore[misc]
         self.stimulus = stimulus
         super().__init__(default_size_in=0, default_size_out=size)
 
-    def make_step(
-        self, shape_in: Any, shape_out: Any, dt: float, rng: Any, state: State | None
-    ) -> Step:
+    def make_step(self, shape_in: Any, shape_out: Any, dt: float, rng: Any, state: State) -> Step:
         """Return Nengo's step function."""
 
         def step(t: float) -> FloatArray:
@@ -123,11 +117,8 @@ class Delay(nengo.Process):  # type: ignore[misc]
         """Return Nengo's state signals."""
         return {"ring": np.zeros((self.steps(dt) + 1, *shape_in), dtype)}
 
-    def make_step(
-        self, shape_in: Any, shape_out: Any, dt: float, rng: Any, state: State | None
-    ) -> Step:
+    def make_step(self, shape_in: Any, shape_out: Any, dt: float, rng: Any, state: State) -> Step:
         """Return Nengo's step function."""
-        assert state is not None  # Nengo hands over what make_state made
         ring = state["ring"]
 
         def step(t: float, x: FloatArray) -> FloatArray:
@@ -159,11 +150,8 @@ class ReadOut(nengo.Process):  # type: ignore[misc]
         """Return Nengo's state signals."""
         return {"v": np.array(self.v_start, dtype)}
 
-    def make_step(
-        self, shape_in: Any, shape_out: Any, dt: float, rng: Any, state: State | None
-    ) -> Step:
+    def make_step(self, shape_in: Any, shape_out: Any, dt: float, rng: Any, state: State) -> Step:
         """Return Nengo's step function."""
-        assert state is not None  # Nengo hands over what make_state made
         v, lost = state["v"], -np.expm1(-dt / self.tau_m)
 
         def step(t: float, x: FloatArray) -> FloatArray:
