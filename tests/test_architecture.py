@@ -29,7 +29,7 @@ profile_model
 profile
 discretize
 recording ledger
-connect stimulate
+connect stimulate fixed_parts
 fixed
 reference
 semantics

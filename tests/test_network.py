@@ -212,6 +212,13 @@ def test_unsorted_indices_are_sorted_in_the_copy_alone() -> None:
     assert given.indices.tolist() == [1, 0]
 
 
+def test_duplicates_of_a_csr_are_summed_in_the_copy_alone() -> None:
+    given = sparse.csr_matrix((np.array([1.0, 2.0]), np.array([1, 1]), np.array([0, 2])), (1, 2))
+    w = Projection("p", "a", "b", given).weights
+    assert w.indices.tolist() == [1] and w.data.tolist() == [3.0]
+    assert given.data.tolist() == [1.0, 2.0]
+
+
 @pytest.mark.parametrize("kind", ["csr", "csc", "coo", "bsr", "dok", "lil", "dia"])
 @pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.csr_array])
 def test_every_sparse_kind_is_welcome(kind: str, make: Any) -> None:

@@ -200,7 +200,7 @@ def hard_limit(demand: Demand, limits: Limits) -> float:
     if finite.size:
         caps.append(limits.threshold / float(finite.max()))
     largest = float(np.abs(demand.bias).max(initial=0.0))
-    if largest > 0:
+    if largest > 0 and limits.bias > 0:
         caps.append(limits.bias / largest)
     for p in demand.incoming:
         lo, hi = limits.weights.mode_range(p.mode)

@@ -80,7 +80,8 @@ def _reference(demand: Demand) -> FloatArray:
     if np.isfinite(demand.threshold).all():
         return demand.threshold
     b = bounds(demand, RATE)
-    likely = np.maximum(np.maximum(b.v_up, b.v_down), 1e-300)
+    likely = np.maximum(b.v_up, b.v_down)
+    likely = np.where(likely > 0, likely, 1.0)
     return np.where(np.isfinite(demand.threshold), demand.threshold, likely)
 
 

@@ -1,0 +1,186 @@
+"""The parts of a FixedNetwork: populations, projections and inputs in a chip's integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .arrays import IntArray, entries, frozen, frozen_matrix, is_sparse
+from .errors import Faults, RangeError
+from .profile import SIGN_MODES
+
+
+@dataclass(frozen=True, eq=False)
+class FixedPopulation:
+    """A population of integer neurons.
+
+    Args:
+        name: unique.
+        size: number of neurons.
+        model: neuron model of the profile.
+        params: parameter -> integer or ``(size,)``; absent ones take the profile's default.
+        init: register -> integer or ``(size,)`` at the start; absent ones are 0.
+        lsb: ``(size,)`` V per LSB of the voltage register.
+        v_zero: ``(size,)`` V that v = 0 stands for.
+    """
+
+    name: str
+    size: int
+    model: str = "lif"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    init: Mapping[str, Any] = field(default_factory=dict)
+    lsb: Any = 1.0
+    v_zero: Any = 0.0
+
+    def __post_init__(self) -> None:
+        faults = Faults()
+        where = f"population {self.name!r}"
+        if not isinstance(self.size, (int, np.integer)) or self.size < 1:
+            faults.add(where, "size", self.size, "a whole number >= 1")
+            faults.raise_if_any(RangeError)
+        for table in ("params", "init"):
+            values = {
+                k: _integers(where, k, v, (self.size,), faults)
+                for k, v in dict(getattr(self, table)).items()
+            }
+            object.__setattr__(self, table, values)
+        for name in ("lsb", "v_zero"):
+            wide = np.broadcast_to(np.asarray(getattr(self, name), np.float64), (self.size,))
+            object.__setattr__(self, name, frozen(wide))
+        faults.raise_if_any(RangeError)
+
+
+@dataclass(frozen=True, eq=False)
+class FixedProjection:
+    """Integer synapses.
+
+    Args:
+        name, pre, post: as described.
+        weights: ``(n_post, n_pre)`` integer mantissas as given to the chip, dense or CSR.
+        exponent: shift applied to the weights (per synapse or on the sum, as the profile says).
+        sign_mode: ``mixed``, ``excitatory``, ``inhibitory``, ``null``; None: from the weights.
+        weight_bits: bits kept of the mantissa; None: the profile's default.
+        delays: whole steps, scalar or one per stored weight.
+        graded: False: any non-zero spike counts 1; True: the spike's value multiplies the weight.
+        latency: steps before the delay counts; None: the profile's. 0 is allowed from an input, and
+            from a population listed before the target.
+    """
+
+    name: str
+    pre: str
+    post: str
+    weights: Any
+    exponent: int = 0
+    sign_mode: str | None = None
+    weight_bits: int | None = None
+    delays: Any = 0
+    graded: bool = False
+    latency: int | None = None
+
+    def __post_init__(self) -> None:
+        faults = Faults()
+        where = f"projection {self.name!r}"
+        given = self.weights if is_sparse(self.weights) else np.asarray(self.weights)
+        if given.dtype.kind not in "iu" or len(given.shape) != 2:
+            faults.add(where, "weights", f"{given.dtype} {given.shape}", "integers (n_post, n_pre)")
+            faults.raise_if_any(RangeError)
+        delays = _in_stored_order(self.weights, self.delays)
+        object.__setattr__(self, "weights", frozen_matrix(self.weights, np.int64))
+        shape = entries(self.weights).shape
+        object.__setattr__(self, "delays", _integers(where, "delays", delays, shape, faults))
+        if self.sign_mode is None:
+            object.__setattr__(self, "sign_mode", _sign_mode(entries(self.weights)))
+        elif self.sign_mode not in SIGN_MODES:
+            faults.add(where, "sign_mode", self.sign_mode, ", ".join(SIGN_MODES))
+        if not isinstance(self.exponent, (int, np.integer)) or isinstance(self.exponent, bool):
+            faults.add(where, "exponent", self.exponent, "a whole number")
+        late = self.latency
+        if late is not None and (not isinstance(late, (int, np.integer)) or late < 0):
+            faults.add(where, "latency", late, "a whole number >= 0, or None")
+        if isinstance(self.delays, np.ndarray) and self.delays.size and self.delays.min() < 0:
+            faults.add(where, "delays", int(self.delays.min()), "whole steps >= 0")
+        faults.raise_if_any(RangeError)
+
+
+@dataclass(frozen=True, eq=False)
+class FixedSource:
+    """A source of spikes (or graded spikes) from outside.
+
+    Args:
+        name: unique.
+        size: channels.
+        raster: ``(n_steps, size)`` integers, row i is emitted in step i + 1; None: given at run.
+    """
+
+    name: str
+    size: int
+    raster: Any = None
+
+    def __post_init__(self) -> None:
+        if self.raster is not None:
+            object.__setattr__(self, "raster", _raster(self.name, self.raster, self.size))
+
+
+@dataclass(frozen=True, eq=False)
+class DirectInput:
+    """Integers put straight into a population's synaptic input: no synapse, no delay.
+
+    Args:
+        name: unique.
+        population: the target.
+        raster: ``(n_steps, n)`` integers, row i acts in step i + 1; None: given at run.
+        lsb_per_ampere, kept, shift: how :func:`neuro_lif.encode.encode_current` turns amperes into
+            these integers; absent where only integers are meant.
+    """
+
+    name: str
+    population: str
+    raster: Any = None
+    lsb_per_ampere: Any = None
+    kept: Any = None
+    shift: int = 0
+
+    def __post_init__(self) -> None:
+        if self.raster is not None:
+            object.__setattr__(self, "raster", _raster(self.name, self.raster, None))
+
+
+def _sign_mode(values: IntArray) -> str:
+    if values.size == 0 or values.min() >= 0:
+        return "excitatory"
+    return "inhibitory" if values.max() <= 0 else "mixed"
+
+
+def _in_stored_order(weights: Any, delays: Any) -> Any:
+    """Return one delay per stored weight, in the order in which the frozen weights are stored."""
+    if is_sparse(delays) or np.ndim(delays) == 0:
+        return delays
+    flat = np.asarray(delays).ravel()
+    if not is_sparse(weights) or flat.shape != weights.data.shape:
+        return flat
+    numbered = weights.copy()
+    numbered.data = np.arange(1, flat.size + 1)
+    order = entries(frozen_matrix(numbered, np.int64)) - 1
+    return flat[order] if order.shape == flat.shape else flat
+
+
+def _integers(where: str, name: str, value: Any, shape: tuple[int, ...], faults: Faults) -> Any:
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu":
+        faults.add(where, name, value, "whole numbers")
+    elif array.shape not in ((), shape):
+        faults.add(where, name, f"shape {array.shape}", f"a scalar or shape {shape}")
+    return frozen(array, np.int64) if array.dtype.kind in "iu" else array
+
+
+def _raster(name: str, raster: Any, size: int | None) -> Any:
+    array = np.asarray(raster)
+    if array.dtype.kind not in "biu" or array.ndim != 2 or (size and array.shape[1] != size):
+        raise RangeError(
+            f"input {name!r}: raster = {array.dtype} {array.shape}, allowed: integers "
+            f"(n_steps, {size or 'n'})"
+        )
+    return frozen(array, np.int64)
