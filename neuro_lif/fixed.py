@@ -66,8 +66,16 @@ class FixedNetwork:
         faults.raise_if_any(RangeError, f"profile {self.profile.name}")
 
     def population(self, name: str) -> FixedPopulation:
-        """Return one population by name."""
-        return next(p for p in self.populations if p.name == name)
+        """Return one population by name.
+
+        Raises:
+            RangeError: there is none of that name.
+        """
+        for population in self.populations:
+            if population.name == name:
+                return population
+        known = ", ".join(p.name for p in self.populations)
+        raise RangeError(f"population {name!r} is unknown, allowed: {known}")
 
     def params(self, name: str) -> dict[str, IntArray]:
         """Return every parameter of a population as stored: ``(n,)`` int64."""

@@ -48,7 +48,11 @@ class FixedPopulation:
             }
             object.__setattr__(self, table, values)
         for name in ("lsb", "v_zero"):
-            wide = np.broadcast_to(np.asarray(getattr(self, name), np.float64), (self.size,))
+            value = np.asarray(getattr(self, name))
+            if value.dtype.kind not in "iuf" or value.shape not in ((), (self.size,)):
+                faults.add(where, name, value, f"numbers, a scalar or shape ({self.size},)")
+                continue
+            wide = np.broadcast_to(value.astype(np.float64), (self.size,))
             object.__setattr__(self, name, frozen(wide))
         faults.raise_if_any(RangeError)
 

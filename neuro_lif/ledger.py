@@ -168,6 +168,8 @@ def _bits(bits: float) -> str:
 
 
 def _holds(h: Headroom) -> str:
+    if h.bound > h.limit:
+        return f"OVERFLOWS if the worst {h.activity:.0%} of the sources fire on and on"
     if h.proved:
         return "for every input"
     if h.activity == 1.0:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import is_sparse
+from .errors import RangeError
 from .fixed import DirectInput, FixedNetwork, FixedProjection, FixedSource
 from .formats import overflow, round_shift, shift
 from .recording import OverflowEvent, Recording
@@ -201,9 +202,9 @@ def run_semantics(
     Returns:
         A recording with integer traces.
     """
-    given = check_given(inputs, fixed.input_sizes())
+    given = check_given(inputs, fixed.input_sizes(), whole=True)
     if batch_of(given) is not None:
-        raise ValueError("the living definition runs one sample at a time")
+        raise RangeError("inputs: a batch, allowed: one sample (n_steps, n) at a time")
     n_steps = steps_of(n_steps, given)
     rows = input_rows(fixed, given, 1, n_steps)
     feeds = {name: a[0].tolist() for name, a in rows.items()}

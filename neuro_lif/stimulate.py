@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import RangeError
+from .errors import RangeError, show
 from .network import Network, SpikeInput
 
 Inputs = Mapping[str, npt.ArrayLike]
@@ -27,36 +27,52 @@ def raster_of(spikes: SpikeInput, dt: float, n_steps: int) -> npt.NDArray[np.int
     return raster
 
 
-def check_given(given: Inputs | None, known: Mapping[str, int]) -> dict[str, npt.NDArray[Any]]:
+def check_given(
+    given: Inputs | None, known: Mapping[str, int], whole: bool = False
+) -> dict[str, npt.NDArray[Any]]:
     """Check arrays handed to a run: names, shapes, one batch size and one length.
 
     Args:
         given: what the caller gave.
         known: input name -> width.
+        whole: whether only whole numbers are allowed.
 
     Raises:
         RangeError: naming the input, what is wrong and what is allowed.
     """
+    if given is not None and not isinstance(given, Mapping):
+        raise RangeError(f"inputs = {show(given)}, allowed: a mapping of input name to array")
     checked: dict[str, npt.NDArray[Any]] = {}
     for name, value in (given or {}).items():
         if name not in known:
             raise RangeError(
                 f"inputs: {name!r} is unknown, allowed: {', '.join(sorted(known)) or 'none'}"
             )
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf" or not np.all(np.isfinite(array)):
-            raise RangeError(f"inputs[{name!r}]: allowed: finite numbers")
-        if array.ndim not in (2, 3) or array.shape[-1] != known[name]:
-            raise RangeError(
-                f"inputs[{name!r}]: shape {array.shape}, allowed: (n_steps, {known[name]}) "
-                f"or (batch, n_steps, {known[name]})"
-            )
-        checked[name] = array
+        checked[name] = _check_array(name, value, known[name], whole)
     for axis, what in ((-2, "steps"), (0, "samples")):
         lengths = {n: a.shape[axis] for n, a in checked.items() if axis == -2 or a.ndim == 3}
         if len(set(lengths.values())) > 1:
             raise RangeError(f"inputs: different numbers of {what}: {lengths}")
     return checked
+
+
+def _check_array(name: str, value: Any, width: int, whole: bool) -> npt.NDArray[Any]:
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different length
+        raise RangeError(f"inputs[{name!r}] = {show(value)}, allowed: one array") from None
+    allowed = f"(n_steps, {width}) or (batch, n_steps, {width}), none of them 0"
+    if array.dtype.kind not in "biuf":
+        raise RangeError(f"inputs[{name!r}] = {show(value)}, allowed: finite numbers")
+    if array.ndim not in (2, 3) or array.shape[-1] != width or array.size == 0:
+        raise RangeError(f"inputs[{name!r}]: shape {array.shape}, allowed: {allowed}")
+    checks: list[tuple[str, Any]] = [("finite numbers", np.isfinite)]
+    if whole:
+        checks.append(("whole numbers", lambda x: x == np.rint(x)))
+    for kind, fine in checks:
+        if not fine(array).all():
+            raise RangeError(f"inputs[{name!r}]: holds {array[~fine(array)][0]}, allowed: {kind}")
+    return array
 
 
 def steps_of(n_steps: int | None, given: Mapping[str, npt.NDArray[Any]]) -> int:

@@ -164,16 +164,31 @@ def test_strongest_counts_every_delay_by_itself() -> None:
 def test_a_share_of_the_sources_means_the_worst_ones() -> None:
     """An unproved bound holds for every choice of that share of the sources."""
     rng = np.random.default_rng(4)
-    n = 400
-    weights = np.where(rng.random((1, n)) < 0.1, -0.1, 0.002)
-    network = one_layer(cell(tau_m=200e-3, v_threshold=0.2), weights, nl.Exponential(100e-3))
+    weights = np.where(rng.random((1, 400)) < 0.1, -0.06, 0.02)
+    network = one_layer(cell(tau_m=100e-3), weights, nl.Exponential(50e-3))
     fixed = lower(network)
     activity = fixed.ledger.headroom[0].activity
     assert activity < 1.0 and not fixed.ledger.proved
-    worst = np.argsort(weights[0])[: active(n, activity)]
-    raster = np.zeros((1000, n), np.int64)
+    assert all(h.bound <= h.limit for h in fixed.ledger.headroom)
+    worst = np.argsort(weights[0])[: active(400, activity)]
+    raster = np.zeros((1000, 400), np.int64)
     raster[:, worst] = 1
-    assert not nl.run_fixed(fixed, inputs={"x": raster}).events
+    recording = nl.run_fixed(fixed, inputs={"x": raster}, record="all")
+    assert not recording.events
+    bound = next(h.bound for h in fixed.ledger.headroom if h.register == "v")
+    assert np.abs(recording.traces["p", "v"]).max() > 0.8 * bound
+
+
+def test_a_network_beyond_the_resolution_is_kept_alive_and_told() -> None:
+    """Where head-room would cost the weights themselves, the ledger warns instead."""
+    weights = np.where(np.arange(400)[None] % 10 == 0, -0.1, 0.002)
+    network = one_layer(cell(tau_m=200e-3, v_threshold=0.2), weights, nl.Exponential(100e-3))
+    fixed = lower(network)
+    assert fixed.projections[0].weights.any() and not fixed.ledger.proved
+    text = str(fixed.ledger)
+    assert "OVERFLOWS if the worst 1%" in text and "too little resolution" in text
+    assert "weights are below half a step and became 0" in text
+    assert lower(network, proved=True).ledger.proved
 
 
 # ----------------------------------------------------------------------- what it must express

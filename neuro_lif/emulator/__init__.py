@@ -1,6 +1,6 @@
 """The integer emulator: equal to :mod:`neuro_lif.semantics` in every register and spike."""
 
-from .engine import Emulator, run_fixed
+from .engine import Emulator, EventCounter, carrier_for, payload, run_fixed
 from .oplist import OpList
 
-__all__ = ["Emulator", "OpList", "run_fixed"]
+__all__ = ["Emulator", "EventCounter", "OpList", "carrier_for", "payload", "run_fixed"]

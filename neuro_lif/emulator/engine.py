@@ -19,16 +19,20 @@ from ..stimulate import Inputs, batch_of, check_given, steps_of
 from .oplist import OpList
 
 Array = npt.NDArray[Any]
+Listener = Callable[[int, str, str, Array], None]
+"""Called with (operation index, register, kind, where it happened)."""
 
 
-class _Events:
+class EventCounter:
     """Counts overflow events by place, with the first step and neuron of each."""
 
     def __init__(self) -> None:
         self.step = 0
         self.found: dict[tuple[str, str, str, int], list[int]] = {}
 
-    def listener(self, where: str) -> Callable[[int, str, str, Array], None]:
+    def listener(self, where: str) -> Listener:
+        """Return a function that counts the overflows of one population or projection."""
+
         def told(index: int, register: str, kind: str, mask: Array) -> None:
             neurons = mask.reshape(-1, mask.shape[-1]).any(axis=0)
             lowest = int(np.flatnonzero(neurons)[0])
@@ -40,7 +44,33 @@ class _Events:
         return told
 
     def events(self) -> tuple[OverflowEvent, ...]:
+        """Return what was counted, in order of the first step."""
         return events_of(self.found)
+
+
+def carrier_for(fixed: FixedNetwork, p: FixedProjection, batch: int, told: Listener) -> Carrier:
+    """Return a projection's synapses with the profile's exponent and accumulator rules."""
+    rules = fixed.profile.accumulator()
+    exponent = fixed.sum_exponent(p)
+
+    def bounded(x: Array) -> Array:
+        for mode, lo, hi in rules:
+            if x.min() < lo or x.max() > hi:
+                y = overflow_array(x, mode, lo, hi)
+                told(-1, "sum", mode, y != x)
+                x = y
+        return x
+
+    def finish(sums: Array) -> Array:
+        return bounded(shift_array(bounded(sums), exponent))
+
+    weights = fixed.effective_weights(p)
+    return Carrier(weights, p.delays, fixed.latency(p), batch, finish, bounded)
+
+
+def payload(p: FixedProjection, spikes: Array) -> Array:
+    """Return what a projection carries of its source's spikes: their values, or 0 and 1."""
+    return spikes if p.graded else (spikes != 0).astype(np.int64)
 
 
 class Emulator:
@@ -53,9 +83,12 @@ class Emulator:
 
     def __init__(self, fixed: FixedNetwork, batch: int = 1) -> None:
         self.fixed, self.batch, self.t = fixed, batch, 0
-        self.counter = _Events()
+        self.counter = EventCounter()
         self.neurons = {p.name: self._neurons(p.name) for p in fixed.populations}
-        self.carriers = [(p, self._carrier(p)) for p in fixed.projections]
+        self.carriers = [
+            (p, carrier_for(fixed, p, batch, self.counter.listener(p.name)))
+            for p in fixed.projections
+        ]
         self._sources = {s.name for s in fixed.sources}
 
     def _neurons(self, name: str) -> OpList:
@@ -64,26 +97,6 @@ class Emulator:
         state = {r: np.tile(values, (self.batch, 1)) for r, values in start.items()}
         return OpList(self.fixed.profile.ops(model), self.fixed.params(name), state,
                       self.counter.listener(name))  # fmt: skip
-
-    def _carrier(self, p: FixedProjection) -> Carrier:
-        rules = self.fixed.profile.accumulator()
-        exponent = self.fixed.sum_exponent(p)
-        told = self.counter.listener(p.name)
-
-        def bounded(x: Array) -> Array:
-            for mode, lo, hi in rules:
-                if x.min() < lo or x.max() > hi:
-                    y = overflow_array(x, mode, lo, hi)
-                    told(-1, "sum", mode, y != x)
-                    x = y
-            return x
-
-        def finish(sums: Array) -> Array:
-            return bounded(shift_array(bounded(sums), exponent))
-
-        weights = self.fixed.effective_weights(p)
-        latency = self.fixed.latency(p)
-        return Carrier(weights, p.delays, latency, self.batch, finish, bounded)
 
     def step(self, feeds: dict[str, Array]) -> dict[str, Array]:
         """Advance one step.
@@ -98,13 +111,13 @@ class Emulator:
         self.counter.step = self.t
         for p, carrier in self.carriers:
             if p.pre in self._sources and p.pre in feeds:
-                carrier.emit(self.t, _payload(p, feeds[p.pre]))
+                carrier.emit(self.t, payload(p, feeds[p.pre]))
         spikes = {}
         for name, neurons in self.neurons.items():
             spikes[name] = neurons.step(self._input(name, feeds))
             for p, carrier in self.carriers:
                 if p.pre == name:
-                    carrier.emit(self.t, _payload(p, spikes[name]))
+                    carrier.emit(self.t, payload(p, spikes[name]))
         return spikes
 
     def _input(self, name: str, feeds: dict[str, Array]) -> Array:
@@ -120,10 +133,6 @@ class Emulator:
     def register(self, population: str, name: str) -> Array:
         """Return a register's current content ``(batch, n)``."""
         return self.neurons[population].state[name]
-
-
-def _payload(p: FixedProjection, spikes: Array) -> Array:
-    return spikes if p.graded else (spikes != 0).astype(np.int64)
 
 
 def run_fixed(
@@ -147,10 +156,7 @@ def run_fixed(
     Raises:
         RangeError: unknown input, wrong shape, not integers; or, with ``strict``, an overflow.
     """
-    given = check_given(inputs, fixed.input_sizes())
-    for name, array in given.items():
-        if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
-            raise RangeError(f"inputs[{name!r}]: allowed: whole numbers")
+    given = check_given(inputs, fixed.input_sizes(), whole=True)
     n_steps = steps_of(n_steps, given)
     batch = batch_of(given)
     b = batch or 1

@@ -242,6 +242,10 @@ def _code_projection(
         delays,
         graded=incoming.most > 1,
     )
+    lost = int(np.sum((incoming.values != 0) & (mantissas == 0)))
+    if 2 * lost > np.count_nonzero(incoming.values):
+        text = f"{where}: {lost} of {mantissas.size} weights are below half a step and became 0"
+        draft = note(draft, notes=(text,))
     return note(draft, entries=(noted,)), projection
 
 

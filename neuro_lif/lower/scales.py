@@ -16,7 +16,10 @@ from .draft import Draft, Plan, note
 from .encode import described
 from .form import LifForm
 from .reach import Reach, reach
-from .search import choose_scale
+from .search import GOOD_ENOUGH, WORSE_AT_MOST, choose_scale
+
+POOR = 0.5
+"""A predicted error of v, as a share of the threshold, that the ledger warns of."""
 
 
 def choose_scales(draft: Draft) -> Draft:
@@ -192,18 +195,26 @@ def _estimate(
 
 
 def shrink(draft: Draft, rows: dict[str, tuple[Headroom, ...]]) -> Draft | None:
-    """Return the draft with smaller scales for populations that overflow; None where none does."""
+    """Return the draft with smaller scales for populations that overflow; None where none does.
+
+    A scale is kept, overflow and all, where a smaller one would lose the weights instead and no
+    proof was asked for.
+    """
     plans = dict(draft.plans)
     for name, found in rows.items():
         share = max((h.bound / h.limit if h.limit > 0 else 1.0 for h in found), default=0.0)
-        scale = plans[name].scale
-        if share > 1.0 and scale is not None:
-            # a little more than needed, since rounding the weights anew may take some of it back
-            cap = scale.lsb_per_volt * 0.999 / share
-            plans[name] = replace(plans[name], cap=cap, scale=None)
-    if all(plan.scale is not None for plan in plans.values()):
-        return None
-    return choose_scales(replace(draft, plans=plans))
+        old = plans[name].scale
+        if share <= 1.0 or old is None:
+            continue
+        # a little more than needed, since rounding the weights anew may take some of it back
+        plan = replace(plans[name], cap=old.lsb_per_volt * 0.999 / share, scale=None)
+        smaller = choose_scales(replace(draft, plans=plans | {name: plan})).plans[name]
+        new = smaller.scale
+        worst = max(GOOD_ENOUGH, WORSE_AT_MOST * old.predicted["total"])
+        if draft.proved or (new is not None and new.predicted["total"] <= worst):
+            plans[name] = smaller
+    changed = any(plans[name] is not plan for name, plan in draft.plans.items())
+    return replace(draft, plans=plans) if changed else None
 
 
 def note_scales(draft: Draft) -> Draft:
@@ -216,6 +227,8 @@ def note_scales(draft: Draft) -> Draft:
             f"{k} {100 * v:.3g} %" for k, v in plan.scale.predicted.items() if k != "total"
         )
         text = f"population {p.name!r}: predicted error of v, share of the threshold: {terms}"
+        if plan.scale.predicted["total"] > POOR:
+            text += f"; {draft.profile.name} has too little resolution for it, expect other spikes"
         lsb = float((1.0 / plan.lsb_per_volt).max())
         draft = note(draft, scales=((p.name, lsb),), notes=(text, *_allowances(draft, p)))
     return draft

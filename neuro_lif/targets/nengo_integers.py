@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arrays import IntArray
 from ..connect import EXACT
-from ..emulator.engine import Emulator, _Events, _payload
+from ..emulator.engine import EventCounter, carrier_for, payload
 from ..emulator.oplist import OpList
 from ..errors import TargetError
 from ..fixed import FixedNetwork, FixedProjection
@@ -54,7 +54,7 @@ class Tally:
         """Return what tells ``counts`` of an overflow in a step."""
 
         def told(index: int, register: str, kind: str, mask: Any) -> None:
-            events = _Events()
+            events = EventCounter()
             events.step = step
             events.listener(self.where)(index, register, kind, mask)
             ((key, (count, _, lowest)),) = events.found.items()
@@ -156,14 +156,6 @@ class FixedPointNeurons(nengo.neurons.NeuronType):  # type: ignore[misc]
             values[...] = neurons.state[register]
 
 
-class _Wiring(Emulator):
-    """Gives one projection's Carrier, exactly as the emulator builds it, and nothing else."""
-
-    def __init__(self, fixed: FixedNetwork) -> None:
-        self.fixed, self.batch = fixed, 1
-        self.counter = _Events()
-
-
 @own_identity
 class FixedSynapses(nengo.Process):  # type: ignore[misc]
     """A projection of a FixedNetwork: spikes in (pulses), what arrives in this step out (integers).
@@ -188,19 +180,18 @@ class FixedSynapses(nengo.Process):  # type: ignore[misc]
         self, shape_in: Any, shape_out: Any, dt: float, dtype: Any = None
     ) -> dict[str, IntArray]:
         """Return the ring buffer and the overflow counts, as int64 signals."""
-        carrier = _Wiring(self.fixed)._carrier(self.projection)
+        carrier = carrier_for(self.fixed, self.projection, 1, lambda *_: None)
         return {"ring": carrier.ring, "overflows": self.tally.start()}
 
     def make_step(self, shape_in: Any, shape_out: Any, dt: float, rng: Any, state: State) -> Step:
         """Return Nengo's step function."""
-        wiring, p = _Wiring(self.fixed), self.projection
+        p = self.projection
         emitted = 0
 
         def told(*event: Any) -> None:
             self.tally.listener(state["overflows"], emitted)(*event)
 
-        wiring.counter.listener = lambda where: told  # type: ignore[method-assign]
-        carrier = wiring._carrier(p)
+        carrier = carrier_for(self.fixed, p, 1, told)
         carrier.ring = state["ring"]
 
         def step(t: float, x: Any) -> Any:
@@ -208,7 +199,7 @@ class FixedSynapses(nengo.Process):  # type: ignore[misc]
             now = step_of(t, dt)
             emitted = now - self.behind
             spikes = whole(x * dt, f"projection {p.name!r}")
-            carrier.emit(emitted, _payload(p, spikes[None]))
+            carrier.emit(emitted, payload(p, spikes[None]))
             return carrier.arriving(now)[0]
 
         return step
