@@ -6,6 +6,8 @@ from .dequantize import dequantize
 from .discretize import RULES, SteppedNetwork, StepRule, discretize
 from .emulator import run_fixed
 from .errors import NeuroLifError
+from .files.fixed import load_fixed, save_fixed
+from .files.toml import load_network, save_network
 from .fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from .ledger import Ledger
 from .lower.encode import encode_current
@@ -62,10 +64,14 @@ __all__ = [
     "dequantize",
     "discretize",
     "encode_current",
+    "load_fixed",
+    "load_network",
     "load_profile",
     "quantize",
     "run_clocked",
     "run_fixed",
     "run_semantics",
+    "save_fixed",
+    "save_network",
     "stimulus",
 ]

@@ -16,7 +16,7 @@ def python_blocks() -> list[str]:
 
 def test_quick_start_is_short_and_runs(capsys: pytest.CaptureFixture[str]) -> None:
     quick_start = python_blocks()[0]
-    assert len(quick_start.strip().splitlines()) <= 26
+    assert len(quick_start.strip().splitlines()) <= 20
     names: dict[str, object] = {}
     exec(compile(quick_start, "README.md", "exec"), names)
     printed = capsys.readouterr().out

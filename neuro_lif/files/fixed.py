@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 from scipy import sparse
 
 from ..arrays import is_sparse
 from ..errors import FileFormatError, RangeError
 from ..fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from ..network import Probe
+from ..npz import NpzFile, npz_bytes, replacing
 from ..profile import HardwareProfile
 
 FORMAT = "neuro-lif-fixed/1"
+KINDS: dict[str, type[Any]] = {
+    "populations": FixedPopulation,
+    "projections": FixedProjection,
+    "sources": FixedSource,
+    "directs": DirectInput,
+}
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -34,19 +38,16 @@ def save_fixed(fixed: FixedNetwork, path: str | Path) -> None:
         "ledger": str(fixed.ledger or ""),
         "probes": [[p.population, p.variable] for p in fixed.probes],
     }
-    for table in ("populations", "projections", "sources", "directs"):
+    for table in KINDS:
         head[table] = [
             _pack(item, f"{table}/{i}", arrays) for i, item in enumerate(getattr(fixed, table))
         ]
-    temporary = path.with_name(path.name + f".{os.getpid()}.part")
+    arrays["head"] = np.array(json.dumps(head))
     try:
-        with temporary.open("wb") as stream:
-            np.savez_compressed(stream, head=np.array(json.dumps(head)), **arrays)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_bytes(npz_bytes(arrays))
     except OSError as error:
         raise FileFormatError(f"fixed network {str(path)!r}: cannot be written: {error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _pack(item: Any, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
@@ -91,46 +92,36 @@ def load_fixed(path: str | Path) -> FixedNetwork:
     Raises:
         FileFormatError: the file is missing, damaged or not a fixed network.
     """
-    where = f"fixed network {str(path)!r}"
     try:
-        with np.load(path, allow_pickle=False) as data:
-            head = json.loads(str(data["head"]))
-            arrays = {k: data[k] for k in data.files if k != "head"}
-        if not isinstance(head, dict) or head.get("format") != FORMAT:
-            raise FileFormatError(f"{where}: format is not {FORMAT}")
-        kinds: dict[str, type[Any]] = {
-            "populations": FixedPopulation,
-            "projections": FixedProjection,
-            "sources": FixedSource,
-            "directs": DirectInput,
-        }
-        parts: dict[str, Any] = {
-            table: tuple(
-                kind(**_unpack(plain, f"{table}/{i}", arrays))
-                for i, plain in enumerate(head[table])
-            )
-            for table, kind in kinds.items()
-        }
-        profile = HardwareProfile.model_validate_json(json.dumps(head["profile"]))
-        probes = tuple(Probe(*p) for p in head["probes"])
-        return FixedNetwork(
-            profile,
-            **parts,
-            dt=float(head["dt"]),
-            probes=probes,
-            enforce_ranges=bool(head["enforce_ranges"]),
+        file = NpzFile(Path(path))
+        arrays = {name: file.array(name) for name in file.names}
+    except FileFormatError as error:
+        raise FileFormatError(f"fixed network {error}, allowed: a file of save_fixed()") from None
+    try:
+        head = json.loads(str(arrays["head"]))
+        if head["format"] != FORMAT:
+            raise ValueError(f"format = {head['format']!r}")
+        return _rebuild(head, arrays)
+    except RangeError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FileFormatError(
+            f"fixed network {str(path)!r}: not a fixed network: {type(error).__name__} {error}, "
+            f"allowed: format {FORMAT}, as save_fixed() writes it"
+        ) from None
+
+
+def _rebuild(head: dict[str, Any], arrays: dict[str, Any]) -> FixedNetwork:
+    parts: dict[str, Any] = {
+        table: tuple(
+            kind(**_unpack(plain, f"{table}/{i}", arrays)) for i, plain in enumerate(head[table])
         )
-    except FileNotFoundError:
-        raise FileFormatError(f"{where}: no such file") from None
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        zipfile.BadZipFile,
-        ValidationError,
-    ) as error:
-        if isinstance(error, (FileFormatError, RangeError)):
-            raise
-        raise FileFormatError(f"{where}: not a fixed network: {error}") from None
+        for table, kind in KINDS.items()
+    }
+    return FixedNetwork(
+        HardwareProfile.model_validate_json(json.dumps(head["profile"])),
+        **parts,
+        dt=float(head["dt"]),
+        probes=tuple(Probe(*p) for p in head["probes"]),
+        enforce_ranges=bool(head["enforce_ranges"]),
+    )
