@@ -48,11 +48,17 @@ def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
 
 def _check_same(fixed: FixedNetwork, stepped: SteppedNetwork) -> None:
     pairs = (
-        ("populations", [(p.name, p.size) for p in fixed.populations],
-         [(p.name, p.size) for p in stepped.populations]),
-        ("projections", [(q.name, q.pre, q.post, q.weights.shape) for q in fixed.projections],
-         [(q.name, q.pre, q.post, q.weights.shape) for q in stepped.projections]),
-    )  # fmt: skip
+        (
+            "populations",
+            [(p.name, p.size) for p in fixed.populations],
+            [(p.name, p.size) for p in stepped.populations],
+        ),
+        (
+            "projections",
+            [(q.name, q.pre, q.post, q.weights.shape) for q in fixed.projections],
+            [(q.name, q.pre, q.post, q.weights.shape) for q in stepped.projections],
+        ),
+    )
     for name, a, b in pairs:
         if a != b:
             raise RangeError(f"{name} = {a}, allowed: those of the stepped network, {b}")

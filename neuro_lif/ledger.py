@@ -106,52 +106,18 @@ class Ledger:
         lines = [f"Ledger for profile {self.profile}"]
         if self.scales:
             lines.append("  scale: " + ", ".join(f"{n} 1 LSB = {v:.4g} V" for n, v in self.scales))
+        lines += _table(_ENTRY_HEAD, [_entry_row(e) for e in self.entries])
         lines += _table(
-            (
-                "where",
-                "field",
-                "values",
-                "rounded",
-                "clipped",
-                "max error",
-                "rms error",
-                "unit",
-                "head-room",
-            ),
+            ("where", "time constant", "meant", "realised", "error"),
             [
-                (
-                    e.where,
-                    e.field,
-                    str(e.values),
-                    str(e.rounded),
-                    str(e.clipped),
-                    f"{e.max_error:.3g}",
-                    f"{e.rms_error:.3g}",
-                    e.unit,
-                    _bits(e.headroom_bits),
-                )
-                for e in self.entries
+                (t.where, t.field, _ms(t.meant), _ms(t.realised), _percent(t))
+                for t in self.time_constants
             ],
         )
-        if self.time_constants:
-            lines += _table(
-                ("where", "time constant", "meant", "realised", "error"),
-                [
-                    (t.where, t.field, _ms(t.meant), _ms(t.realised), _percent(t))
-                    for t in self.time_constants
-                ],
-            )
         lines += _table(
             ("where", "register", "can reach", "range", "head-room", "holds"),
             [
-                (
-                    h.where,
-                    h.register,
-                    f"{h.bound:.0f}",
-                    f"{h.limit:.0f}",
-                    _bits(h.bits),
-                    _holds(h),
-                )
+                (h.where, h.register, f"{h.bound:.0f}", f"{h.limit:.0f}", _bits(h.bits), _holds(h))
                 for h in self.headroom
             ],
         )
@@ -161,6 +127,25 @@ class Ledger:
         if ties:
             lines.append(f"  note: {ties} value(s) within 1e-12 of a rounding boundary")
         return "\n".join(lines)
+
+
+_ENTRY_HEAD = (
+    "where",
+    "field",
+    "values",
+    "rounded",
+    "clipped",
+    "max error",
+    "rms error",
+    "unit",
+    "head-room",
+)
+
+
+def _entry_row(e: Entry) -> tuple[str, ...]:
+    counts = (str(e.values), str(e.rounded), str(e.clipped))
+    errors = (f"{e.max_error:.3g}", f"{e.rms_error:.3g}")
+    return (e.where, e.field, *counts, *errors, e.unit, _bits(e.headroom_bits))
 
 
 def _bits(bits: float) -> str:
@@ -212,7 +197,8 @@ def entry(
 ) -> Entry:
     """Build an entry from the meant and the realised values, in the same unit."""
     a, b = np.asarray(meant, np.float64).ravel(), np.asarray(got, np.float64).ravel()
-    error = np.abs(b - a)
+    # equal infinities differ by nothing
+    error = np.abs(np.subtract(b, a, out=np.zeros_like(a), where=a != b))
     finite = error[np.isfinite(error)]
     return Entry(
         where,

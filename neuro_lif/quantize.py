@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from .discretize import SteppedNetwork
-from .errors import LoweringError, RangeError
+from .errors import LoweringError, RangeError, show
 from .fixed import FixedNetwork
 from .ledger import Ledger
 from .lower.codes import code_network
@@ -20,6 +21,7 @@ from .lower.draft import APPROXIMATIONS, Draft
 from .lower.models import choose_models, code_decays, share_parameters
 from .lower.scales import choose_scales
 from .profile import HardwareProfile, load_profile
+from .stimulate import steps_of
 
 __all__ = ["APPROXIMATIONS", "PASSES", "quantize"]
 
@@ -57,18 +59,16 @@ def quantize(
         LoweringError: the profile cannot express something; names it and what to do.
         RangeError: an argument is not valid.
     """
-    if isinstance(profile, str):
+    given: Any = stepped
+    if not isinstance(given, SteppedNetwork):
+        raise RangeError(f"stepped = {show(given)}, allowed: a SteppedNetwork, from discretize()")
+    if not isinstance(profile, HardwareProfile):
         profile = load_profile(profile)
-    draft = Draft(
-        stepped,
-        profile,
-        _approximations(approximate),
-        _bits(profile, weight_bits),
-        n_steps,
-        gain_compensation,
-        proved,
-        ledger=Ledger(profile.name, notes=stepped.notes),
-    )
+    if n_steps is not None:
+        n_steps = steps_of(n_steps, {})
+    allowed, bits = _approximations(approximate), _bits(profile, weight_bits)
+    start = Ledger(profile.name, notes=stepped.notes)
+    draft = Draft(stepped, profile, allowed, bits, n_steps, gain_compensation, proved, ledger=start)
     for step in PASSES:
         draft = step(draft)
     if draft.fixed is None:
@@ -77,9 +77,11 @@ def quantize(
 
 
 def _approximations(names: Iterable[str]) -> frozenset[str]:
+    if not isinstance(names, (str, Iterable)):
+        raise RangeError(f"approximate = {show(names)}, allowed: names, such as ('delay',)")
     names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
-        if name not in APPROXIMATIONS:
+        if not isinstance(name, str) or name not in APPROXIMATIONS:
             raise RangeError(f"approximate = {name!r}, allowed: {', '.join(APPROXIMATIONS)}")
     return frozenset(names)
 

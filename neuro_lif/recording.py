@@ -103,7 +103,17 @@ class Recording:
         return neuron.astype(np.int64), (step + 1) * self.dt
 
     def sample(self, k: int) -> Recording:
-        """Return sample ``k`` of a batched run as a recording of its own (no events)."""
+        """Return sample ``k`` of a batched run as a recording of its own (no events).
+
+        Raises:
+            RangeError: the run has no such sample.
+        """
+        batches = {len(a) if a.ndim == 3 else 0 for a in map(np.asarray, self.spikes.values())}
+        whole = isinstance(k, (int, np.integer)) and not isinstance(k, bool)
+        last = min(batches, default=0) - 1
+        if not whole or not -last - 1 <= k <= last:
+            allowed = f"0..{last}" if last >= 0 else "none: the run is not batched"
+            raise RangeError(f"sample = {k!r}, allowed: {allowed}")
         return Recording(
             self.dt,
             self.n_steps,
@@ -118,7 +128,7 @@ class Recording:
     def save(self, path: str | Path) -> None:
         """Write to an ``.npz`` file; the file appears whole or not at all."""
         path = Path(path)
-        head = {
+        head: dict[str, Any] = {
             "format": FORMAT,
             "dt": self.dt,
             "n_steps": self.n_steps,
@@ -129,6 +139,7 @@ class Recording:
         arrays |= {f"trace/{p}/{v}": a for (p, v), a in self.traces.items()}
         arrays |= {f"lsb/{k}": v for k, v in self.lsb.items()}
         arrays |= {f"v_zero/{k}": v for k, v in self.v_zero.items()}
+        head["arrays"] = list(arrays)
         try:
             with replacing(path) as temporary:
                 temporary.write_bytes(npz_bytes({"head": np.array(json.dumps(head)), **arrays}))
@@ -151,6 +162,9 @@ class Recording:
             head = json.loads(str(arrays.pop("head")))
             if head["format"] != FORMAT:
                 raise ValueError(f"format = {head['format']!r}")
+            # a damaged name would otherwise make an array vanish unnoticed
+            if head["arrays"] != list(arrays):
+                raise ValueError(f"arrays = {list(arrays)}, wanted {head['arrays']}")
             return Recording(
                 float(head["dt"]),
                 int(head["n_steps"]),

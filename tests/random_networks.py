@@ -25,13 +25,20 @@ GENERIC: dict[str, tuple[Any, ...]] = {
 """Config values of the generic profile that the tests draw from."""
 
 
+def sharing(profile: nl.HardwareProfile, name: str, per: str) -> nl.HardwareProfile:
+    """Return the profile with one value of parameter ``name`` per ``per`` instead of per neuron."""
+    changed = profile.params[name].model_copy(update={"per": per})
+    return profile.model_copy(update={"params": profile.params | {name: changed}})
+
+
 def random_profile(rng: np.random.Generator) -> nl.HardwareProfile:
     """Return a shipped profile, or the generic one with widths drawn at random."""
     name = str(rng.choice(["loihi1", "loihi2", "generic", "generic"]))
     config: dict[str, Any] = {}
     if name == "generic":
         config = {k: v[int(rng.integers(len(v)))] for k, v in GENERIC.items()}
-    return nl.load_profile(name, **config)
+    profile = nl.load_profile(name, **config)
+    return sharing(profile, "vth", "population") if rng.random() < 0.3 else profile
 
 
 def random_network(rng: np.random.Generator, n_steps: int, leaky: bool = False) -> nl.Network:
@@ -53,8 +60,9 @@ def random_network(rng: np.random.Generator, n_steps: int, leaky: bool = False) 
         for pre, size in [("x", source.size), *((p.name, p.size) for p in populations)]:
             if rng.random() < 0.65:
                 weights = scale * random_weights(rng, (post.size, size))
-                projections.append(random_projection(rng, f"c{len(projections)}", pre, post.name,
-                                                     weights, synapse))  # fmt: skip
+                projections.append(
+                    random_projection(rng, f"c{len(projections)}", pre, post.name, weights, synapse)
+                )
     inputs: list[Any] = [source]
     if rng.random() < 0.3:
         inputs.append(nl.CurrentInput("i", "p0", Constant(float(rng.normal() * 0.02))))
@@ -80,11 +88,16 @@ def random_neuron(rng: np.random.Generator, n: int, leaky: bool = False) -> Any:
     if kind == "LI":
         return nl.LI(tau, draw(0.5, 2), v_rest=draw(-1, 1), i_bias=draw(-1, 1))
     return nl.LIF(
-        tau, draw(0.5, 2), v_rest=draw(-0.07, -0.06), v_threshold=draw(-0.05, -0.03),
-        v_reset=draw(-0.08, -0.055), t_refractory=float(rng.choice([0, 0, 3e-3])),
-        i_bias=draw(-0.02, 0.05) if rng.random() < 0.7 else 0.0, reset=reset,
+        tau,
+        draw(0.5, 2),
+        v_rest=draw(-0.07, -0.06),
+        v_threshold=draw(-0.05, -0.03),
+        v_reset=draw(-0.08, -0.055),
+        t_refractory=float(rng.choice([0, 0, 3e-3])),
+        i_bias=draw(-0.02, 0.05) if rng.random() < 0.7 else 0.0,
+        reset=reset,
         v_init=draw(-0.3, 0.1) if rng.random() < 0.3 else None,
-    )  # fmt: skip
+    )
 
 
 def random_synapse(rng: np.random.Generator) -> Any:

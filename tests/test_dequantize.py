@@ -1,4 +1,4 @@
-"""The rung between: rounded parameters, float state; and the error theory that links it to integers."""
+"""The rung between: rounded parameters, float state; and the error theory of the integers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_networks import random_network, random_profile
+from random_networks import random_network, random_profile, sharing
 from scipy import sparse
 
 import neuro_lif as nl
@@ -107,8 +107,9 @@ def test_constant_currents_count_once(compensate: bool) -> None:
 
 def test_bias_and_constant_current_are_the_same() -> None:
     biased = nl.Network([nl.Population("p", 1, nl.LIF(20e-3, i_bias=1.7))])
-    current = nl.Network([nl.Population("p", 1, nl.LIF(20e-3))], (),
-                         [nl.CurrentInput("c", "p", Constant(1.7))])  # fmt: skip
+    current = nl.Network(
+        [nl.Population("p", 1, nl.LIF(20e-3))], (), [nl.CurrentInput("c", "p", Constant(1.7))]
+    )
     runs = []
     for network in (biased, current):
         stepped = nl.discretize(network, DT)
@@ -121,7 +122,8 @@ def test_each_neuron_its_own_lsb() -> None:
     thresholds = np.array([0.2, 1.0, 3.0])
     network = driven(nl.LIF(20e-3, v_threshold=thresholds), np.full((3, 2), 0.1), nl.Delta(), 3)
     stepped = nl.discretize(network, DT)
-    back = nl.dequantize(nl.quantize(stepped, "loihi1"), stepped)
+    profile = sharing(nl.load_profile("loihi1"), "vth", "population")
+    back = nl.dequantize(nl.quantize(stepped, profile), stepped)
     assert back.populations[0].threshold == pytest.approx(thresholds, rel=1e-3)
     assert np.asarray(back.projections[0].weights) == pytest.approx(0.1, rel=0.02)
 

@@ -17,9 +17,11 @@ DT = 1e-3
 def lowered(profile: str = "loihi2", rule: str = "exact", **options: Any) -> tuple[Any, Any]:
     rng = np.random.default_rng(0)
     neuron = nl.LIF(
-        tau_m=np.array([9e-3, 21e-3, 80e-3]), v_threshold=1.0, i_bias=np.array([0.0, 0.3, -0.2]),
+        tau_m=np.array([9e-3, 21e-3, 80e-3]),
+        v_threshold=1.0,
+        i_bias=np.array([0.0, 0.3, -0.2]),
         v_init=np.array([0.0, 0.123, 0.4]),
-    )  # fmt: skip
+    )
     network = nl.Network(
         [nl.Population("p", 3, neuron)],
         [nl.Projection("w", "x", "p", rng.normal(0, 0.2, (3, 8)), nl.Exponential(5e-3), 3.4e-3)],
@@ -54,8 +56,8 @@ def test_every_number_by_hand(profile: str) -> None:
     same(found(fixed, "bias_mant"), p.bias, params["bias_mant"] * 2.0 ** params["bias_exp"] * lsb)
     same(found(fixed, "v_init"), p.v_init, fixed.initial("p")["v"] * lsb)
     q = fixed.projections[0]
-    same(found(fixed, "weights"), stepped.projections[0].weights,
-         fixed.effective_weights(q) * 2.0 ** (fixed.sum_exponent(q) + 6) * lsb[:, None])  # fmt: skip
+    coded = fixed.effective_weights(q) * 2.0 ** (fixed.sum_exponent(q) + 6) * lsb[:, None]
+    same(found(fixed, "weights"), stepped.projections[0].weights, coded)
     assert found(fixed, "delays").rounded == 0
     assert found(fixed, "vth").headroom_bits == pytest.approx(
         math.log2(fixed.profile.params["vth"].span[1] / params["vth"].max())
@@ -90,8 +92,16 @@ def test_it_prints_everything_once() -> None:
     _, fixed = lowered(weight_bits=4)
     text = str(fixed.ledger)
     assert text.startswith("Ledger for profile loihi2")
-    for word in ("1 LSB =", "tau_m", "tau_syn", "vth", "weights", "head-room", "predicted error",
-                 "delays are rounded to whole steps"):  # fmt: skip
+    for word in (
+        "1 LSB =",
+        "tau_m",
+        "tau_syn",
+        "vth",
+        "weights",
+        "head-room",
+        "predicted error",
+        "delays are rounded to whole steps",
+    ):
         assert word in text
     assert "nan" not in text and max(map(len, text.splitlines())) < 220
 

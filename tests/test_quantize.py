@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_networks import hostile_rasters, random_network, random_profile
+from random_networks import hostile_rasters, random_network, random_profile, sharing
 from scipy import sparse
 
 import neuro_lif as nl
 from neuro_lif.discretize import StepRule
-from neuro_lif.errors import LoweringError, RangeError
+from neuro_lif.errors import LoweringError, ProfileError, RangeError
 from neuro_lif.lower.bounds import active, lanes_of, strongest
 from neuro_lif.lower.encode import current_to_integers
 from neuro_lif.quantize import APPROXIMATIONS
@@ -62,15 +62,17 @@ def check_proof(seed: int, n_steps: int = 80) -> bool | None:
     bits = int(rng.integers(1, profile.weights.mantissa_bits + 1)) if rng.random() < 0.5 else None
     stepped = nl.discretize(network, DT, rule)
     try:
-        fixed = nl.quantize(stepped, profile, approximate=EVERY, weight_bits=bits,
-                            proved=bool(rng.integers(2)))  # fmt: skip
+        fixed = nl.quantize(
+            stepped, profile, approximate=EVERY, weight_bits=bits, proved=bool(rng.integers(2))
+        )
     except LoweringError as error:
         assert "proved = True" in str(error)
         return None
     ledger = fixed.ledger
     assert ledger is not None and "nan" not in str(ledger)
-    recording = nl.run_fixed(fixed, inputs={"x": hostile_rasters(rng, network, n_steps)},
-                             record="all")  # fmt: skip
+    recording = nl.run_fixed(
+        fixed, inputs={"x": hostile_rasters(rng, network, n_steps)}, record="all"
+    )
     if ledger.proved:
         assert not recording.events, f"seed {seed}: {recording.events[0]}\n{ledger}"
         for p in network.populations:
@@ -346,10 +348,12 @@ def test_two_synapses_on_one_population() -> None:
     weights = np.full((1, 3), 0.2)
     network = nl.Network(
         [nl.Population("p", 1, cell())],
-        [nl.Projection("fast", "x", "p", weights, nl.Exponential(2e-3)),
-         nl.Projection("slow", "x", "p", 3 * weights, nl.Exponential(10e-3))],
+        [
+            nl.Projection("fast", "x", "p", weights, nl.Exponential(2e-3)),
+            nl.Projection("slow", "x", "p", 3 * weights, nl.Exponential(10e-3)),
+        ],
         [nl.SpikeInput("x", 3)],
-    )  # fmt: skip
+    )
     with pytest.raises(LoweringError, match="2 ms, 10 ms"):
         lower(network)
     stepped = nl.discretize(network, DT)
@@ -395,16 +399,17 @@ def test_several_spikes_of_one_channel_in_one_step() -> None:
 
 
 def test_one_threshold_per_population() -> None:
-    """Loihi 1 has one threshold per population; each neuron then has its own LSB, exactly."""
+    """Where there is one threshold for all, each neuron gets its own LSB instead, exactly."""
+    profile = sharing(nl.load_profile("loihi1"), "vth", "population")
     thresholds = np.array([0.3, 1.0, 2.5])
     network = one_layer(cell(v_threshold=thresholds, i_bias=0.1), np.full((3, 2), 0.4), n=3)
     stepped = nl.discretize(network, DT)
-    fixed = nl.quantize(stepped, "loihi1")
+    fixed = nl.quantize(stepped, profile)
     population = fixed.population("p")
     assert np.size(population.params["vth"]) == 1
     realised = np.asarray(population.lsb) * int(population.params["vth"]) * 64
     assert realised == pytest.approx(thresholds, rel=1e-3)
-    spikes_agree(network, "loihi1")
+    spikes_agree(network, profile)
     inputs = {"x": regular(40, 2, 9)}
     a = nl.run_clocked(stepped, inputs=inputs, record="all").volts("p")
     b = nl.run_fixed(fixed, inputs=inputs, record="all").volts("p")
@@ -413,9 +418,7 @@ def test_one_threshold_per_population() -> None:
 
 
 def test_other_parameters_that_neurons_must_share() -> None:
-    profile = nl.load_profile("loihi2")
-    shared = profile.params | {"dv": profile.params["dv"].model_copy(update={"per": "population"})}
-    profile = profile.model_copy(update={"params": shared})
+    profile = sharing(nl.load_profile("loihi2"), "dv", "population")
     assert lower(one_layer(n=2), profile).ledger is not None
     with pytest.raises(LoweringError, match="dv = .*one per population"):
         lower(one_layer(cell(tau_m=np.array([5e-3, 9e-3])), n=2), profile)
@@ -429,11 +432,54 @@ def test_other_parameters_that_neurons_must_share() -> None:
         ({"weight_bits": 9}, "weight_bits = 9"),
         ({"weight_bits": 4.0}, "weight_bits = 4.0"),
         ({"weight_bits": True}, "weight_bits = True"),
+        ({"n_steps": 0}, "n_steps = 0, allowed: a whole number >= 1"),
+        ({"n_steps": 2.5}, "n_steps = 2.5"),
+        ({"approximate": None}, "approximate = None"),
+        ({"approximate": [["delay"]]}, r"approximate = \['delay'\]"),
     ],
 )
 def test_bad_arguments(options: dict[str, Any], names: str) -> None:
     with pytest.raises(RangeError, match=names):
         lower(one_layer(), **options)
+
+
+def test_wrong_kinds_of_argument() -> None:
+    with pytest.raises(RangeError, match=r"allowed: a SteppedNetwork, from discretize\(\)"):
+        nl.quantize(one_layer(), "loihi2")  # type: ignore[arg-type]
+    with pytest.raises(ProfileError, match="profile = 7"):
+        lower(one_layer(), 7)
+
+
+def extreme(rng: np.random.Generator) -> tuple[nl.Network, float]:
+    """A network with numbers over tens of orders of magnitude, and a step."""
+
+    def e(lo: float, hi: float) -> float:
+        return float(10 ** rng.uniform(lo, hi))
+
+    threshold, sign = e(-15, 12), int(rng.choice([-1, 0, 1]))
+    neuron = nl.LIF(
+        e(-6, 3),
+        e(-9, 9),
+        v_threshold=threshold,
+        i_bias=sign * e(-12, 9),
+        v_init=sign * threshold * e(-3, 3),
+        t_refractory=e(-4, 1),
+    )
+    neuron = rng.choice([neuron, nl.IF(e(-12, 6), threshold), nl.LI(e(-6, 3), v_rest=e(-9, 9))])
+    synapse = rng.choice([nl.Delta(), nl.Exponential(e(-6, 3))])
+    weights = np.array([[e(-20, 15) * rng.choice([-1, 0, 1]) for _ in range(3)]])
+    return one_layer(neuron, weights, synapse, delay=e(-5, 1)), e(-5, -1)
+
+
+def test_extreme_numbers_end_in_a_network_or_a_refusal() -> None:
+    for seed in range(150):
+        network, dt = extreme(np.random.default_rng(seed))
+        stepped = nl.discretize(network, dt)
+        fixed = nl.quantize(stepped, ["loihi1", "loihi2", "generic"][seed % 3], approximate=EVERY)
+        assert "nan" not in str(fixed.ledger)
+        recording = nl.run_fixed(fixed, 20, {"x": np.ones((20, 3), np.int64)})
+        assert not (fixed.ledger.proved and recording.events)
+        nl.dequantize(fixed, stepped)
 
 
 def test_input_is_not_changed() -> None:
@@ -469,8 +515,11 @@ def test_varying_currents_follow_the_float(synapse: Any) -> None:
     rng = np.random.default_rng(1)
     for stimulus in (Sampled(0.4 + 0.3 * rng.normal(size=(200, 1)), DT), Sinusoid(0.3, 0.5, 40e-3)):
         network = one_layer(cell(v_threshold=50.0), np.array([[0.1]]), synapse)
-        network = nl.Network(network.populations, network.projections,
-                             [*network.inputs, nl.CurrentInput("i", "p", stimulus)])  # fmt: skip
+        network = nl.Network(
+            network.populations,
+            network.projections,
+            [*network.inputs, nl.CurrentInput("i", "p", stimulus)],
+        )
         stepped = nl.discretize(network, DT)
         fixed = nl.quantize(stepped, "loihi2", n_steps=200)
         a = nl.run_clocked(stepped, 200, {"x": regular(200, 1)}, record="all").volts("p")
@@ -481,8 +530,9 @@ def test_varying_currents_follow_the_float(synapse: Any) -> None:
 
 
 def test_a_sinusoid_has_no_end() -> None:
-    network = nl.Network([nl.Population("p", 1, cell())], (),
-                         [nl.CurrentInput("i", "p", Sinusoid(0.0, 1.0, 0.1))])  # fmt: skip
+    network = nl.Network(
+        [nl.Population("p", 1, cell())], (), [nl.CurrentInput("i", "p", Sinusoid(0.0, 1.0, 0.1))]
+    )
     with pytest.raises(RangeError, match="n_steps = None.*no end of its own"):
         lower(network)
     assert lower(network, n_steps=30).directs[0].raster.shape == (30, 1)
@@ -589,8 +639,10 @@ def test_a_scale_is_found_for_wide_and_narrow_profiles() -> None:
         {"state_bits": 40, "threshold_bits": 30, "sum_bits": 40, "weight_bits": 6},
         {"state_bits": 20, "threshold_bits": 12, "weight_bits": 6},
         {"state_bits": 24, "sum_bits": 12, "weight_bits": 8, "align_shift": 0},
-        {"rounding": "nearest_up"}, {"rounding": "floor"}, {"decay_bits": 16},
-    ):  # fmt: skip
+        {"rounding": "nearest_up"},
+        {"rounding": "floor"},
+        {"decay_bits": 16},
+    ):
         spikes_agree(network, nl.load_profile("generic", **config), 0.75)
 
 

@@ -185,7 +185,6 @@ def _ref_extra(profile: HardwareProfile, form: LifForm) -> int:
     if form.decay_u is not None:  # u forgets at once, so it cannot overflow however narrow it is
         code = form.decay_u
         params[code.param] = code.lo if code.kind == "mult_by" else code.hi
-    voltage = profile.model(form.model).voltage
     state = {r: 0 for r in profile.registers} | {"ref": 0}
     ops = profile.ops(form.model)
     times = []

@@ -156,19 +156,17 @@ def reach(
     """
     port, sums = arriving(fixed, name, most, activity)
     start = {r: np.stack([x, x]) for r, x in fixed.initial(name).items()}
-    voltage, current = form.registers
+    voltage = form.registers[0]
     inside = candidate(fixed, name, form, port, activity)
     state = start | inside
     ops, params = fixed.profile.ops(form.model), fixed.params(name)
     try:
-        first = Intervals(ops, params, state, spikes)
-        first.step(port)
+        first = _stepped(ops, params, state, spikes, port)
         # the other registers hold nothing over a step in a LIF; if one does, the second step tells
         state |= {r: _join(state[r], x) for r, x in first.state.items() if r not in inside}
-        again = Intervals(ops, params, state, spikes)
-        again.step(port)
-        rested = Intervals(ops, params, state | {voltage: np.zeros_like(state[voltage])}, spikes)
-        rested.step(port)
+        again = _stepped(ops, params, state, spikes, port)
+        still = state | {voltage: np.zeros_like(state[voltage])}
+        rested = _stepped(ops, params, still, spikes, port)
     except NoProof:
         return None
     open_ = {r for r, x in again.state.items() if not _within(x, state[r])}
@@ -179,6 +177,12 @@ def reach(
     for r in sums:
         reached["sum"] = max(reached.get("sum", r), r, key=lambda x: x.share)
     return Reach(reached, frozenset(proved))
+
+
+def _stepped(ops: Any, params: Any, state: Any, spikes: bool, port: IntArray) -> Intervals:
+    intervals = Intervals(ops, params, state, spikes)
+    intervals.step(port)
+    return intervals
 
 
 def _join(a: IntArray, b: IntArray) -> IntArray:

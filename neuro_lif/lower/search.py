@@ -108,7 +108,8 @@ def _rate(
         exponent, error = best_exponent(p, limits, s)
         exponents.append(exponent)
         share = whole.values.size / max(p.values.size, 1)
-        squares = share * np.bincount(p.post, error**2, minlength=n)
+        relative = error / per_drive[p.post]  # before squaring, which may underflow
+        squares = share * np.bincount(p.post, relative**2, minlength=n)
         variance += RATE * squares / np.maximum(demand.loss_u, 1e-6) ** 2
     unit = 2.0**limits.thr_shift
     finite = np.isfinite(demand.threshold)
@@ -116,7 +117,7 @@ def _rate(
     threshold = np.abs(np.rint(exact / unit) * unit - exact) / (s * reference)
     truncation = _truncation(demand) / (s * reference)
     terms = {
-        "weights": float(np.sqrt(np.mean(variance / per_drive**2))),
+        "weights": float(np.sqrt(np.mean(variance))),
         "threshold": float(np.sqrt(np.mean(threshold**2))),
         "truncation": float(np.sqrt(np.mean(truncation**2))),
     }
