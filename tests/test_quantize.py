@@ -14,6 +14,7 @@ from random_networks import hostile_rasters, random_network, random_profile, sha
 from scipy import sparse
 
 import neuro_lif as nl
+from neuro_lif.demo import load_digits_example
 from neuro_lif.discretize import StepRule
 from neuro_lif.errors import LoweringError, ProfileError, RangeError
 from neuro_lif.lower.bounds import active, lanes_of, strongest
@@ -83,9 +84,9 @@ def check_proof(seed: int, n_steps: int = 80) -> bool | None:
 
 def test_what_is_called_proved_never_overflows() -> None:
     """Random networks, profiles and widths: no input overflows where the ledger claims a proof."""
-    claimed = [check_proof(seed) for seed in range(60)]
-    assert sum(c is True for c in claimed) >= 20, "the test must see proofs to be worth something"
-    assert sum(c is False for c in claimed) >= 5
+    claimed = [check_proof(seed) for seed in range(40)]
+    assert sum(c is True for c in claimed) >= 15, "the test must see proofs to be worth something"
+    assert sum(c is False for c in claimed) >= 3
 
 
 @pytest.mark.verify
@@ -472,7 +473,7 @@ def extreme(rng: np.random.Generator) -> tuple[nl.Network, float]:
 
 
 def test_extreme_numbers_end_in_a_network_or_a_refusal() -> None:
-    for seed in range(150):
+    for seed in range(60):
         network, dt = extreme(np.random.default_rng(seed))
         stepped = nl.discretize(network, dt)
         fixed = nl.quantize(stepped, ["loihi1", "loihi2", "generic"][seed % 3], approximate=EVERY)
@@ -681,3 +682,23 @@ def test_probes_and_step_are_handed_on() -> None:
     network = nl.Network(network.populations, network.projections, network.inputs, [nl.Probe("p")])
     fixed = replace(lower(network))
     assert fixed.probes == network.probes and fixed.dt == DT
+
+
+def test_digits_keep_their_accuracy() -> None:
+    """The trained digits network: integers of 8 bits lose at most half a point, of 4 bits one."""
+    pytest.importorskip("sklearn")
+    digits, predict = load_digits_example()
+    stepped = nl.discretize(digits.network, digits.dt)
+
+    def accuracy(recording: nl.Recording) -> float:
+        counts = recording.spikes["output"].sum(axis=-2)
+        guess = predict(counts, recording.volts("output")[..., -1, :])
+        return 100 * float(np.mean(guess == digits.labels))
+
+    inputs = {"pixels": digits.rasters}
+    reference = accuracy(nl.run_clocked(stepped, inputs=inputs))
+    for bits, loss in ((8, 0.5), (4, 1.0)):
+        fixed = nl.quantize(stepped, "loihi2", weight_bits=bits)
+        recording = nl.run_fixed(fixed, inputs=inputs)
+        assert fixed.ledger is not None and fixed.ledger.proved and not recording.events
+        assert accuracy(recording) >= reference - loss
