@@ -234,6 +234,8 @@ def _check_projection(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -
         return
     _check_span(where, "exponent", p.exponent, (rules.exponent_lo, rules.exponent_hi), faults)
     _check_span(where, "delays", p.delays, (routing.delay_lo, routing.delay_hi), faults)
+    if routing.delay_per != "synapse" and np.unique(p.delays).size > 1:
+        faults.add(where, "delays", p.delays, f"one delay per {routing.delay_per}")
     values = entries(p.weights)
     _check_span(where, "weights", values, rules.mode_range(str(p.sign_mode)), faults)
     if p.graded and routing.payload_bits == 0:

@@ -136,7 +136,7 @@ class DirectInput:
         name: unique.
         population: the target.
         raster: ``(n_steps, n)`` integers, row i acts in step i + 1; None: given at run.
-        lsb_per_ampere, kept, shift: how :func:`neuro_lif.encode.encode_current` turns amperes into
+        lsb_per_ampere, kept, shift: how :func:`neuro_lif.encode_current` turns amperes into
             these integers; absent where only integers are meant.
     """
 

@@ -24,7 +24,7 @@ class OverflowEvent:
     Args:
         where: population or projection.
         register: what overflowed (``u``, ``v``, ``bias_mant``, ``sum`` ...).
-        kind: ``wrap``, ``wrap_once``, ``sat`` or ``clamp``.
+        kind: ``wrap``, ``wrap_once``, ``sat``, ``clamp``, or ``binary`` (a count taken as one).
         operation: index of the operation in the model's list, -1 outside neurons.
         count: how many values in the whole run.
         first_step: step of the first (1 is the first step).

@@ -223,7 +223,7 @@ def run_semantics(
         fixed.dt, n_steps, spikes, traces,
         {p.name: np.asarray(p.lsb) for p in fixed.populations},
         {p.name: np.asarray(p.v_zero) for p in fixed.populations},
-        (*fixed.storage_events(), *machine.counter.events()),
+        in_order(*input_events(fixed, rows), *machine.counter.events()),
         {"engine": "semantics (plain Python integers)", "profile": fixed.profile.name},
     )  # fmt: skip
 
@@ -247,6 +247,31 @@ def input_rows(
         array = np.asarray(values)[..., :n_steps, :]
         rows[item.name] = padded(array, batch, n_steps, np.int64)
     return rows
+
+
+def input_events(fixed: FixedNetwork, rows: Mapping[str, Any]) -> tuple[OverflowEvent, ...]:
+    """Return what is lost before the first step.
+
+    Parameters their storage changed, and spike counts other than 0 and 1 on projections that
+    are not graded: there each counts as one spike.
+    """
+    events = fixed.storage_events()
+    for p in fixed.projections:
+        if p.graded or p.pre not in rows:
+            continue
+        lost = (rows[p.pre] != 0) & (rows[p.pre] != 1)
+        if lost.any():
+            by_step = lost.any(axis=0)
+            step = int(np.argmax(by_step.any(axis=1)))
+            neuron = int(np.argmax(by_step[step]))
+            count = int(lost.sum())
+            events.append(OverflowEvent(p.name, "payload", "binary", -1, count, step + 1, neuron))
+    return tuple(events)
+
+
+def in_order(*events: OverflowEvent) -> tuple[OverflowEvent, ...]:
+    """Return events by their first step."""
+    return tuple(sorted(events, key=lambda e: e.first_step))
 
 
 class _Machine:

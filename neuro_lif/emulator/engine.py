@@ -14,7 +14,7 @@ from ..fixed import FixedNetwork, FixedProjection
 from ..formats import overflow_array, shift_array
 from ..recording import OverflowEvent, Recording
 from ..reference.clocked import Progress, wanted_traces
-from ..semantics import events_of, input_rows, register_of
+from ..semantics import events_of, in_order, input_events, input_rows, register_of
 from ..stimulate import Inputs, batch_of, check_given, steps_of
 from .oplist import OpList
 
@@ -161,6 +161,7 @@ def run_fixed(
     batch = batch_of(given)
     b = batch or 1
     feeds = input_rows(fixed, given, b, n_steps)
+    lost = input_events(fixed, feeds)
     emulator = Emulator(fixed, b)
     spikes = {p.name: np.zeros((b, n_steps, p.size), np.int16) for p in fixed.populations}
     wanted = wanted_traces(fixed, record)  # type: ignore[arg-type]
@@ -170,8 +171,8 @@ def run_fixed(
             spikes[name][:, t] = emitted
         for (name, variable), trace in traces.items():
             trace[:, t] = emulator.register(name, register_of(fixed, name, variable))
-        if strict and emulator.counter.found:
-            _refuse(emulator.counter.events()[0])
+        if strict:
+            _refuse_any(in_order(*lost, *emulator.counter.events()), t + 1)
         if progress is not None:
             progress(t + 1, n_steps)
     return Recording(
@@ -180,12 +181,15 @@ def run_fixed(
         {k: a if batch else a[0] for k, a in traces.items()},
         {p.name: np.asarray(p.lsb) for p in fixed.populations},
         {p.name: np.asarray(p.v_zero) for p in fixed.populations},
-        (*fixed.storage_events(), *emulator.counter.events()),
+        in_order(*lost, *emulator.counter.events()),
         {"engine": "numpy integer emulator", "profile": fixed.profile.name},
     )  # fmt: skip
 
 
-def _refuse(event: OverflowEvent) -> None:
+def _refuse_any(events: tuple[OverflowEvent, ...], t: int) -> None:
+    if not events or events[0].first_step > t:
+        return
+    event = events[0]
     raise RangeError(
         f"{event.where}: {event.register} overflowed ({event.kind}) in step {event.first_step}, "
         f"neuron {event.first_neuron} (strict=True; lower the scale, or run without strict)"

@@ -15,7 +15,7 @@ from ..errors import RangeError
 from ..fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from ..recording import OverflowEvent, Recording
 from ..reference.clocked import wanted_traces
-from ..semantics import events_of, register_of
+from ..semantics import events_of, in_order, input_events, input_rows, register_of
 from ..stimulate import Inputs, steps_of
 from .nengo_integers import FixedPointNeurons, FixedSynapses, signal_of
 from .nengo_parts import NengoModel, rows_given
@@ -123,7 +123,9 @@ def run_nengo_fixed(
     Raises:
         RangeError, TargetError: see :func:`fixed_to_nengo`.
     """
-    n_steps = steps_of(n_steps, _whole_rows(fixed, inputs))
+    given = _whole_rows(fixed, inputs)
+    n_steps = steps_of(n_steps, given)
+    lost = input_events(fixed, input_rows(fixed, given, 1, n_steps))
     model = fixed_to_nengo(fixed, inputs, record)
     with model.simulator(fixed.dt) as sim:
         sim.run_steps(n_steps)
@@ -135,7 +137,7 @@ def run_nengo_fixed(
         {key: a for key, a in data.items() if key[1] != "spikes"},
         {p.name: np.asarray(p.lsb) for p in fixed.populations},
         {p.name: np.asarray(p.v_zero) for p in fixed.populations},
-        (*fixed.storage_events(), *events),
+        in_order(*lost, *events),
         {"engine": f"nengo {nengo.__version__}, FixedPointNeurons", "profile": fixed.profile.name},
     )  # fmt: skip
 
