@@ -63,3 +63,13 @@ def post_of_entries(matrix: Any) -> IntArray:
 def per_neuron(value: npt.ArrayLike, size: int) -> FloatArray:
     """Return a scalar or ``(size,)`` value as a read-only float64 array of shape ``(size,)``."""
     return frozen(np.broadcast_to(np.asarray(value, np.float64), (size,)))  # type: ignore[no-any-return]
+
+
+def in_stored_order(weights: Any, flat: Any) -> Any:
+    """Return one value per stored weight in the order in which the frozen weights are stored."""
+    if not is_sparse(weights) or np.shape(getattr(weights, "data", ())) != flat.shape:
+        return flat
+    numbered = weights.copy()
+    numbered.data = np.arange(1, flat.size + 1)
+    order = entries(frozen_matrix(numbered, np.int64)) - 1
+    return flat[order] if order.shape == flat.shape else flat

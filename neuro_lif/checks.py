@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import FloatArray, entries, frozen, frozen_matrix, is_sparse
+from .arrays import FloatArray, entries, frozen, frozen_matrix, in_stored_order, is_sparse
 from .errors import Faults
 
 
@@ -85,8 +85,13 @@ def check_matrix(where: str, name: str, value: Any, faults: Faults) -> Any:
     return matrix if number_array(where, name, matrix.data, faults) is not None else None
 
 
-def check_delays(where: str, delay: Any, weights: Any, faults: Faults) -> FloatArray | None:
-    """Return delays as a scalar array or one value per stored weight; None after a fault."""
+def check_delays(
+    where: str, delay: Any, weights: Any, faults: Faults, given: Any = None
+) -> FloatArray | None:
+    """Return delays as a scalar array or one value per stored weight; None after a fault.
+
+    ``given`` is the matrix as the caller handed it over: its order is the delays' order.
+    """
     if is_sparse(delay):
         delay = _delays_like(delay, weights)
         if delay is None:
@@ -106,7 +111,7 @@ def check_delays(where: str, delay: Any, weights: Any, faults: Faults) -> FloatA
         faults.add(where, "delay", f"shape {array.shape}",
                    f"a scalar or one per synapse, shape {matrix}")  # fmt: skip
         return None
-    return array if array.ndim == 0 else frozen(array.ravel())
+    return array if array.ndim == 0 else frozen(in_stored_order(given, array.ravel()))
 
 
 def _delays_like(delay: Any, weights: Any) -> Any:

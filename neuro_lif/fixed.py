@@ -6,6 +6,7 @@ them). Checked against its profile when built.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,8 +61,18 @@ class FixedNetwork:
     enforce_ranges: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("populations", "projections", "sources", "directs", "probes"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        faults = Faults()
+        profile: object = self.profile
+        if not isinstance(profile, HardwareProfile):
+            faults.add("network", "profile", profile, "a HardwareProfile: load_profile(name)")
+        if not isinstance(self.dt, (int, float, np.floating)) or not 0 < self.dt < np.inf:
+            faults.add("network", "dt", self.dt, "a step > 0 s")
+        for name, kind in PARTS.items():
+            parts = _parts(name, getattr(self, name), kind, faults)
+            object.__setattr__(self, name, parts)
+        if not self.populations:
+            faults.add("network", "populations", (), "at least one FixedPopulation")
+        faults.raise_if_any(RangeError)
         faults = verify(self)
         faults.raise_if_any(RangeError, f"profile {self.profile.name}")
 
@@ -128,6 +139,23 @@ class FixedNetwork:
         return projection.exponent if self.profile.weights.exponent_on == "sum" else 0
 
 
+PARTS: dict[str, type[Any]] = {
+    "populations": FixedPopulation,
+    "projections": FixedProjection,
+    "sources": FixedSource,
+    "directs": DirectInput,
+    "probes": Probe,
+}
+
+
+def _parts(name: str, given: Any, kind: type[Any], faults: Faults) -> tuple[Any, ...]:
+    parts = tuple(given) if isinstance(given, Iterable) else (given,)
+    for part in parts:
+        if not isinstance(part, kind):
+            faults.add("network", name, part, f"{kind.__name__} objects")
+    return parts
+
+
 def shift_rounded(values: IntArray, exponent: int, rounding: str) -> IntArray:
     """Shift left, or right with a rounding (``floor``, ``rtz`` or ``nearest_even``)."""
     if exponent >= 0:
@@ -182,6 +210,11 @@ def verify(fixed: FixedNetwork) -> Faults:
                            f"shape (n_post, n_pre) = {expected}")  # fmt: skip
             _check_latency(fixed, projection, faults)
         _check_projection(fixed, projection, faults)
+    for probe in fixed.probes:
+        if probe.population not in sizes:
+            faults.add(
+                "probe", "population", probe.population, "one of " + ", ".join(sorted(sizes))
+            )
     for direct in fixed.directs:
         if direct.population not in sizes:
             faults.add(f"input {direct.name!r}", "population", direct.population,

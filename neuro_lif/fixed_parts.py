@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import IntArray, entries, frozen, frozen_matrix, is_sparse
+from .arrays import IntArray, entries, frozen, frozen_matrix, in_stored_order, is_sparse
+from .checks import check_name, check_size
 from .errors import Faults, RangeError
 from .profile import SIGN_MODES
 
@@ -38,9 +39,12 @@ class FixedPopulation:
     def __post_init__(self) -> None:
         faults = Faults()
         where = f"population {self.name!r}"
-        if not isinstance(self.size, (int, np.integer)) or self.size < 1:
-            faults.add(where, "size", self.size, "a whole number >= 1")
-            faults.raise_if_any(RangeError)
+        check_name(where, self.name, faults)
+        check_size(where, self.size, faults)
+        for table in ("params", "init"):
+            if not isinstance(getattr(self, table), Mapping):
+                faults.add(where, table, getattr(self, table), "a mapping of name to integers")
+        faults.raise_if_any(RangeError)
         for table in ("params", "init"):
             values = {
                 k: _integers(where, k, v, (self.size,), faults)
@@ -51,6 +55,9 @@ class FixedPopulation:
             value = np.asarray(getattr(self, name))
             if value.dtype.kind not in "iuf" or value.shape not in ((), (self.size,)):
                 faults.add(where, name, value, f"numbers, a scalar or shape ({self.size},)")
+                continue
+            if not np.all(np.isfinite(value)) or (name == "lsb" and not np.all(value > 0)):
+                faults.add(where, name, value, "finite V > 0" if name == "lsb" else "finite V")
                 continue
             wide = np.broadcast_to(value.astype(np.float64), (self.size,))
             object.__setattr__(self, name, frozen(wide))
@@ -87,11 +94,15 @@ class FixedProjection:
     def __post_init__(self) -> None:
         faults = Faults()
         where = f"projection {self.name!r}"
+        check_name(where, self.name, faults)
+        graded: object = self.graded
+        if not isinstance(graded, (bool, np.bool_)):
+            faults.add(where, "graded", graded, "True or False")
         given = self.weights if is_sparse(self.weights) else np.asarray(self.weights)
         if given.dtype.kind not in "iu" or len(given.shape) != 2:
             faults.add(where, "weights", f"{given.dtype} {given.shape}", "integers (n_post, n_pre)")
             faults.raise_if_any(RangeError)
-        delays = _in_stored_order(self.weights, self.delays)
+        delays = _ordered(self.weights, self.delays)
         object.__setattr__(self, "weights", frozen_matrix(self.weights, np.int64))
         shape = entries(self.weights).shape
         object.__setattr__(self, "delays", _integers(where, "delays", delays, shape, faults))
@@ -124,6 +135,10 @@ class FixedSource:
     raster: Any = None
 
     def __post_init__(self) -> None:
+        faults = Faults()
+        check_name(f"input {self.name!r}", self.name, faults)
+        check_size(f"input {self.name!r}", self.size, faults)
+        faults.raise_if_any(RangeError)
         if self.raster is not None:
             object.__setattr__(self, "raster", _raster(self.name, self.raster, self.size))
 
@@ -138,6 +153,8 @@ class DirectInput:
         raster: ``(n_steps, n)`` integers, row i acts in step i + 1; None: given at run.
         lsb_per_ampere, kept, shift: how :func:`neuro_lif.encode_current` turns amperes into
             these integers; absent where only integers are meant.
+        covers: the raster stands for a current that goes on after it; runs longer than this many
+            steps are refused. None: nothing comes after the raster.
     """
 
     name: str
@@ -146,8 +163,12 @@ class DirectInput:
     lsb_per_ampere: Any = None
     kept: Any = None
     shift: int = 0
+    covers: int | None = None
 
     def __post_init__(self) -> None:
+        faults = Faults()
+        check_name(f"input {self.name!r}", self.name, faults)
+        faults.raise_if_any(RangeError)
         if self.raster is not None:
             object.__setattr__(self, "raster", _raster(self.name, self.raster, None))
 
@@ -158,17 +179,11 @@ def _sign_mode(values: IntArray) -> str:
     return "inhibitory" if values.max() <= 0 else "mixed"
 
 
-def _in_stored_order(weights: Any, delays: Any) -> Any:
+def _ordered(weights: Any, delays: Any) -> Any:
     """Return one delay per stored weight, in the order in which the frozen weights are stored."""
     if is_sparse(delays) or np.ndim(delays) == 0:
         return delays
-    flat = np.asarray(delays).ravel()
-    if not is_sparse(weights) or flat.shape != weights.data.shape:
-        return flat
-    numbered = weights.copy()
-    numbered.data = np.arange(1, flat.size + 1)
-    order = entries(frozen_matrix(numbered, np.int64)) - 1
-    return flat[order] if order.shape == flat.shape else flat
+    return in_stored_order(weights, np.asarray(delays).ravel())
 
 
 def _integers(where: str, name: str, value: Any, shape: tuple[int, ...], faults: Faults) -> Any:

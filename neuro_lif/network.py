@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import frozen
+from .arrays import frozen, is_sparse
 from .checks import (
     check_delays,
     check_link,
@@ -125,8 +125,9 @@ class Projection:
             object.__setattr__(self, "synapse", checked_synapse(where, synapse, faults))
         weights = check_matrix(where, "weights", self.weights, faults)
         if weights is not None:
+            given = None if is_sparse(self.delay) else self.weights
+            delay = check_delays(where, self.delay, weights, faults, given)
             object.__setattr__(self, "weights", weights)
-            delay = check_delays(where, self.delay, weights, faults)
             object.__setattr__(self, "delay", delay)
         faults.raise_if_any(NetworkError)
 

@@ -242,6 +242,12 @@ def input_rows(
     items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
     for item in items:
         values = given.get(item.name, item.raster)
+        covers = getattr(item, "covers", None)
+        if item.name not in given and covers is not None and n_steps > covers:
+            raise RangeError(
+                f"input {item.name!r}: n_steps = {n_steps}, allowed: at most {covers}, the steps "
+                f"that were coded (lower again with quantize(..., n_steps={n_steps}))"
+            )
         if values is None:
             values = np.zeros((n_steps, fixed.input_sizes()[item.name]), np.int64)
         array = np.asarray(values)[..., :n_steps, :]

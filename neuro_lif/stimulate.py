@@ -69,6 +69,7 @@ def _check_array(name: str, value: Any, width: int, whole: bool) -> npt.NDArray[
     checks: list[tuple[str, Any]] = [("finite numbers", np.isfinite)]
     if whole:
         checks.append(("whole numbers", lambda x: x == np.rint(x)))
+        checks.append(("whole numbers below 2**62", lambda x: np.abs(x) < 2.0**62))
     for kind, fine in checks:
         if not fine(array).all():
             raise RangeError(f"inputs[{name!r}]: holds {array[~fine(array)][0]}, allowed: {kind}")

@@ -40,7 +40,8 @@ def code_network(draft: Draft) -> Draft:
     if draft.proved and loose:
         raise LoweringError(
             f"proved = True, but no bound holds for every input: {'; '.join(loose)}. A membrane "
-            "without a leak and currents given at run time have none; use proved=False"
+            "without a leak and currents given at run time have none, and weights too coarse for the "
+            "profile may not either; use proved=False"
         )
     return note_scales(note(coded, headroom=found))
 
@@ -133,6 +134,11 @@ def _code_threshold(
     )
     real = (p.threshold * s + wanted) / 2.0**form.thr_shift
     values = np.clip(nearest(real), max(lo, 0), hi)
+    if wanted and form.thr_shift:
+        # where theta is a whole code, v = theta decides: one code lower makes it fire (>= on a
+        # chip with >), one higher keeps it silent (> on a chip with >=)
+        tied = np.abs(values * 2.0**form.thr_shift - p.threshold * s) < 0.5
+        values = np.where(tied, np.clip(values + int(np.sign(wanted)), max(lo, 0), hi), values)
     got = values * 2.0**form.thr_shift - wanted
     noted = entry(
         where,

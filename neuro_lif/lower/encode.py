@@ -91,10 +91,18 @@ def code_currents(
             got = _followed(raster, kept, shift) * volts
             where = f"input {current.name!r}"
             noted.append(entry(where, "current", amperes * gain, got, "V/step"))
+        ends = raster is None or isinstance(current.stimulus, Sampled)
+        covers = None if ends else n_steps
         out.append(
-            DirectInput(current.name, current.population, raster, lsb_per_ampere, kept, shift)
+            DirectInput(
+                current.name, current.population, raster, lsb_per_ampere, kept, shift, covers
+            )
         )
     return tuple(out), tuple(noted)
+
+
+SETTLE = 2
+"""Steps coded after the end of a sampled current."""
 
 
 def described(stepped: SteppedNetwork, current: CurrentInput, n_steps: int | None) -> FloatArray:
@@ -106,14 +114,15 @@ def described(stepped: SteppedNetwork, current: CurrentInput, n_steps: int | Non
     size = stepped.network.population(current.population).size
     if current.stimulus is None:
         return np.zeros((0, size))
-    if n_steps is None:
-        if not isinstance(current.stimulus, Sampled):
-            raise RangeError(
-                f"input {current.name!r}: n_steps = None, allowed: the number of steps "
-                "(this current has no end of its own)"
-            )
+    if isinstance(current.stimulus, Sampled):
+        # the steps after the last sample bring u, which has a memory, back to 0
         samples = np.asarray(current.stimulus.values).shape[0]
-        n_steps = int(np.ceil(samples * current.stimulus.interval / stepped.dt - 1e-9))
+        n_steps = int(np.ceil(samples * current.stimulus.interval / stepped.dt - 1e-9)) + SETTLE
+    elif n_steps is None:
+        raise RangeError(
+            f"input {current.name!r}: n_steps = None, allowed: the number of steps "
+            "(this current has no end of its own)"
+        )
     return current.stimulus.sample(np.arange(n_steps) * stepped.dt, size)
 
 
