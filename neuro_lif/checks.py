@@ -2,12 +2,70 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .arrays import FloatArray, entries, frozen, frozen_matrix, in_stored_order, is_sparse
-from .errors import Faults
+from .errors import Faults, FileFormatError, NetworkError, NeuroLifError, RangeError, show
+
+_FIXED_WAYS = "a FixedNetwork has its own: run_fixed, save_fixed, run_nengo_fixed, fixed_to_nengo"
+_MENDS = {
+    ("Network", "SteppedNetwork"): "give its .network",
+    ("Network", "FixedNetwork"): _FIXED_WAYS,
+    ("Network", "path"): "call load_network(path) first",
+    ("SteppedNetwork", "Network"): "call discretize(network, dt) first",
+    ("SteppedNetwork", "FixedNetwork"): f"{_FIXED_WAYS}; discretize gives a SteppedNetwork",
+    ("SteppedNetwork", "path"): "call discretize(load_network(path), dt) first",
+    ("FixedNetwork", "Network"): "call quantize(discretize(network, dt), profile) first",
+    ("FixedNetwork", "SteppedNetwork"): "call quantize(stepped, profile) first",
+    ("FixedNetwork", "path"): "call load_fixed(path) first",
+    ("Recording", "Network"): "call run_clocked(discretize(network, dt), n_steps) first",
+    ("Recording", "SteppedNetwork"): "call run_clocked(stepped, n_steps) first",
+    ("Recording", "FixedNetwork"): "call run_fixed(fixed, n_steps) first",
+    ("Recording", "path"): "call Recording.load(path) first",
+}
+"""(wanted, given) -> how to come from the one to the other."""
+
+
+def expect(value: object, kind: type[Any], where: str) -> None:
+    """Refuse a value of the wrong kind, saying how to come to the right one.
+
+    Args:
+        value: what was given.
+        kind: the type that is allowed.
+        where: the function, with the argument where it has several.
+
+    Raises:
+        NetworkError: a Network was wanted.
+        RangeError: anything else was wanted.
+    """
+    if isinstance(value, kind):
+        return
+    given = "path" if isinstance(value, (str, Path)) else type(value).__name__
+    mend = _MENDS.get((kind.__name__, given), "")
+    error: type[NeuroLifError] = NetworkError if kind.__name__ == "Network" else RangeError
+    article = "an" if kind.__name__[0] in "AEIOU" else "a"
+    text = f"{where} wants {article} {kind.__name__}, got {_what(value)}"
+    raise error(text + (f" ({mend})" if mend else ""))
+
+
+def expect_path(value: object, where: str, error: type[NeuroLifError] = FileFormatError) -> Path:
+    """Return a path; anything but a text or a Path is refused with ``error``."""
+    if not isinstance(value, (str, Path)):
+        raise error(f"{where} wants a path (str or Path), got {_what(value)}")
+    if not str(value) or "\0" in str(value):
+        raise error(f"{where} wants a path (str or Path), got {value!r}")
+    return Path(value)
+
+
+def _what(value: object) -> str:
+    """Name a value by its type; where that says little, with the value."""
+    if value is None or isinstance(value, type):
+        return show(value)
+    name = type(value).__name__
+    return f"{name} {show(value)}" if type(value).__module__ == "builtins" else name
 
 
 def check_name(where: str, name: object, faults: Faults) -> None:

@@ -52,10 +52,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"neuro-lif {args.command}: interrupted", file=sys.stderr)
         return 130
+    except MemoryError as error:
+        if args.debug:
+            raise
+        why = f" ({error})" if str(error) else ""
+        print(
+            f"neuro-lif {args.command}: more memory is needed than there is{why}; "
+            "take fewer steps, samples or neurons, or record less",
+            file=sys.stderr,
+        )
+        return 2
     except BrokenPipeError:
         # the reader of our output went away (a pager, head): not an error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if args.debug:
+            raise
+        print(f"neuro-lif {args.command}: {error}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import RangeError
+from .checks import expect
+from .errors import RangeError, show
 from .recording import Recording
 
 
@@ -123,6 +124,8 @@ def compare(
     Raises:
         RangeError: dt, sizes, samples or populations do not match, or no step is common.
     """
+    expect(first, Recording, "compare (first)")
+    expect(second, Recording, "compare (second)")
     names = _names(first, second, populations)
     if not np.isclose(first.dt, second.dt, rtol=1e-9):
         raise RangeError(f"dt = {first.dt} and {second.dt}, allowed: the same step in both")
@@ -150,10 +153,16 @@ def _names(first: Recording, second: Recording, wanted: Iterable[str] | None) ->
                 f"populations {sorted(first.spikes)} and {sorted(second.spikes)} share no name"
             )
         return common
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    given: object = wanted
+    allowed = ", ".join(common) or "none: the recordings share no name"
+    if not isinstance(given, Iterable):
+        raise RangeError(f"populations = {show(given)}, allowed: {allowed}, or None for all")
+    names: list[str] = [given] if isinstance(given, str) else list(given)
+    if not names:
+        raise RangeError(f"populations = {show(given)}, allowed: {allowed}, or None for all")
     for name in names:
-        if name not in common:
-            raise RangeError(f"populations = {name!r}, allowed: {', '.join(common)}")
+        if not isinstance(name, str) or name not in common:
+            raise RangeError(f"populations = {show(name)}, allowed: {allowed}")
     return names
 
 

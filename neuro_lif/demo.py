@@ -16,7 +16,7 @@ from .compare import Comparison, compare
 from .dequantize import dequantize
 from .discretize import SteppedNetwork, discretize
 from .emulator import run_fixed
-from .errors import FileFormatError, TargetError
+from .errors import FileFormatError, RangeError, TargetError
 from .fixed import FixedNetwork
 from .quantize import quantize
 from .recording import Recording
@@ -87,6 +87,16 @@ def load_digits_example() -> tuple[Any, Any]:
     return network.load(), train.predict
 
 
+def check_images(count: object) -> None:
+    """Refuse a number of images that is none.
+
+    Raises:
+        RangeError: not a whole number >= 0.
+    """
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 0:
+        raise RangeError(f"lava_images (--lava-images) = {count!r}, allowed: a whole number >= 0")
+
+
 def run_ladder(
     profile: str = "loihi2", lava_images: int = 20, report: Report | None = None
 ) -> Ladder:
@@ -94,9 +104,14 @@ def run_ladder(
 
     Args:
         profile: the chip.
-        lava_images: how many held-out images also run in the Lava runtime.
+        lava_images: how many held-out images also run in the Lava runtime; all where there are
+            fewer.
         report: progress.
+
+    Raises:
+        RangeError: lava_images is no whole number >= 0.
     """
+    check_images(lava_images)
     told = report or (lambda *_: None)
     digits, predict = load_digits_example()
     stepped = discretize(digits.network, digits.dt)
@@ -122,6 +137,8 @@ def run_ladder(
     losses = ("time step", "parameter rounding", "state rounding")
     rungs = tuple(rung(*parts) for parts in zip(title, losses, runs, strict=True))
     lava, text = _against_lava(fixed, digits.rasters[:lava_images], runs[2], told)
+    if lava is not None and lava_images > len(digits.rasters):
+        text += f" ({lava_images} were asked for; there are {len(digits.rasters)})"
     return Ladder(rungs, stepped, fixed, lava, text, digits.labels, digits.images)
 
 

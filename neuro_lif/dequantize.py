@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from .arrays import FloatArray, IntArray, entries, frozen, post_of_entries, with_entries
+from .checks import expect
 from .discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
 from .errors import RangeError
 from .fixed import FixedNetwork, FixedProjection
@@ -27,6 +28,8 @@ def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
     Raises:
         RangeError: the two do not belong together.
     """
+    expect(fixed, FixedNetwork, "dequantize (fixed)")
+    expect(stepped, SteppedNetwork, "dequantize (stepped)")
     _check_same(fixed, stepped)
     forms = {p.name: lif_form(fixed.profile, p.model) for p in fixed.populations}
     compare = next(iter(forms.values())).compare

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from .errors import ProfileError, show
-from .numerics import Op, Strict, walk
+from .numerics import Op, Scope, Span, Strict, check_rule, ops_in, rules_in, upside_down, whole
 from .profile_model import (
     SIGN_MODES,
     ConfigValue,
@@ -116,13 +116,12 @@ def _parse_profile(path: Path, config: dict[str, int | str]) -> HardwareProfile:
         raise ProfileError(f"profile file {path.name}: cannot be read: {error}") from None
     faults: list[str] = []
     raw = _substitute(raw, _config_values(raw, config, faults), "", faults)
+    profile = None
     try:
         profile = HardwareProfile.model_validate(raw)
     except ValidationError as error:
         faults += [_explain(fault) for fault in error.errors()]
-        profile = None
-    if profile is not None:
-        faults += check_profile(profile)
+    faults += _check_tables(raw)
     if faults or profile is None:
         listing = "\n  ".join(faults)
         raise ProfileError(f"profile file {path.name}: {len(faults)} fault(s)\n  {listing}")
@@ -234,92 +233,98 @@ def _tag(model: type[Strict]) -> object:
 
 def check_profile(profile: HardwareProfile) -> list[str]:
     """Return the faults no single field shows: names that do not exist, sources nobody gave."""
-    faults = [
-        f"params.{name}: needs lo and hi, or bits, or hi_pow2"
-        for name, p in profile.params.items()
-        if _without_span(p)
-    ]
-    faults += _check_spans(profile)
-    for where, item in _sourced(profile):
-        for source in item.source.split(","):
-            if source.strip() not in profile.sources:
-                faults.append(f"{where}.source = {source.strip()!r}: not in [sources]")
+    return _check_tables(profile.model_dump(by_alias=True))
+
+
+def _check_tables(raw: dict[str, Any]) -> list[str]:
+    """Check across the tables of a file as far as they are usable; the schema tells the rest."""
+    weights, routing = _table(raw, "weights"), _table(raw, "routing")
+    faults = _check_spans(raw, weights, routing) + _check_sources(raw)
     faults += [f"weights.modes.{m}: allowed: {', '.join(SIGN_MODES)}"
-               for m in profile.weights.modes if m not in SIGN_MODES]  # fmt: skip
-    if profile.weights.default_bits > profile.weights.mantissa_bits:
-        faults.append(
-            f"weights.default_bits = {profile.weights.default_bits}: "
-            f"allowed: at most mantissa_bits = {profile.weights.mantissa_bits}"
-        )
-    for i, rule in enumerate(profile.routing.accumulator):
-        if rule.lo is None or rule.hi is None:
-            faults.append(f"routing.accumulator.{i}: needs lo and hi")
-    for name, model in profile.models.items():
-        faults += _check_model(profile, name, model)
-    return faults
+               for m in _table(weights, "modes") if m not in SIGN_MODES]  # fmt: skip
+    bits, most = weights.get("default_bits"), weights.get("mantissa_bits")
+    if whole(bits) and whole(most) and bits > most:
+        text = f"allowed: at most mantissa_bits = {most}"
+        faults.append(f"weights.default_bits = {bits}: {text}")
+    scope = Scope(_spans_of(raw, "registers"), _spans_of(raw, "params"))
+    for name, model in _tables_in(raw, "models"):
+        where = f"models.{name}"
+        for role, usual in (("voltage", "v"), ("current", "u")):
+            if isinstance(register := model.get(role, usual), str):
+                faults += scope.register(where, register)
+        for place, op in ops_in(model.get("ops"), f"{where}.ops"):
+            faults += scope.check(place, op)
+    return list(dict.fromkeys(faults))
 
 
-def _check_spans(profile: HardwareProfile) -> list[str]:
-    """Return the ranges that are upside down and the defaults outside their range."""
-    routing, weights = profile.routing, profile.weights
-    spans = {
-        "routing.delay": (routing.delay_lo, routing.delay_hi),
-        "weights.exponent": (weights.exponent_lo, weights.exponent_hi),
-        **{f"weights.modes.{m}": (s.lo, s.hi) for m, s in weights.modes.items()},
-    }
-    known = {n: p for n, p in profile.params.items() if not _without_span(p)}
-    spans |= {f"params.{name}": p.span for name, p in known.items()}
-    faults = [f"{where}: lo = {lo} is above hi = {hi}, allowed: lo <= hi"
-              for where, (lo, hi) in spans.items() if lo > hi]  # fmt: skip
-    for name, p in known.items():
-        lo, hi = p.span
-        if not faults and not lo <= p.default <= hi:
-            faults.append(f"params.{name}.default = {p.default}: allowed: {lo}..{hi}")
-    return faults
+def _table(raw: dict[str, Any], name: str) -> dict[str, Any]:
+    value = raw.get(name)
+    return value if isinstance(value, dict) else {}
 
 
-def _without_span(p: Parameter) -> bool:
-    return p.bits is None and p.hi_pow2 is None and (p.lo is None or p.hi is None)
+def _tables_in(raw: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]:
+    return [(key, value) for key, value in _table(raw, name).items() if isinstance(value, dict)]
 
 
-def _sourced(profile: HardwareProfile) -> list[tuple[str, Sourced]]:
-    items: list[tuple[str, Sourced]] = [("weights", profile.weights), ("routing", profile.routing)]
-    tables: dict[str, dict[str, Any]] = {
-        "registers": profile.registers,
-        "params": profile.params,
-        "models": profile.models,
-        "resources": profile.resources,
-    }
-    for table, entries in tables.items():
-        items += [(f"{table}.{name}", entry) for name, entry in entries.items()]
-    for name, costs in profile.costs.items():
-        items += [(f"costs.{name}.terms.{term}", q) for term, q in costs.terms.items()]
-    return items
-
-
-def _check_model(profile: HardwareProfile, name: str, model: NeuronModel) -> list[str]:
-    faults = []
-    for role in (model.voltage, model.current):
-        if role is not None and role not in profile.registers:
-            faults.append(f"models.{name}: register {role!r} is not in [registers]")
-    if faults:
-        return faults
-    operands = {"src", "d", "lo", "hi", "level", "value", "thr", "ref", "shift"}
+def _span_of(table: str, entry: dict[str, Any]) -> Span | None:
+    """Return the range of a register or parameter; None where it has none or it is malformed."""
+    kind = Register if table == "registers" else Parameter
+    known = {k: entry[k] for k in kind.model_fields.keys() & entry.keys()}
     try:
-        ops = walk(profile.ops(name))
-    except KeyError as error:
-        return [f"models.{name}: register {error} is not in [registers]"]
-    for i, op in enumerate(ops):
-        where = f"models.{name}.ops.{i} ({op['op']})"
-        for key in ("reg", "into", "cmp_reg"):
-            if op.get(key) is not None and op[key] not in profile.registers:
-                faults.append(f"{where}.{key} = {op[key]!r}: not in [registers]")
-        for key in operands & op.keys():
-            value = op[key]
-            known = value in profile.params or value in profile.registers
-            if isinstance(value, str) and not known:
-                faults.append(f"{where}.{key} = {value!r}: not in [params] or [registers]")
+        return kind.model_validate(known | {"source": "", "status": "unknown"}).span
+    except (ValidationError, ProfileError):
+        return None
+
+
+def _spans_of(raw: dict[str, Any], table: str) -> dict[str, Span | None]:
+    found = {name: _span_of(table, entry) for name, entry in _tables_in(raw, table)}
+    return dict.fromkeys(_table(raw, table)) | found
+
+
+def _check_spans(
+    raw: dict[str, Any], weights: dict[str, Any], routing: dict[str, Any]
+) -> list[str]:
+    """Return the ranges that are missing or upside down, and the defaults outside their range."""
+    delay = (routing.get("delay_lo", 0), routing.get("delay_hi", 0))
+    exponent = (weights.get("exponent_lo", 0), weights.get("exponent_hi", 0))
+    faults = upside_down("routing.delay", delay) + upside_down("weights.exponent", exponent)
+    for mode, ends in _tables_in(weights, "modes"):
+        faults += upside_down(f"weights.modes.{mode}", (ends.get("lo"), ends.get("hi")))
+    for i, rule in rules_in(routing.get("accumulator")):
+        ends = (rule.get("lo"), rule.get("hi"))
+        missing = [f"routing.accumulator.{i}: needs lo and hi"] if None in ends else []
+        faults += missing + upside_down(f"routing.accumulator.{i}", ends)
+    for name, entry in _tables_in(raw, "params"):
+        faults += _check_param(f"params.{name}", entry)
     return faults
+
+
+def _check_param(where: str, entry: dict[str, Any]) -> list[str]:
+    if entry.get("bits") is None and entry.get("hi_pow2") is None:
+        if entry.get("lo") is None or entry.get("hi") is None:
+            return [f"{where}: needs lo and hi, or bits, or hi_pow2"]
+    span, default = _span_of("params", entry), entry.get("default", 0)
+    if span is None:
+        return []
+    faults = upside_down(where, span)
+    if not faults and whole(default) and not span[0] <= default <= span[1]:
+        faults.append(f"{where}.default = {default}: allowed: {span[0]}..{span[1]}")
+    return faults + check_rule(f"{where}.storage", _table(entry, "storage"), span)
+
+
+def _check_sources(raw: dict[str, Any]) -> list[str]:
+    items = [(name, _table(raw, name)) for name in ("weights", "routing")]
+    for table in ("registers", "params", "models", "resources"):
+        items += [(f"{table}.{name}", entry) for name, entry in _tables_in(raw, table)]
+    for name, costs in _tables_in(raw, "costs"):
+        items += [(f"costs.{name}.terms.{t}", q) for t, q in _tables_in(costs, "terms")]
+    return [
+        f"{where}.source = {source.strip()!r}: not in [sources]"
+        for where, item in items
+        if isinstance(item.get("source"), str)
+        for source in item["source"].split(",")
+        if source.strip() not in _table(raw, "sources")
+    ]
 
 
 def profile_schema() -> dict[str, Any]:

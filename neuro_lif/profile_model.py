@@ -10,7 +10,7 @@ from pydantic import Field
 
 from .errors import ProfileError
 from .formats import drop_low_bits
-from .numerics import Op, Overflow, ResolvedOps, Strict, resolve
+from .numerics import MOST_SHIFT, WIDEST, Op, Overflow, ResolvedOps, Strict, resolve
 
 Status = Literal[
     "run", "code", "paper", "second_hand", "derived", "measured", "simulated", "fitted", "vendor",
@@ -61,12 +61,12 @@ class Parameter(Sourced):
     The range is ``lo``..``hi``, or what ``bits`` (and ``signed``) hold, or ``lo``..``2**hi_pow2``.
     """
 
-    lo: int | None = None
-    hi: int | None = None
+    lo: int | None = Field(default=None, ge=-WIDEST, le=WIDEST)
+    hi: int | None = Field(default=None, ge=-WIDEST, le=WIDEST)
     bits: int | None = Field(default=None, ge=1, le=48)
     signed: bool = False
     hi_pow2: int | None = Field(default=None, ge=0, le=40)
-    default: int = 0
+    default: int = Field(default=0, ge=-WIDEST, le=WIDEST)
     per: Literal["neuron", "population", "core", "chip"] = "neuron"
     storage: Overflow | None = None
     about: str = ""
@@ -87,8 +87,8 @@ class Parameter(Sourced):
 class SignMode(Strict):
     """Range of the weight mantissa in one sign mode, before low bits are dropped."""
 
-    lo: int
-    hi: int
+    lo: int = Field(ge=-(2**31), le=2**31)
+    hi: int = Field(ge=-(2**31), le=2**31)
 
 
 class Weights(Sourced):
@@ -106,8 +106,8 @@ class Weights(Sourced):
     low_bits: Literal["floor", "rtz", "nearest_even"] = "floor"
     inhibitory_low_bits: Literal["floor", "rtz", "nearest_even"] = "rtz"
     modes: dict[str, SignMode] = Field(default_factory=dict)
-    exponent_lo: int = 0
-    exponent_hi: int = 0
+    exponent_lo: int = Field(default=0, ge=-MOST_SHIFT, le=MOST_SHIFT)
+    exponent_hi: int = Field(default=0, ge=-MOST_SHIFT, le=MOST_SHIFT)
     exponent_on: Literal["sum", "synapse"] = "sum"
     exponent_round: Literal["floor", "rtz", "nearest_even"] = "floor"
 
@@ -148,8 +148,8 @@ class Routing(Sourced):
 
     input_latency: int = Field(default=1, ge=0, le=1)
     recurrent_latency: int = Field(default=1, ge=1, le=1)
-    delay_lo: int = 0
-    delay_hi: int = 0
+    delay_lo: int = Field(default=0, ge=0, le=2**20)
+    delay_hi: int = Field(default=0, ge=0, le=2**20)
     delay_per: Literal["synapse", "projection", "none"] = "none"
     payload_bits: int = Field(default=0, ge=0, le=32)
     accumulator: tuple[Overflow, ...] = Field(default=(), strict=False)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import FileFormatError, RangeError
+from .checks import expect_path
+from .errors import FileFormatError, RangeError, show
 from .npz import NpzFile, npz_bytes, replacing
 
 FORMAT = "neuro-lif-recording/1"
@@ -77,8 +78,9 @@ class Recording:
         """Return a recorded trace.
 
         Raises:
-            RangeError: it was not recorded.
+            RangeError: it was not recorded, or there is no such population.
         """
+        self._check_population(population)
         if (population, variable) not in self.traces:
             known = ", ".join(f"{p}.{v}" for p, v in sorted(self.traces)) or "none"
             raise RangeError(
@@ -87,15 +89,27 @@ class Recording:
             )
         return self.traces[population, variable]
 
+    def _check_population(self, population: object) -> None:
+        if not isinstance(population, str) or population not in self.spikes:
+            known = ", ".join(sorted(self.spikes)) or "none"
+            raise RangeError(f"population = {show(population)}, allowed: {known}")
+
+    def _scale(self, name: str, population: str) -> npt.NDArray[np.float64]:
+        table: Mapping[str, npt.NDArray[np.float64]] = getattr(self, name)
+        if population not in table:
+            raise RangeError(f"volts: this recording has no {name} of population {population!r}")
+        return table[population]
+
     def volts(self, population: str, variable: str = "v") -> npt.NDArray[np.float64]:
         """Return a trace in volts: ``v`` absolute, ``u`` in V per step."""
         values = np.asarray(self.trace(population, variable), np.float64)
         if self.is_integer:
-            values = values * self.lsb[population]
-        return values + self.v_zero[population] if variable == "v" else values
+            values = values * self._scale("lsb", population)
+        return values + self._scale("v_zero", population) if variable == "v" else values
 
     def spike_times(self, population: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Return (neuron, time in s) of every spike of an unbatched run, in time order."""
+        self._check_population(population)
         raster = np.asarray(self.spikes[population])
         if raster.ndim != 2:
             raise RangeError("spike_times wants one sample; take one with .sample(k)")
@@ -127,7 +141,7 @@ class Recording:
 
     def save(self, path: str | Path) -> None:
         """Write to an ``.npz`` file; the file appears whole or not at all."""
-        path = Path(path)
+        path = expect_path(path, "Recording.save")
         head: dict[str, Any] = {
             "format": FORMAT,
             "dt": self.dt,
@@ -143,7 +157,7 @@ class Recording:
         try:
             with replacing(path) as temporary:
                 temporary.write_bytes(npz_bytes({"head": np.array(json.dumps(head)), **arrays}))
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise FileFormatError(f"recording {str(path)!r}: cannot be written: {error}") from None
 
     @staticmethod
@@ -153,8 +167,9 @@ class Recording:
         Raises:
             FileFormatError: the file is missing, damaged or not a recording.
         """
+        path = expect_path(path, "Recording.load")
         try:
-            file = NpzFile(Path(path))
+            file = NpzFile(path)
             arrays = {name: file.array(name) for name in file.names}
         except FileFormatError as error:
             raise FileFormatError(f"recording {error}, allowed: a file that save() wrote") from None
@@ -175,7 +190,7 @@ class Recording:
                 tuple(OverflowEvent(**e) for e in head["events"]),
                 dict(head["provenance"]),
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise FileFormatError(
                 f"recording {str(path)!r}: not a recording: {type(error).__name__} {error}, "
                 f"allowed: format {FORMAT}, as save() writes it"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import is_sparse
+from .checks import expect
 from .errors import RangeError
 from .fixed import DirectInput, FixedNetwork, FixedProjection, FixedSource
 from .formats import overflow, round_shift, shift
@@ -202,6 +203,7 @@ def run_semantics(
     Returns:
         A recording with integer traces.
     """
+    expect(fixed, FixedNetwork, "run_semantics")
     given = check_given(inputs, fixed.input_sizes(), whole=True)
     if batch_of(given) is not None:
         raise RangeError("inputs: a batch, allowed: one sample (n_steps, n) at a time")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .discretize import MOST_STEPS
 from .errors import RangeError, show
 from .network import Network, SpikeInput
 
@@ -88,6 +89,8 @@ def steps_of(n_steps: int | None, given: Mapping[str, npt.NDArray[Any]]) -> int:
         return next(iter(given.values())).shape[-2]
     if isinstance(n_steps, bool) or not isinstance(n_steps, (int, np.integer)) or n_steps < 1:
         raise RangeError(f"n_steps = {n_steps!r}, allowed: a whole number >= 1")
+    if n_steps > MOST_STEPS:
+        raise RangeError(f"n_steps = {n_steps}, allowed: at most {MOST_STEPS}")
     longest = max((a.shape[-2] for a in given.values()), default=0)
     if longest > n_steps:
         raise RangeError(f"n_steps = {n_steps}, allowed: at least the inputs' {longest} steps")
@@ -113,6 +116,8 @@ def float_inputs(
     out = {}
     for spikes in network.spike_inputs:
         rows = given.get(spikes.name, None)
+        if rows is not None and rows.min() < 0:
+            raise RangeError(f"inputs[{spikes.name!r}]: holds {rows.min()}, allowed: counts >= 0")
         rows = raster_of(spikes, dt, n_steps) if rows is None else rows
         out[spikes.name] = padded(rows, batch, n_steps, np.float64)
     for current in network.current_inputs:

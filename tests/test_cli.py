@@ -132,6 +132,153 @@ def test_wrong_words_are_refused_by_the_parser(
     assert "error:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("engine", ["emulator", "semantics", "lava", "nengo-fixed", "export"])
+def test_a_fixed_network_refuses_the_options_of_lowering(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, engine: str
+) -> None:
+    net = str(tmp_path / "net.npz")
+    call(capsys, "quantize", NETWORK, "--profile", "loihi2", "--out", net)
+    command = ("export", net, str(tmp_path / "out"), "--to", "lava")
+    if engine != "export":
+        command = ("run", net, "--engine", engine)  # type: ignore[assignment]
+    for options in (
+        ["--profile", "loihi2"], ["--dt", "1ms"], ["--rule", "exact"], ["--weight-bits", "4"],
+        ["--set", "a=1"], ["--approximate", "delay"], ["--proved"],
+    ):  # fmt: skip
+        code, _, err = call(capsys, *command, "--steps", "5", *options)
+        assert code == 2 and f"{options[0]} with net.npz, allowed: with a .toml" in err, err
+    code, _, err = call(capsys, *command, "--dt", "1ms", "--profile", "x")
+    assert code == 2 and "--profile, --dt with net.npz" in err
+
+
+def test_the_step_is_1_ms_and_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    for options, says in (([], "of 0.001 s"), (["--dt", "0.5ms"], "of 0.0005 s")):
+        for engine in ("float", "emulator"):
+            code, text, _ = call(
+                capsys, "run", NETWORK, "--profile", "loihi2", "--engine", engine, "--steps", "4",
+                *options,
+            )  # fmt: skip
+            assert code == 0 and says in text
+
+
+@pytest.mark.parametrize("folder", ["file/x", "file/x/y", "file", "/proc/no_such_folder"])
+def test_an_export_that_cannot_be_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("mine")
+    code, _, err = call(
+        capsys, "export", NETWORK, folder, "--to", "lava", "--profile", "loihi2", "--steps", "5"
+    )
+    assert code == 2 and f"folder {folder!r}" in err and "Traceback" not in err
+    assert Path("file").read_text() == "mine"
+
+
+def test_an_export_into_a_folder_with_other_things(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    # a damaged network.npz is no earlier export either
+    (tmp_path / "network.npz").write_bytes(b"PK\x03\x04 cut off")
+    command = ("export", NETWORK, str(tmp_path), "--to", "lava", "--profile", "loihi2")
+    code, _, err = call(capsys, *command, "--steps", "5")
+    assert code == 2 and "overwrite=True" in err and "--overwrite" in err
+    code, text, _ = call(capsys, *command, "--steps", "5", "--overwrite")
+    assert code == 0 and "run.py" in text
+    readme = " ".join((tmp_path / "README.md").read_text().split())
+    assert "`lava-nc==0.10.0`" in readme and "itself brings the numpy and scipy" in readme
+
+
+@pytest.mark.parametrize("content", ["cut", "text", "pickle", "npy"])
+def test_damaged_inputs(capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str) -> None:
+    path = tmp_path / "in.npz"
+    np.savez(path, pixels=np.zeros((9, 9)))
+    if content == "cut":
+        path.write_bytes(path.read_bytes()[:-30])
+    elif content == "text":
+        path.write_text("hello")
+    elif content == "pickle":
+        np.savez(path, pixels=np.array({"a": 1}, object))
+    else:
+        with path.open("wb") as stream:
+            np.save(stream, np.zeros(3))
+    code, _, err = call(
+        capsys, "run", NETWORK, "--profile", "loihi2", "--steps", "5", "--inputs", str(path)
+    )
+    assert code == 2 and "inputs" in err and "in.npz" in err and "allowed: an .npz" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (MemoryError(), "more memory is needed than there is; take fewer steps"),
+        (MemoryError("Unable to allocate 9 TiB"), "(Unable to allocate 9 TiB); take fewer"),
+        (OSError(28, "No space left on device", "x.npz"), "No space left on device: 'x.npz'"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+) -> None:
+    def fails(args: object) -> None:
+        raise error
+
+    monkeypatch.setattr("neuro_lif.commands.quantize.lower", lambda *_: fails(None))
+    code, _, err = call(capsys, "quantize", NETWORK, "--profile", "loihi2")
+    assert code == 2 and says in err and err.count("\n") == 1
+    with pytest.raises(type(error)):
+        main(["--debug", "quantize", NETWORK, "--profile", "loihi2"])
+
+
+@pytest.mark.parametrize("value", ["--5", "\u00b2", "9" * 5000])
+def test_values_that_only_look_like_numbers(
+    capsys: pytest.CaptureFixture[str], value: str
+) -> None:
+    code, _, err = call(
+        capsys, "quantize", NETWORK, "--profile", "generic", f"--set=weight_bits={value}"
+    )
+    assert code == 2 and "config.weight_bits" in err
+
+
+def test_a_negative_number_of_images(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    code, _, err = call(capsys, "demo", "--lava-images", "-1", "--out", str(out))
+    assert code == 2 and "--lava-images" in err and "= -1, allowed: a whole number >= 0" in err
+    assert not out.exists()
+
+
+def test_more_images_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two images stand for all of them; the ladder says how many were run."""
+    from types import SimpleNamespace
+
+    from neuro_lif import demo
+
+    example, predict = demo.load_digits_example()
+    few = SimpleNamespace(
+        network=example.network, dt=example.dt, rasters=example.rasters[:2],
+        labels=example.labels[:2], images=example.images[:2],
+    )  # fmt: skip
+    asked: list[int] = []
+
+    def against(fixed: object, rasters: np.ndarray, *_: object) -> tuple[object, str]:
+        asked.append(len(rasters))
+        return object(), f"{len(rasters)} images"
+
+    monkeypatch.setattr(demo, "load_digits_example", lambda: (few, predict))
+    monkeypatch.setattr(demo, "_against_lava", against)
+    assert demo.run_ladder(lava_images=99).lava_text == (
+        "2 images (99 were asked for; there are 2)"
+    )
+    assert demo.run_ladder(lava_images=1).lava_text == "1 images"
+    assert asked == [2, 1]
+
+
+def test_python_m_neuro_lif() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "neuro_lif", "--version"], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stdout.strip()[0].isdigit() and not done.stderr
+
+
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     code, text, _ = call(capsys)
     assert code == 2 and "quantize" in text

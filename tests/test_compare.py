@@ -170,6 +170,42 @@ def test_choice_of_populations() -> None:
         nl.compare(both, both, ["c"])
 
 
+@pytest.mark.parametrize("populations", [-1, 3.5, [], (), set(), [1], [["p"]], ["p", None], "", b"p"])
+def test_populations_that_are_none(populations: Any) -> None:
+    a = recorded(np.zeros((3, 1), np.int64))
+    with pytest.raises(RangeError, match="populations = .*, allowed: p"):
+        nl.compare(a, a, populations)
+
+
+def test_an_absent_choice_means_all_and_any_iterable_will_do() -> None:
+    a = recorded(np.zeros((3, 1), np.int64))
+    for populations in (None, "p", ["p"], ("p",), {"p"}, (n for n in ("p",))):
+        assert [p.name for p in nl.compare(a, a, populations).populations] == ["p"]
+
+
+def test_only_recordings_are_compared() -> None:
+    a = recorded(np.zeros((3, 1), np.int64))
+    network = nl.Network([nl.Population("p", 1, nl.LIF(20e-3))])
+    cases: list[tuple[Any, Any, str]] = [
+        (network, a, r"compare \(first\) wants a Recording, got Network \(call run_clocked"),
+        (a, nl.discretize(network, 1e-3), r"compare \(second\) .* got SteppedNetwork \(call run"),
+        (a, "b.npz", r"compare \(second\) .* got str 'b.npz' \(call Recording.load\(path\)"),
+        (None, a, r"compare \(first\) wants a Recording, got None$"),
+    ]
+    for first, second, says in cases:
+        with pytest.raises(RangeError, match=says):
+            nl.compare(first, second)
+
+
+def test_volts_without_their_unit() -> None:
+    z = np.zeros((3, 1), np.int64)
+    bare = nl.Recording(1e-3, 3, {"p": z}, {("p", "v"): z})
+    with pytest.raises(RangeError, match="no v_zero of population 'p'"):
+        nl.compare(bare, bare)
+    with pytest.raises(RangeError, match="no lsb of population 'p'"):
+        nl.Recording(1e-3, 3, {"p": z}, {("p", "v"): z}, {"q": np.ones(1)}).volts("p")
+
+
 def test_a_real_lowering_end_to_end() -> None:
     network = nl.Network([nl.Population("p", 2, nl.LIF(20e-3, i_bias=np.array([1.5, 2.0])))])
     stepped = nl.discretize(network, 1e-3)

@@ -288,3 +288,23 @@ def test_all_faults_of_a_network_come_at_once() -> None:
     lines = str(caught.value).splitlines()
     assert len(lines) == 8 and lines[0] == "network"
     assert isinstance(caught.value, (NeuroLifError, ValueError))
+
+
+@pytest.mark.parametrize("form", ["coo", "csc", "unsorted csr"])
+def test_delays_stay_with_their_weights(form: str) -> None:
+    """One delay per stored weight, in the caller's order, whatever the sparse form."""
+    rows, columns = np.array([2, 0, 1, 0]), np.array([0, 1, 2, 0])
+    values, delays = np.array([1.0, 2.0, 3.0, 4.0]), np.array([9e-3, 1e-3, 5e-3, 7e-3])
+    given = sparse.coo_matrix((values, (rows, columns)), shape=(3, 3))
+    if form == "csc":
+        given = given.tocsc()
+        delays = np.array([7e-3, 9e-3, 1e-3, 5e-3])  # column by column
+    elif form == "unsorted csr":
+        given = sparse.csr_matrix(
+            (np.array([2.0, 4.0, 3.0, 1.0]), np.array([1, 0, 2, 0]), np.array([0, 2, 3, 4]))
+        )
+        delays = np.array([1e-3, 7e-3, 5e-3, 9e-3])
+    projection = Projection("p", "a", "b", given, Delta(), delays)
+    meant = {4.0: 7e-3, 2.0: 1e-3, 3.0: 5e-3, 1.0: 9e-3}
+    found = dict(zip(projection.weights.data, projection.delay, strict=True))
+    assert found == meant

@@ -282,7 +282,7 @@ CROSS_CASES = {
     "unknown register": (('reg = "d", src = "u"', 'reg = "w", src = "u"'),
                          "models.lif.ops.2 (copy).reg = 'w': not in [registers]"),
     "register of a rule": (('op = "add", reg = "v"', 'op = "add", reg = "w"'),
-                           "models.lif: register 'w' is not in [registers]"),
+                           "models.lif.ops.3 (add).reg = 'w': not in [registers]"),
     "unknown operand": (('src = "bias_mant"', 'src = "bias"'),
                         "models.lif.ops.3 (add).src = 'bias': not in [params] or [registers]"),
     "unknown threshold": (('thr = "vth"', 'thr = "theta"'),

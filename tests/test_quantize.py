@@ -718,3 +718,41 @@ def test_digits_keep_their_accuracy() -> None:
         recording = nl.run_fixed(fixed, inputs=inputs)
         assert fixed.ledger is not None and fixed.ledger.proved and not recording.events
         assert accuracy(recording) >= reference - loss
+
+
+@pytest.mark.parametrize("profile", ["loihi1", "loihi2", "lava-0.10"])
+@pytest.mark.parametrize("steps", [2, 3, 5, 8, 11])
+def test_a_voltage_that_meets_the_threshold_exactly(profile: str, steps: int) -> None:
+    """With ``>=`` an IF that reaches its threshold exactly fires in that step, integers too."""
+    neuron = nl.IF(capacitance=1.0, v_threshold=0.125 * steps, i_bias=128.0)
+    network = nl.Network([nl.Population("p", 1, neuron)])
+    stepped = nl.discretize(network, 2.0**-10, "exact-ge")
+    fixed = nl.quantize(stepped, profile)
+    reference, integers = nl.run_clocked(stepped, 100), nl.run_fixed(fixed, 100)
+    assert reference.spikes["p"].sum() == 100 // steps
+    assert np.array_equal(reference.spikes["p"], integers.spikes["p"])
+
+
+@pytest.mark.parametrize("synapse", [nl.Delta(), nl.Exponential(20e-3)])
+def test_nothing_flows_after_a_sampled_current(synapse: Any) -> None:
+    """The end of a current ends it in v as well, although u has a memory."""
+    network = one_layer(cell(v_threshold=5.0), np.array([[0.1]]), synapse)
+    current = nl.CurrentInput("i", "p", Sampled(np.full((40, 1), 2.0), DT))
+    network = nl.Network(network.populations, network.projections, [*network.inputs, current])
+    stepped = nl.discretize(network, DT)
+    fixed = nl.quantize(stepped, "loihi2")
+    a = nl.run_clocked(stepped, 150, record="all").volts("p")
+    b = nl.run_fixed(fixed, 150, record="all").volts("p")
+    assert np.abs(a).max() > 1.0
+    assert np.abs(a - b).max() < 2e-3 * np.abs(a).max()
+
+
+def test_a_run_longer_than_the_coded_current_is_refused() -> None:
+    network = one_layer(cell(), np.array([[0.1]]))
+    current = nl.CurrentInput("i", "p", Sinusoid(0.3, 0.5, 40e-3))
+    network = nl.Network(network.populations, network.projections, [*network.inputs, current])
+    fixed = nl.quantize(nl.discretize(network, DT), "loihi2", n_steps=30)
+    nl.run_fixed(fixed, 30)
+    for run in (nl.run_fixed, nl.run_semantics):
+        with pytest.raises(nl.NeuroLifError, match="'i': n_steps = 31, allowed: at most 30"):
+            run(fixed, 31)

@@ -32,16 +32,20 @@ from neuro_lif import (
     Recording,
     SpikeInput,
     StepRule,
+    dequantize,
     discretize,
+    load_fixed,
     load_profile,
     run_clocked,
     run_fixed,
     run_semantics,
+    save_fixed,
 )
-from neuro_lif.errors import FileFormatError, NetworkError, ProfileError, RangeError
+from neuro_lif.errors import FileFormatError, NetworkError, ProfileError, RangeError, TargetError
 from neuro_lif.files import load_network, save_network
 from neuro_lif.npz import npz_bytes
 from neuro_lif.stimulus import Constant, Sampled, Sinusoid
+from neuro_lif.targets import lava
 
 Make = Callable[[], Any]
 Case = tuple[Make, type[NeuroLifError], tuple[str, ...]]
@@ -545,6 +549,126 @@ def test_network_files(tmp_path: Path) -> None:
     refused(lambda: load_network(path), FileFormatError, (str(path), absent, wrong, "a time"))
     refused(lambda: save_network(described(), tmp_path / "net.json"), FileFormatError,
             ("path = ", "net.json", "allowed: a file name.toml"))  # fmt: skip
+
+
+# ------------------------------------------------------------------------ things mixed up
+
+
+NET = described()
+STEPPED = discretize(NET, 1e-3)
+CHIP = FixedNetwork(load_profile("loihi2"), (fixed_pop(),))
+TO_STEPPED, TO_FIXED = "call discretize(network, dt) first", "call quantize(stepped, profile) first"
+FROM_NET = "call quantize(discretize(network, dt), profile) first"
+
+
+def mixed(call: Any, says: str, kind: type[NeuroLifError] = RangeError) -> Any:
+    return call, kind, says
+
+
+def nengo(name: str, *given: Any) -> Make:
+    from neuro_lif.targets import nengo as target
+
+    return lambda: getattr(target, name)(*given)
+
+
+A = "a.toml"
+MIXED: dict[str, Any] = {
+    "run_clocked": mixed(lambda: run_clocked(NET), f"SteppedNetwork, got Network ({TO_STEPPED})"),
+    "run_clocked fixed": mixed(lambda: run_clocked(CHIP, 5), "got FixedNetwork (a FixedNetwork ha"),
+    "run_clocked path": mixed(lambda: run_clocked(A, 5), "got str 'a.toml' (call discretize(load_"),
+    "run_clocked none": mixed(lambda: run_clocked(None, 5), "wants a SteppedNetwork, got None"),
+    "run_clocked class": mixed(lambda: run_clocked(int, 5), "SteppedNetwork, got <class 'int'>"),
+    "dequantize": mixed(lambda: dequantize(STEPPED, CHIP), f"got SteppedNetwork ({TO_FIXED})"),
+    "dequantize two": mixed(lambda: dequantize(CHIP, NET), f"got Network ({TO_STEPPED})"),
+    "run_lava": mixed(lambda: lava.run_lava(STEPPED, 5), f"got SteppedNetwork ({TO_FIXED})"),
+    "export_lava": mixed(lambda: lava.export_lava(NET, "x"), f"got Network ({FROM_NET})"),
+    "to_nengo": mixed(nengo("to_nengo", CHIP), "got FixedNetwork (a FixedNetwork ", NetworkError),
+    "run_nengo": mixed(nengo("run_nengo", STEPPED, 1e-3, 5),
+                       "a Network, got SteppedNetwork (give its .network)", NetworkError),
+    "fixed_to_nengo": mixed(nengo("fixed_to_nengo", STEPPED), f"got SteppedNetwork ({TO_FIXED})"),
+    "run_nengo_fixed": mixed(nengo("run_nengo_fixed", NET, 5), f"got Network ({FROM_NET})"),
+    "save_network": mixed(lambda: save_network(CHIP, A), "a Network, got FixedNetwork", NetworkError),
+    "save_network swapped": mixed(lambda: save_network(A, NET), "got str 'a.toml'", NetworkError),
+    "save_fixed": mixed(lambda: save_fixed(STEPPED, "x.npz"), f"got SteppedNetwork ({TO_FIXED})"),
+    "save_fixed swapped": mixed(lambda: save_fixed("x.npz", CHIP), "(call load_fixed(path) first)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MIXED)
+def test_one_thing_for_another(case: str) -> None:
+    make, kind, says = MIXED[case]
+    text = refused(make, kind, (case.split()[0], " wants a", says))
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize("path", [None, 3, b"x.toml", ["x"], NET, "", "a\0b.toml"], ids=repr)
+def test_paths_that_are_none(path: Any) -> None:
+    calls: dict[str, Make] = {
+        "load_network": lambda: load_network(path),
+        "save_network": lambda: save_network(NET, path),
+        "load_fixed": lambda: load_fixed(path),
+        "save_fixed": lambda: save_fixed(CHIP, path),
+        "Recording.load": lambda: Recording.load(path),
+        "Recording.save": lambda: runs(None, 3)[1][1]().save(path),
+    }
+    for name, make in calls.items():
+        refused(make, FileFormatError, (f"{name} wants a path (str or Path), got ",))
+    refused(lambda: lava.export_lava(CHIP, path, 3), TargetError,
+            ("export_lava (folder) wants a path (str or Path), got ",))  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [".", "/", ".."])
+def test_paths_without_a_name(path: str) -> None:
+    refused(lambda: save_network(NET, path), FileFormatError, ("path = ", "a file name.toml"))
+    refused(lambda: save_fixed(CHIP, path), FileFormatError, ("cannot be written",))
+    refused(lambda: runs(None, 3)[1][1]().save(path), FileFormatError, ("cannot be written",))
+
+
+@pytest.mark.parametrize("record", ["ALL", "", "v", None, True, ["all"], np.array(["all"])])
+def test_what_to_record(record: Any) -> None:
+    calls: dict[str, Make] = {
+        "clocked": lambda: run_clocked(STEPPED, 3, record=record),
+        "fixed": lambda: run_fixed(CHIP, 3, record=record),
+        "semantics": lambda: run_semantics(CHIP, 3, record=record),
+        "lava": lambda: lava.run_lava(CHIP, 3, record=record),
+        "export": lambda: lava.export_lava(CHIP, "no/such", 3, record=record),
+    }
+    from neuro_lif.targets import nengo as target
+
+    calls["to_nengo"] = lambda: target.to_nengo(NET, record=record)
+    calls["run_nengo"] = lambda: target.run_nengo(NET, 1e-3, 3, record=record)
+    calls["fixed_to_nengo"] = lambda: target.fixed_to_nengo(CHIP, record=record)
+    calls["run_nengo_fixed"] = lambda: target.run_nengo_fixed(CHIP, 3, record=record)
+    for make in calls.values():
+        refused(make, RangeError, ("record = ", 'allowed: "probes", "all"'))
+
+
+@pytest.mark.parametrize("dt", [0, -1e-3, NAN, INF, "1 ms", None, True])
+def test_the_step_of_nengo(dt: Any) -> None:
+    refused(nengo("run_nengo", NET, dt, 3), RangeError, ("dt = ", "a step > 0 s"))
+
+
+@pytest.mark.parametrize("timeout", ["x", "5", 0, -1, NAN, True, [1]])
+def test_the_time_of_a_run_in_lava(timeout: Any) -> None:
+    refused(lambda: lava.run_lava(CHIP, 3, timeout=timeout), TargetError,
+            ("timeout = ", "seconds > 0, or None"))  # fmt: skip
+
+
+@pytest.mark.parametrize("python", [5, b"python", ["python"], "", True])
+def test_the_interpreter_of_a_run_in_lava(python: Any) -> None:
+    refused(lambda: lava.run_lava(CHIP, 3, python=python), TargetError,
+            ("python = ", "the path of an interpreter", "or None"))  # fmt: skip
+
+
+@pytest.mark.parametrize("population", ["typo", None, 0, ["a"]])
+def test_a_population_that_was_not_run(population: Any) -> None:
+    run = runs(None, 3)[1][1]()
+    for make in (
+        lambda: run.spike_times(population),
+        lambda: run.volts(population),
+        lambda: run.trace(population, "v"),
+    ):
+        refused(make, RangeError, ("population = ", "allowed: a"))
 
 
 # --------------------------------------------------------------------------- the errors

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,14 +20,20 @@ from rich.progress import (
 
 from ..discretize import RULES, SteppedNetwork, discretize
 from ..errors import FileFormatError, RangeError
+from ..files.fixed import load_fixed
 from ..files.toml import load_network
 from ..fixed import FixedNetwork
 from ..network import Network
+from ..npz import NpzFile
 from ..profile import HardwareProfile, load_profile
 from ..quantize import APPROXIMATIONS, quantize
 
 console = Console(stderr=True)
 
+DT, RULE = 1e-3, "exact"
+"""What is taken where --dt and --rule are absent."""
+LOWERING = ("profile", "set", "dt", "rule", "weight_bits", "approximate", "proved")
+"""Options that take a network to integers; a fixed network (.npz) has been there."""
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
@@ -61,8 +67,8 @@ def add_lowering(parser: argparse.ArgumentParser, profile_needed: bool = True) -
         metavar="NAME=VALUE",
         help="a value of the profile's [config], e.g. weight_bits=4",
     )
-    parser.add_argument("--dt", type=seconds, default=1e-3, help="step, default 1ms")
-    parser.add_argument("--rule", default="exact", choices=sorted(RULES), help="step rule")
+    parser.add_argument("--dt", type=seconds, help="step, default 1ms")
+    parser.add_argument("--rule", choices=sorted(RULES), help="step rule, default exact")
     parser.add_argument("--weight-bits", type=int, help="bits of the weight mantissa")
     parser.add_argument(
         "--approximate",
@@ -85,7 +91,7 @@ def profile_of(args: argparse.Namespace) -> HardwareProfile:
         name, sign, value = item.partition("=")
         if not sign:
             raise RangeError(f"--set {item!r}, allowed: NAME=VALUE")
-        config[name] = int(value) if value.lstrip("-").isdigit() else value
+        config[name] = int(value) if re.fullmatch("-?[0-9]{1,18}", value) else value
     return load_profile(args.profile, **config)
 
 
@@ -96,11 +102,21 @@ def network_of(args: argparse.Namespace) -> Network:
     return load_network(args.network)
 
 
+def dt_of(args: argparse.Namespace) -> float:
+    """Return the step: as asked for, or the default."""
+    return DT if args.dt is None else float(args.dt)
+
+
+def step(args: argparse.Namespace) -> SteppedNetwork:
+    """Take a network file to per-step recurrences."""
+    return discretize(network_of(args), dt_of(args), args.rule or RULE)
+
+
 def lower(
     args: argparse.Namespace, n_steps: int | None = None
 ) -> tuple[SteppedNetwork, FixedNetwork]:
     """Take a network file to integers."""
-    stepped = discretize(network_of(args), args.dt, args.rule)
+    stepped = step(args)
     fixed = quantize(
         stepped,
         profile_of(args),
@@ -112,17 +128,31 @@ def lower(
     return stepped, fixed
 
 
+def fixed_of(args: argparse.Namespace, n_steps: int | None = None) -> FixedNetwork:
+    """Load a fixed network (.npz), or take a network file to integers."""
+    if args.network.suffix != ".npz":
+        if args.profile is None:
+            raise RangeError("--profile is missing, allowed: a shipped profile or a .toml file")
+        return lower(args, n_steps)[1]
+    given = [name for name in LOWERING if getattr(args, name) not in (None, [], False)]
+    if given:
+        options = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise RangeError(
+            f"{options} with {args.network.name}, allowed: with a .toml network file only "
+            "(a fixed network holds its profile, its step and its integers)"
+        )
+    return load_fixed(args.network)
+
+
 def read_inputs(path: Path | None) -> dict[str, Any] | None:
     """Read run-time inputs from an ``.npz`` file: one array per input name."""
     if path is None:
         return None
     try:
-        with np.load(path, allow_pickle=False) as data:
-            return {name: data[name] for name in data.files}
-    except FileNotFoundError:
-        raise FileFormatError(f"inputs {str(path)!r}: no such file") from None
-    except (OSError, ValueError, EOFError, AttributeError) as error:
-        raise FileFormatError(f"inputs {str(path)!r}: not an .npz of arrays: {error}") from None
+        file = NpzFile(path)
+        return {name: file.array(name) for name in file.names}
+    except FileFormatError as error:
+        raise FileFormatError(f"inputs {error}, allowed: an .npz of arrays") from None
 
 
 @contextmanager

@@ -25,9 +25,10 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 1 where Lava differs."""
-    from ..demo import run_ladder
+    from ..demo import check_images, run_ladder
     from ..report.picture import ladder_picture
 
+    check_images(args.lava_images)
     start = time.perf_counter()
     try:
         args.out.mkdir(parents=True, exist_ok=True)

@@ -6,9 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..errors import RangeError
-from ..files.fixed import load_fixed
-from .common import add_lowering, lower, read_inputs
+from .common import add_lowering, fixed_of, read_inputs
 
 
 def add(commands: Any) -> None:
@@ -29,12 +27,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from ..targets.lava import export_lava, plan_lava
 
-    if args.network.suffix == ".npz":
-        fixed = load_fixed(args.network)
-    elif args.profile is None:
-        raise RangeError("--profile is missing, allowed: a shipped profile or a .toml file")
-    else:
-        _, fixed = lower(args, args.steps)
+    fixed = fixed_of(args, args.steps)
     folder = export_lava(
         fixed, args.folder, args.steps, read_inputs(args.inputs), overwrite=args.overwrite
     )

@@ -6,14 +6,20 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..discretize import discretize
 from ..emulator import run_fixed
 from ..errors import RangeError
-from ..files.fixed import load_fixed
 from ..recording import Recording
 from ..reference import run_clocked
 from ..semantics import run_semantics
-from .common import add_lowering, lower, network_of, progress_bar, read_inputs
+from .common import (
+    add_lowering,
+    dt_of,
+    fixed_of,
+    network_of,
+    progress_bar,
+    read_inputs,
+    step,
+)
 
 ENGINES = ("emulator", "float", "semantics", "lava", "nengo", "nengo-fixed")
 
@@ -44,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 def _record(args: argparse.Namespace) -> Recording:
     inputs, common = read_inputs(args.inputs), {"n_steps": args.steps, "record": args.record}
     if args.engine == "float":
-        stepped = discretize(network_of(args), args.dt, args.rule)
+        stepped = step(args)
         with progress_bar("float64 reference") as progress:
             return run_clocked(stepped, inputs=inputs, progress=progress, **common)
     if args.engine == "nengo":
@@ -52,13 +58,8 @@ def _record(args: argparse.Namespace) -> Recording:
 
         if args.steps is None:
             raise RangeError("--steps is missing, allowed: a whole number >= 1")
-        return run_nengo(network_of(args), args.dt, args.steps, inputs=inputs, record=args.record)
-    if args.network.suffix == ".npz":
-        fixed = load_fixed(args.network)
-    elif args.profile is None:
-        raise RangeError(f"--profile is missing: the engine {args.engine!r} runs a chip's integers")
-    else:
-        _, fixed = lower(args, args.steps)
+        return run_nengo(network_of(args), dt_of(args), inputs=inputs, **common)
+    fixed = fixed_of(args, args.steps)
     if args.engine == "semantics":
         return run_semantics(fixed, inputs=inputs, **common)
     if args.engine == "lava":

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..checks import expect
 from ..connect import Carrier
 from ..errors import RangeError
 from ..fixed import FixedNetwork, FixedProjection
@@ -156,6 +157,7 @@ def run_fixed(
     Raises:
         RangeError: unknown input, wrong shape, not integers; or, with ``strict``, an overflow.
     """
+    expect(fixed, FixedNetwork, "run_fixed")
     given = check_given(inputs, fixed.input_sizes(), whole=True)
     n_steps = steps_of(n_steps, given)
     batch = batch_of(given)

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from ..arrays import is_sparse
+from ..checks import expect, expect_path
 from ..errors import FileFormatError, RangeError
 from ..fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from ..network import Probe
@@ -27,8 +28,14 @@ _PLAIN = (str, int, float, bool, type(None))
 
 
 def save_fixed(fixed: FixedNetwork, path: str | Path) -> None:
-    """Write a FixedNetwork (its ledger as text); the file appears whole or not at all."""
-    path = Path(path)
+    """Write a FixedNetwork (its ledger as text); the file appears whole or not at all.
+
+    Raises:
+        FileFormatError: the file cannot be written.
+        RangeError: that is no FixedNetwork.
+    """
+    expect(fixed, FixedNetwork, "save_fixed")
+    path = expect_path(path, "save_fixed")
     arrays: dict[str, Any] = {}
     head = {
         "format": FORMAT,
@@ -46,7 +53,7 @@ def save_fixed(fixed: FixedNetwork, path: str | Path) -> None:
     try:
         with replacing(path) as temporary:
             temporary.write_bytes(npz_bytes(arrays))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise FileFormatError(f"fixed network {str(path)!r}: cannot be written: {error}") from None
 
 
@@ -55,6 +62,8 @@ def _pack(item: Any, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for name, value in vars(item).items():
         key = f"{prefix}/{name}"
+        if isinstance(value, np.generic):
+            value = value.item()
         if isinstance(value, _PLAIN):
             plain[name] = value
         elif isinstance(value, dict):
@@ -92,8 +101,9 @@ def load_fixed(path: str | Path) -> FixedNetwork:
     Raises:
         FileFormatError: the file is missing, damaged or not a fixed network.
     """
+    path = expect_path(path, "load_fixed")
     try:
-        file = NpzFile(Path(path))
+        file = NpzFile(path)
         arrays = {name: file.array(name) for name in file.names}
     except FileFormatError as error:
         raise FileFormatError(f"fixed network {error}, allowed: a file of save_fixed()") from None
@@ -104,7 +114,9 @@ def load_fixed(path: str | Path) -> FixedNetwork:
         return _rebuild(head, arrays)
     except RangeError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError,
+    ) as error:  # fmt: skip
         raise FileFormatError(
             f"fixed network {str(path)!r}: not a fixed network: {type(error).__name__} {error}, "
             f"allowed: format {FORMAT}, as save_fixed() writes it"

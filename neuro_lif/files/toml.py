@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ..checks import expect, expect_path
 from ..errors import FileFormatError
 from ..network import Network
 from ..npz import NpzFile, npz_bytes, replacing
@@ -35,7 +36,7 @@ def load_network(path: str | Path) -> Network:
     Raises:
         FileFormatError: one error listing every fault: file, table.field, value, what is allowed.
     """
-    path = Path(path)
+    path = expect_path(path, "load_network")
     raw = _read_toml(path)
     source = Source(f"network file {str(path)!r}")
     if raw.get("format") != FORMAT:
@@ -62,8 +63,10 @@ def save_network(network: Network, path: str | Path) -> None:
 
     Raises:
         FileFormatError: the file cannot be written.
+        NetworkError: that is no Network.
     """
-    path = Path(path)
+    expect(network, Network, "save_network")
+    path = expect_path(path, "save_network")
     if path.suffix != ".toml" or path.is_dir():
         raise FileFormatError(f"network file: path = {str(path)!r}, allowed: a file name.toml")
     writer = Writer()

@@ -42,7 +42,7 @@ def code_bias(
     exp_lo, exp_hi = profile.params[form.bias_exp].span if form.bias_exp else (0, 0)
     exp_lo = max(exp_lo, 0)
     real = bias * s
-    top = np.where(real >= 0, hi + 0.5, -lo + 0.5)
+    top = np.maximum(np.where(real >= 0, hi, -lo), 0) + 0.5
     need = np.ceil(np.log2(np.maximum(np.abs(real) / top, 2.0**-40)))
     exponent = np.asarray(np.clip(need, exp_lo, exp_hi), np.int64)
     if form.bias_exp and profile.params[form.bias_exp].per != "neuron":
@@ -51,7 +51,8 @@ def code_bias(
     mantissa = np.clip(nearest(shifted), lo, hi)
     clipped = int(np.sum((shifted > hi + 0.5) | (shifted < lo - 0.5)))
     largest = float(np.abs(real).max(initial=0.0))
-    headroom = float(np.log2(hi * 2.0**exp_hi / largest)) if largest > 0 else float("inf")
+    room = hi * 2.0**exp_hi
+    headroom = float(np.log2(room / largest)) if largest > 0 and room > 0 else float("inf")
     got = mantissa * 2.0**exponent / s
     name, ties = str(form.bias_mant), int(near_tie(shifted).sum())
     noted = entry(where, name, bias, got, "V/step", clipped, headroom, ties, 1e-12 / s)

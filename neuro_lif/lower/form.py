@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import FloatArray, IntArray
-from ..errors import LoweringError
+from ..errors import LoweringError, show
 from ..formats import nearest
 from ..numerics import walk
 from ..profile import HardwareProfile
@@ -92,10 +92,13 @@ def lif_form(profile: HardwareProfile, model: str) -> LifForm:
     ops = walk(profile.ops(model))
     where = f"profile {profile.name}, model {model}"
     fire = next((o for o in ops if o["op"] == "fire" and o["reg"] == spec.voltage), None)
-    if fire is None or not isinstance(fire["thr"], str):
-        raise LoweringError(f"{where}: no threshold parameter on register {spec.voltage}")
+    if fire is None:
+        raise LoweringError(f"{where}: no op fire on register {spec.voltage}")
     current = spec.current or spec.voltage
     bias = next((o for o in ops if o["op"] == "add" and o["src"] in profile.params), None)
+    _check_fire(profile, fire, where)
+    if bias and bias["shift"] not in profile.params and bias["shift"] != 0:
+        _refuse(profile, where, bias, "shift", "0, or a parameter")
     form = LifForm(
         model=model,
         decay_v=_decay(profile, ops, spec.voltage, where),
@@ -114,20 +117,57 @@ def lif_form(profile: HardwareProfile, model: str) -> LifForm:
         u_span=profile.register_ranges[current],
         sum_limit=FAR,
     )
+    _check_roles(form, where)
     return _probe(profile, form, where)
+
+
+def _refuse(
+    profile: HardwareProfile, where: str, op: Any, field: str, allowed: str = "a parameter"
+) -> None:
+    known = f" ({', '.join(profile.params)})" if allowed.endswith("a parameter") else ""
+    value = show(op[field])
+    raise LoweringError(f"{where}, op {op['op']}: {field} = {value}, allowed: {allowed}{known}")
+
+
+def _check_fire(profile: HardwareProfile, fire: Any, where: str) -> None:
+    if fire["thr"] not in profile.params:
+        _refuse(profile, where, fire, "thr")
+    if fire["ref"] is not None and fire["ref"] not in profile.params:
+        _refuse(profile, where, fire, "ref", "absent, or a parameter")
+    if fire["reset"] == "value" and fire["value"] != 0:
+        _refuse(profile, where, fire, "value", "0: quantize puts the reset voltage there")
+    if fire["cmp_reg"] not in (None, fire["reg"]):
+        _refuse(profile, where, fire, "cmp_reg", f"absent, or {fire['reg']}")
+
+
+def _check_roles(form: LifForm, where: str) -> None:
+    """Refuse one parameter in two places: it would need two codes."""
+    decays = [code.param for code in (form.decay_v, form.decay_u) if code is not None]
+    others = (form.threshold, form.refractory, form.bias_mant, form.bias_exp)
+    names = decays + [name for name in others if name is not None]
+    for name in names:
+        if names.count(name) > 1:
+            raise LoweringError(
+                f"{where}: parameter {name!r} is used {names.count(name)} times, allowed: one each "
+                "for decays, threshold, bias, its exponent and the refractory period"
+            )
 
 
 def _decay(profile: HardwareProfile, ops: Any, register: str, where: str) -> DecayCode | None:
     op = next((o for o in ops if o["op"] == "decay" and o["reg"] == register), None)
     if op is None:
         return None
-    if op["kind"] not in ("mult_keep", "mult_step", "mult_by") or not isinstance(op["d"], str):
-        raise LoweringError(
-            f"{where}: register {register} decays by {op['kind']!r}; quantize knows multiplicative "
-            "decays (mult_keep, mult_step, mult_by) with a parameter"
-        )
+    if op["kind"] not in ("mult_keep", "mult_step", "mult_by"):
+        _refuse(profile, where, op, "kind", "mult_keep, mult_step or mult_by")
+    if op["d"] not in profile.params:
+        _refuse(profile, where, op, "d")
     lo, hi = profile.params[op["d"]].span
     top = 2 ** op["k"] - (0 if op["kind"] == "mult_by" else op["offset"])
+    if lo > top or hi < 0:
+        raise LoweringError(
+            f"{where}, op decay: {op['d']} = {lo}..{hi} never lets register {register} decay, "
+            f"allowed: a range that meets 0..{top}"
+        )
     return DecayCode(op["d"], op["kind"], op["k"], op["offset"], op["round"], lo, min(hi, top))
 
 
@@ -180,7 +220,7 @@ def _sum_limit(profile: HardwareProfile, form: LifForm) -> int:
 def _ref_extra(profile: HardwareProfile, form: LifForm) -> int:
     """Return the refractory parameter minus the steps v is really held."""
     params = _quiet(profile, form)
-    value = profile.params[str(form.refractory)].span[0] + 4
+    value = 5
     params |= {form.threshold: 0, str(form.refractory): value}
     if form.decay_u is not None:  # u forgets at once, so it cannot overflow however narrow it is
         code = form.decay_u

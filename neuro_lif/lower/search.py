@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import FloatArray, IntArray
+from ..errors import LoweringError
 from ..formats import nearest
 from ..profile import Weights
 from .bounds import LEAST_LEAK, Demand, Incoming, Limits, bounds, hard_limit, highest_scale
@@ -62,6 +63,8 @@ def choose_scale(
         top = min(hard, highest_scale(bounds(demand, activity), limits, spikes))
         if not np.isfinite(top):  # nothing bounds it: no input, no bias, no threshold
             top = 1.0
+        if top <= 0:
+            raise LoweringError(_no_room(limits))
         grid = [top * 2.0 ** (-step / 16) for step in range(33)]
         rated = [_rate(demand, looked_at, limits, s, activity, reference) for s in grid]
         found.append(min(rated, key=_total))
@@ -69,6 +72,15 @@ def choose_scale(
             break
     accepted = max(GOOD_ENOUGH, WORSE_AT_MOST * min(_total(s) for s in found))
     return next(s for s in found if _total(s) <= accepted)
+
+
+def _no_room(limits: Limits) -> str:
+    room = f"v {limits.v[0]}..{limits.v[1]}, u {limits.u[0]}..{limits.u[1]}"
+    return (
+        f"no scale fits: the profile's ranges are {room}, threshold up to {limits.threshold:g}, sum "
+        f"up to {limits.sum:g} (LSB of v), weights {limits.weights.mode_range('mixed')}, allowed: "
+        "ranges that hold more than 0"
+    )
 
 
 def _total(scale: Scale) -> float:
@@ -130,7 +142,7 @@ def best_exponent(p: Incoming, limits: Limits, s: float) -> tuple[int, FloatArra
     rules = limits.weights
     lo, hi = rules.mode_range(p.mode)
     largest = float(np.abs(p.values).max(initial=0.0)) * s / 2.0**limits.in_shift
-    top = max(hi, -lo)
+    top = max(hi, -lo, 1)
     fits = int(np.ceil(np.log2(max(largest / top, 2.0**-30))))
     best: tuple[float, int, FloatArray] | None = None
     for exponent in sorted({_within(fits - k, rules) for k in range(3)}, reverse=True):

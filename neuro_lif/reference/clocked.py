@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..checks import expect
 from ..connect import Carrier
 from ..discretize import SteppedNetwork, SteppedPopulation
+from ..errors import RangeError, show
 from ..network import Network
 from ..recording import Recording
 from ..stimulate import Inputs, batch_of, check_given, float_inputs, input_sizes, steps_of
@@ -19,8 +21,23 @@ Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
 
 
+def check_record(record: object) -> None:
+    """Refuse anything but ``"probes"`` and ``"all"``.
+
+    Raises:
+        RangeError: it is something else.
+    """
+    if not isinstance(record, str) or record not in ("probes", "all"):
+        raise RangeError(f'record = {show(record)}, allowed: "probes", "all"')
+
+
 def wanted_traces(network: Network, record: str) -> list[tuple[str, str]]:
-    """Return the (population, variable) pairs to record: those probed, or u and v of all."""
+    """Return the (population, variable) pairs to record: those probed, or u and v of all.
+
+    Raises:
+        RangeError: ``record`` is neither ``"probes"`` nor ``"all"``.
+    """
+    check_record(record)
     if record == "all":
         return [(p.name, variable) for p in network.populations for variable in ("u", "v")]
     probed = [(p.population, p.variable) for p in network.probes if p.variable != "spikes"]
@@ -74,8 +91,10 @@ def run_clocked(
         A recording with traces in V above v_zero (u in V per step).
 
     Raises:
-        RangeError: unknown input, wrong shape, no length.
+        RangeError: no SteppedNetwork, unknown input, wrong shape, no length, unknown ``record``.
     """
+    expect(stepped, SteppedNetwork, "run_clocked")
+    check_record(record)
     net = stepped.network
     given = check_given(inputs, input_sizes(net))
     n_steps = steps_of(n_steps, given)

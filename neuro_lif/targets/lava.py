@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 
 from ..arrays import entries
-from ..errors import TargetError
+from ..checks import expect
+from ..errors import FileFormatError, TargetError, show
 from ..fixed import FixedNetwork
+from ..npz import NpzFile
 from ..recording import Recording
+from ..reference.clocked import check_record
 from ..stimulate import Inputs, batch_of, check_given, steps_of
 from .lava_export import export_lava
 from .lava_plan import LavaChoice, plan_lava
@@ -41,7 +44,7 @@ __all__ = [
 
 def run_lava(
     fixed: FixedNetwork, n_steps: int | None = None, inputs: Inputs | None = None,
-    record: str = "probes", timeout: float | None = None, python: str | None = None,
+    record: str = "probes", timeout: float | None = None, python: str | Path | None = None,
 ) -> Recording:  # fmt: skip
     """Run a FixedNetwork in Lava.
 
@@ -59,19 +62,30 @@ def run_lava(
         only events are those of parameter storage.
 
     Raises:
-        RangeError: the inputs do not fit the network.
+        RangeError: no FixedNetwork, or the inputs do not fit it.
         TargetError: there is no Lava, it cannot run this network, it failed or took too long.
     """
-    if timeout is not None and not timeout > 0:
-        raise TargetError(f"timeout = {timeout!r}, allowed: seconds > 0, or None")
+    expect(fixed, FixedNetwork, "run_lava")
+    check_record(record)
+    _check_run(timeout, python)
     given = check_given(inputs, fixed.input_sizes())
     n_steps = steps_of(n_steps, given)
-    found = find_lava_python(python)
+    found = find_lava_python(None if python is None else str(python))
     if timeout is None:
         timeout = default_timeout(fixed, n_steps, batch_of(given) or 1)
     with temporary_folder() as folder:
         path = export_lava(fixed, folder, n_steps, inputs, record)
         return _recording(fixed, n_steps, found, run_folder(found, path, timeout))
+
+
+def _check_run(timeout: object, python: object) -> None:
+    number = isinstance(timeout, (int, float, np.number)) and not isinstance(timeout, bool)
+    if timeout is not None and not (number and timeout > 0):  # type: ignore[operator]
+        raise TargetError(f"timeout = {show(timeout)}, allowed: seconds > 0, or None")
+    if python is not None and not (isinstance(python, (str, Path)) and str(python)):
+        raise TargetError(
+            f"python = {show(python)}, allowed: the path of an interpreter with Lava, or None"
+        )
 
 
 def default_timeout(fixed: FixedNetwork, n_steps: int, batch: int = 1) -> float:
@@ -91,16 +105,18 @@ def default_timeout(fixed: FixedNetwork, n_steps: int, batch: int = 1) -> float:
 def _recording(fixed: FixedNetwork, n_steps: int, found: LavaPython, result: Path) -> Recording:
     """Read what the child wrote."""
     try:
-        with np.load(result, allow_pickle=False) as data:
-            head: dict[str, Any] = json.loads(str(data["head"]))
-            spikes = {p.name: data[f"spikes/{p.name}"].astype(np.int16) for p in fixed.populations}
-            traces = {
-                (p.name, v): data[f"{v}/{p.name}"]
-                for p in fixed.populations
-                for v in ("u", "v")
-                if f"{v}/{p.name}" in data.files
-            }
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        data = NpzFile(result)
+        head: dict[str, Any] = json.loads(str(data.array("head")))
+        spikes = {
+            p.name: data.array(f"spikes/{p.name}").astype(np.int16) for p in fixed.populations
+        }
+        traces = {
+            (p.name, v): data.array(f"{v}/{p.name}")
+            for p in fixed.populations
+            for v in ("u", "v")
+            if f"{v}/{p.name}" in data.names
+        }
+    except (FileFormatError, ValueError) as error:
         raise TargetError(f"the results of Lava cannot be read: {error}") from None
     return Recording(
         fixed.dt, n_steps, spikes, traces,

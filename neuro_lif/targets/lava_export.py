@@ -11,9 +11,11 @@ import numpy as np
 from scipy import sparse
 
 from ..arrays import entries, is_sparse
-from ..errors import RangeError, TargetError
+from ..checks import expect, expect_path
+from ..errors import FileFormatError, RangeError, TargetError
 from ..fixed import FixedNetwork, FixedPopulation, FixedProjection
-from ..reference.clocked import wanted_traces
+from ..npz import NpzFile
+from ..reference.clocked import check_record, wanted_traces
 from ..semantics import input_rows, register_of
 from ..stimulate import Inputs, batch_of, check_given, steps_of
 from .lava_bundle import FORMAT
@@ -60,9 +62,12 @@ def export_lava(
         The folder.
 
     Raises:
-        RangeError: the inputs do not fit the network.
+        RangeError: no FixedNetwork, or the inputs do not fit it.
         TargetError: Lava cannot run this network, or the folder must not be touched.
     """
+    expect(fixed, FixedNetwork, "export_lava")
+    path = expect_path(folder, "export_lava (folder)", TargetError)
+    check_record(record)
     given = check_given(inputs, fixed.input_sizes())
     for name, array in given.items():
         if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
@@ -73,11 +78,11 @@ def export_lava(
     payloads = {name: int(np.abs(values).max(initial=0)) for name, values in rows.items()}
     plan = plan_lava(fixed, payloads)
     head, arrays = tables(fixed, plan, rows, batch, n_steps, record)
-    path = _prepare(Path(folder), overwrite)
     try:
+        _prepare(path, overwrite)
         _write(path, fixed, head, arrays, plan)
     except OSError as error:
-        raise TargetError(f"folder {path.name!r} cannot be written: {error}") from None
+        raise TargetError(f"folder {str(path)!r}: cannot be written: {error}") from None
     return path
 
 
@@ -203,26 +208,25 @@ def _matrix(weights: Any) -> dict[str, Any]:
 # ------------------------------------------------------------------------------ the folder
 
 
-def _prepare(path: Path, overwrite: bool) -> Path:
+def _prepare(path: Path, overwrite: bool) -> None:
     """Make the folder ready, and take nothing away that is not ours."""
     if path.exists() and not path.is_dir():
-        raise TargetError(f"folder {path.name!r} is a file; give a folder to write to")
+        raise TargetError(f"folder {str(path)!r} is a file; give a folder to write to")
     if path.is_dir() and any(path.iterdir()):
         if not _is_export(path) and not overwrite:
             raise TargetError(
-                f"folder {path.name!r} is not empty and no earlier export; choose another one or "
-                "allow it with overwrite=True"
+                f"folder {str(path)!r} is not empty and no earlier export; choose another one or "
+                "allow it with overwrite=True (on the command line: --overwrite)"
             )
         shutil.rmtree(path / RULES, ignore_errors=True)
     path.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def _is_export(path: Path) -> bool:
     try:
-        with np.load(path / "network.npz", allow_pickle=False) as data:
-            return bool(json.loads(str(data["head"]))["format"].startswith("neuro-lif-lava/"))
-    except (OSError, ValueError, KeyError, EOFError):
+        head = json.loads(str(NpzFile(path / "network.npz").array("head")))
+        return str(head["format"]).startswith("neuro-lif-lava/")
+    except (FileFormatError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
@@ -250,7 +254,8 @@ def _readme(fixed: FixedNetwork, head: Any, plan: list[LavaChoice]) -> str:
     return f"""# A spiking network for Lava 0.10
 
 {head["n_steps"]} steps of {fixed.dt:g} s, integers as profile `{fixed.profile.name}` has them.
-Written by neuro_lif; needs nothing but Python 3.10 and `lava-nc==0.10.0`.
+Written by neuro_lif, which it does not need. It needs Python 3.10 and `lava-nc==0.10.0`
+(`pip install lava-nc==0.10.0`), which itself brings the numpy and scipy that are used here.
 
     python run.py                     # prints the spikes: population, step, neurons
     python run.py --steps 50          # another length; inputs end where they end

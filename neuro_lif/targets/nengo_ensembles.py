@@ -17,6 +17,8 @@ import numpy as np
 from scipy import sparse
 
 from ..arrays import FloatArray, IntArray, is_sparse, per_neuron
+from ..checks import expect
+from ..errors import RangeError, show
 from ..network import (
     IF,
     LI,
@@ -28,6 +30,7 @@ from ..network import (
     SpikeInput,
 )
 from ..recording import Recording
+from ..reference.clocked import check_record
 from ..stimulate import Inputs, input_sizes, steps_of
 from .nengo_neurons import Mapped, add_population, refuse_unlike_stock
 from .nengo_parts import NengoModel, rows_given
@@ -99,8 +102,11 @@ def to_nengo(
 
     Raises:
         LoweringError: no stock neuron type does what a population asks for; lists every fault.
-        RangeError: an input is unknown or has the wrong shape.
+        NetworkError: that is no Network.
+        RangeError: an input is unknown or has the wrong shape, ``record`` is unknown.
     """
+    expect(network, Network, "to_nengo")
+    check_record(record)
     given = rows_given(inputs, input_sizes(network))
     if not allow_custom:
         refuse_unlike_stock(network)
@@ -132,9 +138,12 @@ def run_nengo(
         A recording with spikes as counts and v in V above v_zero.
 
     Raises:
-        LoweringError, RangeError: see :func:`to_nengo`.
+        LoweringError, NetworkError, RangeError: see :func:`to_nengo`.
         TargetError: the back-end cannot build the model.
     """
+    expect(network, Network, "run_nengo")
+    check_record(record)
+    _check_dt(dt)
     n_steps = steps_of(n_steps, rows_given(inputs, input_sizes(network)))
     model = to_nengo(network, inputs, allow_custom=allow_custom, record=record)
     with model.simulator(dt, simulator) as sim:
@@ -149,6 +158,12 @@ def run_nengo(
         provenance={"engine": f"nengo {nengo.__version__}, ordinary ensembles",
                     "notes": "; ".join(model.notes)},
     )  # fmt: skip
+
+
+def _check_dt(dt: object) -> None:
+    number = isinstance(dt, (int, float, np.floating)) and not isinstance(dt, bool)
+    if not (number and 0 < dt < np.inf):  # type: ignore[operator]
+        raise RangeError(f"dt = {show(dt)}, allowed: a step > 0 s")
 
 
 # ------------------------------------------------------------------- inputs and projections

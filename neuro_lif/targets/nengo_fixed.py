@@ -11,10 +11,11 @@ from typing import Any
 import nengo
 import numpy as np
 
+from ..checks import expect
 from ..errors import RangeError
 from ..fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from ..recording import OverflowEvent, Recording
-from ..reference.clocked import wanted_traces
+from ..reference.clocked import check_record, wanted_traces
 from ..semantics import events_of, in_order, input_events, input_rows, register_of
 from ..stimulate import Inputs, steps_of
 from .nengo_integers import FixedPointNeurons, FixedSynapses, signal_of
@@ -37,9 +38,10 @@ def fixed_to_nengo(
         record: ``"probes"``, or ``"all"`` for u and v of every population. Spikes come anyway.
 
     Raises:
-        RangeError: an input is unknown, has the wrong shape or is not whole.
+        RangeError: no FixedNetwork; an input is unknown, has the wrong shape or is not whole.
         TargetError: a batch was given.
     """
+    expect(fixed, FixedNetwork, "fixed_to_nengo")
     given = _whole_rows(fixed, inputs)
     nodes: dict[str, Any] = {}
     items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
@@ -123,6 +125,8 @@ def run_nengo_fixed(
     Raises:
         RangeError, TargetError: see :func:`fixed_to_nengo`.
     """
+    expect(fixed, FixedNetwork, "run_nengo_fixed")
+    check_record(record)
     given = _whole_rows(fixed, inputs)
     n_steps = steps_of(n_steps, given)
     lost = input_events(fixed, input_rows(fixed, given, 1, n_steps))
