@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import IntArray, entries, frozen, frozen_matrix, in_stored_order, is_sparse
-from .checks import check_name, check_size
+from .checks import check_size
 from .errors import Faults, RangeError
 from .profile import SIGN_MODES
 
@@ -39,7 +39,7 @@ class FixedPopulation:
     def __post_init__(self) -> None:
         faults = Faults()
         where = f"population {self.name!r}"
-        check_name(where, self.name, faults)
+        _check_name(where, self.name, faults)
         check_size(where, self.size, faults)
         for table in ("params", "init"):
             if not isinstance(getattr(self, table), Mapping):
@@ -94,7 +94,7 @@ class FixedProjection:
     def __post_init__(self) -> None:
         faults = Faults()
         where = f"projection {self.name!r}"
-        check_name(where, self.name, faults)
+        _check_name(where, self.name, faults)
         graded: object = self.graded
         if not isinstance(graded, (bool, np.bool_)):
             faults.add(where, "graded", graded, "True or False")
@@ -136,7 +136,7 @@ class FixedSource:
 
     def __post_init__(self) -> None:
         faults = Faults()
-        check_name(f"input {self.name!r}", self.name, faults)
+        _check_name(f"input {self.name!r}", self.name, faults)
         check_size(f"input {self.name!r}", self.size, faults)
         faults.raise_if_any(RangeError)
         if self.raster is not None:
@@ -167,10 +167,16 @@ class DirectInput:
 
     def __post_init__(self) -> None:
         faults = Faults()
-        check_name(f"input {self.name!r}", self.name, faults)
+        _check_name(f"input {self.name!r}", self.name, faults)
         faults.raise_if_any(RangeError)
         if self.raster is not None:
             object.__setattr__(self, "raster", _raster(self.name, self.raster, None))
+
+
+def _check_name(where: str, name: object, faults: Faults) -> None:
+    # files keep arrays under population/variable, so a slash would be ambiguous
+    if not isinstance(name, str) or not name or "/" in name:
+        faults.add(where, "name", name, "a text that is not empty and has no slash")
 
 
 def _sign_mode(values: IntArray) -> str:

@@ -181,9 +181,17 @@ class SpikeInput:
 
     @classmethod
     def from_trains(cls, name: str, trains: Sequence[npt.ArrayLike]) -> SpikeInput:
-        """Build from one list of spike times (s) per channel."""
+        """Build from one list of spike times (s) per channel.
+
+        Raises:
+            NetworkError: a train is no list of finite numbers, or there is no list of trains.
+        """
         faults = Faults()
         where = f"input {name!r}"
+        given: Any = trains
+        if isinstance(given, (str, bytes, dict)) or not np.iterable(given):
+            faults.add(where, "trains", given, "one list of spike times (s) per channel")
+            faults.raise_if_any(NetworkError)
         found = [number_array(where, f"trains[{k}]", t, faults) for k, t in enumerate(trains)]
         faults.raise_if_any(NetworkError)
         arrays = [np.ravel(a) for a in found if a is not None]

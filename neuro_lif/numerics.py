@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -239,7 +239,7 @@ def ops_in(ops: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from ops_in(op.get(branch), f"{where}.{i}.{branch}")
 
 
-def whole(value: Any) -> bool:
+def whole(value: Any) -> TypeGuard[int]:
     """Tell whether a value is a whole number."""
     return isinstance(value, int) and not isinstance(value, bool)
 

@@ -291,9 +291,9 @@ def _check_spans(
     for mode, ends in _tables_in(weights, "modes"):
         faults += upside_down(f"weights.modes.{mode}", (ends.get("lo"), ends.get("hi")))
     for i, rule in rules_in(routing.get("accumulator")):
-        ends = (rule.get("lo"), rule.get("hi"))
-        missing = [f"routing.accumulator.{i}: needs lo and hi"] if None in ends else []
-        faults += missing + upside_down(f"routing.accumulator.{i}", ends)
+        span = (rule.get("lo"), rule.get("hi"))
+        missing = [f"routing.accumulator.{i}: needs lo and hi"] if None in span else []
+        faults += missing + upside_down(f"routing.accumulator.{i}", span)
     for name, entry in _tables_in(raw, "params"):
         faults += _check_param(f"params.{name}", entry)
     return faults
@@ -309,7 +309,17 @@ def _check_param(where: str, entry: dict[str, Any]) -> list[str]:
     faults = upside_down(where, span)
     if not faults and whole(default) and not span[0] <= default <= span[1]:
         faults.append(f"{where}.default = {default}: allowed: {span[0]}..{span[1]}")
-    return faults + check_rule(f"{where}.storage", _table(entry, "storage"), span)
+    return faults + _check_storage(f"{where}.storage", _table(entry, "storage"), span)
+
+
+def _check_storage(where: str, rule: dict[str, Any], span: Span) -> list[str]:
+    """Check that what a parameter may hold is stored unchanged."""
+    lo, hi = rule.get("lo"), rule.get("hi")
+    if faults := check_rule(where, rule, span):
+        return faults
+    if (whole(lo) and lo > span[0]) or (whole(hi) and hi < span[1]):
+        return [f"{where}: lo = {lo}, hi = {hi}: allowed: a range around {span[0]}..{span[1]}"]
+    return []
 
 
 def _check_sources(raw: dict[str, Any]) -> list[str]:

@@ -42,6 +42,7 @@ demo
 report
 commands
 cli
+__main__
 """.split("\n")
 """Each line may import what stands above it, never what stands beside or below."""
 

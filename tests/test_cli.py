@@ -229,9 +229,7 @@ def test_what_the_machine_refuses_is_one_sentence(
 
 
 @pytest.mark.parametrize("value", ["--5", "\u00b2", "9" * 5000])
-def test_values_that_only_look_like_numbers(
-    capsys: pytest.CaptureFixture[str], value: str
-) -> None:
+def test_values_that_only_look_like_numbers(capsys: pytest.CaptureFixture[str], value: str) -> None:
     code, _, err = call(
         capsys, "quantize", NETWORK, "--profile", "generic", f"--set=weight_bits={value}"
     )

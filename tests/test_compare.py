@@ -170,7 +170,9 @@ def test_choice_of_populations() -> None:
         nl.compare(both, both, ["c"])
 
 
-@pytest.mark.parametrize("populations", [-1, 3.5, [], (), set(), [1], [["p"]], ["p", None], "", b"p"])
+@pytest.mark.parametrize(
+    "populations", [-1, 3.5, [], (), set(), [1], [["p"]], ["p", None], "", b"p"]
+)
 def test_populations_that_are_none(populations: Any) -> None:
     a = recorded(np.zeros((3, 1), np.int64))
     with pytest.raises(RangeError, match="populations = .*, allowed: p"):

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from neuro_lif import available_profiles, load_profile
-from neuro_lif.errors import ProfileError
+from neuro_lif.errors import LoweringError, ProfileError
+from neuro_lif.lower.form import lif_form
 from neuro_lif.numerics import Op, walk
 from neuro_lif.profile import check_profile, profile_schema
 from neuro_lif.profile_model import HardwareProfile, Parameter, Register, Sourced, Status
@@ -282,7 +283,7 @@ CROSS_CASES = {
     "unknown register": (('reg = "d", src = "u"', 'reg = "w", src = "u"'),
                          "models.lif.ops.2 (copy).reg = 'w': not in [registers]"),
     "register of a rule": (('op = "add", reg = "v"', 'op = "add", reg = "w"'),
-                           "models.lif.ops.3 (add).reg = 'w': not in [registers]"),
+                           "models.lif.ops.5 (add).reg = 'w': not in [registers]"),
     "unknown operand": (('src = "bias_mant"', 'src = "bias"'),
                         "models.lif.ops.3 (add).src = 'bias': not in [params] or [registers]"),
     "unknown threshold": (('thr = "vth"', 'thr = "theta"'),
@@ -327,6 +328,84 @@ def test_all_faults_across_tables_in_one_report(tmp_path: Path) -> None:
     assert len(lines) == len(changes)
     for _, expected in changes.values():
         assert any(expected in line for line in lines)
+
+
+def changed_chip(folder: Path, *changes: tuple[str, str]) -> Path:
+    """loihi2 with texts replaced."""
+    text = available_profiles()["loihi2"].read_text("utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = folder / "chip.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_faults_of_the_schema_hide_no_others(tmp_path: Path) -> None:
+    path = changed_chip(tmp_path, ("u = { bits = 24", "u = { bits = 999"),
+                        ('thr = "vth"', 'thr = "nope"'), ("delay_hi = 63", "delay_hi = -1"),
+                        ('source = "LV,BR"', 'source = "LV,XX"'),
+                        ('reg = "u", kind', 'reg = "w", kind'),
+                        ('reg = "d", src = "u"', 'reg = "x", src = "y"'))  # fmt: skip
+    told = [line.split(":")[0] for line in faults_of(path)]
+    assert told == [
+        "registers.u.bits = 999", "routing.delay_hi = -1", "routing.delay",
+        "routing.source = 'XX'", "models.lif.ops.0 (decay).reg = 'w'",
+        "models.lif.ops.2 (copy).reg = 'x'", "models.lif.ops.2 (copy).src = 'y'",
+        "models.lif.ops.6 (fire).thr = 'nope'",
+    ]  # fmt: skip
+
+
+TOO_FAR = {
+    "exponent": (("exponent_hi = 7", "exponent_hi = 99999"), "weights.exponent_hi = 99999: Input"),
+    "least exponent": (("exponent_lo = -8", "exponent_lo = -32"), "weights.exponent_lo = -32: In"),
+    "parameter": (("bias_exp = { lo = 0, hi = 7", "bias_exp = { lo = 0, hi = 32"),
+                  "models.lif.ops.3 (add).shift = 'bias_exp': its range 0..32, as it is used as a"),
+    "constant": (('op = "acc", reg = "u", shift = 6', 'op = "acc", reg = "u", shift = 60'),
+                 "models.lif.ops.1 (acc).shift = 60: allowed: -31..31, or a parameter"),
+    "register": (('shift = "bias_exp"', 'shift = "u"'),
+                 "models.lif.ops.3 (add).shift = 'u': a register, allowed: -31..31, or a param"),
+    "delay": (("delay_lo = 0", "delay_lo = -1"), "routing.delay_lo = -1: Input should be greater"),
+    "rule": (('mode = "wrap", lo = -131072, hi = 131071', 'mode = "wrap", lo = 1, hi = 0'),
+             "models.lif_refractory.ops.1 (acc).sum_ovf.0: lo = 1 is above hi = 0"),
+    "constant value": (("value = 0 }", "value = 300000000000000 }"), "allowed: -2**48..2**48"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TOO_FAR)
+def test_what_would_leave_64_bits_is_refused(case: str, tmp_path: Path) -> None:
+    change, expected = TOO_FAR[case]
+    assert any(expected in line for line in faults_of(changed_chip(tmp_path, change)))
+
+
+def test_a_product_wider_than_64_bits_is_refused(tmp_path: Path) -> None:
+    path = changed_chip(tmp_path, ("u = { bits = 24", "u = { bits = 48"), ("k = 12", "k = 31"))
+    assert "models.lif.ops.0 (decay): reaches 78 bits, allowed: 62" in faults_of(path)
+
+
+UNFIT = {
+    "threshold": (('thr = "vth"', 'thr = "v"'),
+                  "model lif, op fire: thr = 'v', allowed: a parameter (du, dv, vth, bias_mant, "),
+    "refractory": (('reset = "value", value = 0 }', 'reset = "value", value = 0, ref = "u" }'),
+                   "model lif, op fire: ref = 'u', allowed: absent, or a parameter (du, "),
+    "reset": (('reset = "value", value = 0 }', 'reset = "value", value = "u" }'),
+              "model lif, op fire: value = 'u', allowed: 0"),
+    "decay": (('d = "du"', 'd = "u"'), "model lif, op decay: d = 'u', allowed: a parameter (du"),
+    "kind": (('kind = "mult_keep", d = "du"', 'kind = "linear", d = "du"'),
+             "model lif, op decay: kind = 'linear', allowed: mult_keep, mult_step or mult_by"),
+    "bias": (('shift = "bias_exp"', "shift = 3"), "op add: shift = 3, allowed: 0, or a parameter"),
+    "twice": (('thr = "vth"', 'thr = "dv"'), "model lif: parameter 'dv' is used 2 times"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_a_model_that_is_no_lif_is_refused_by_name(case: str, tmp_path: Path) -> None:
+    change, expected = UNFIT[case]
+    profile = load_profile(changed_chip(tmp_path, change))
+    with pytest.raises(LoweringError) as caught:
+        lif_form(profile, "lif")
+    assert str(caught.value).startswith("profile loihi2, model lif")
+    assert expected in str(caught.value)
 
 
 @pytest.mark.parametrize("config", ["config = 3\n", "config = { a = 3 }\n", "config = { a = {} }\n",

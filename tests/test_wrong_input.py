@@ -571,24 +571,25 @@ def nengo(name: str, *given: Any) -> Make:
     return lambda: getattr(target, name)(*given)
 
 
-A = "a.toml"
+FILE = "a.toml"
 MIXED: dict[str, Any] = {
     "run_clocked": mixed(lambda: run_clocked(NET), f"SteppedNetwork, got Network ({TO_STEPPED})"),
     "run_clocked fixed": mixed(lambda: run_clocked(CHIP, 5), "got FixedNetwork (a FixedNetwork ha"),
-    "run_clocked path": mixed(lambda: run_clocked(A, 5), "got str 'a.toml' (call discretize(load_"),
+    "run_clocked path": mixed(lambda: run_clocked(FILE, 5), "str 'a.toml' (call discretize(load_n"),
     "run_clocked none": mixed(lambda: run_clocked(None, 5), "wants a SteppedNetwork, got None"),
     "run_clocked class": mixed(lambda: run_clocked(int, 5), "SteppedNetwork, got <class 'int'>"),
     "dequantize": mixed(lambda: dequantize(STEPPED, CHIP), f"got SteppedNetwork ({TO_FIXED})"),
     "dequantize two": mixed(lambda: dequantize(CHIP, NET), f"got Network ({TO_STEPPED})"),
     "run_lava": mixed(lambda: lava.run_lava(STEPPED, 5), f"got SteppedNetwork ({TO_FIXED})"),
     "export_lava": mixed(lambda: lava.export_lava(NET, "x"), f"got Network ({FROM_NET})"),
+    "plan_lava": mixed(lambda: lava.plan_lava(STEPPED), f"got SteppedNetwork ({TO_FIXED})"),
     "to_nengo": mixed(nengo("to_nengo", CHIP), "got FixedNetwork (a FixedNetwork ", NetworkError),
     "run_nengo": mixed(nengo("run_nengo", STEPPED, 1e-3, 5),
                        "a Network, got SteppedNetwork (give its .network)", NetworkError),
     "fixed_to_nengo": mixed(nengo("fixed_to_nengo", STEPPED), f"got SteppedNetwork ({TO_FIXED})"),
     "run_nengo_fixed": mixed(nengo("run_nengo_fixed", NET, 5), f"got Network ({FROM_NET})"),
-    "save_network": mixed(lambda: save_network(CHIP, A), "a Network, got FixedNetwork", NetworkError),
-    "save_network swapped": mixed(lambda: save_network(A, NET), "got str 'a.toml'", NetworkError),
+    "save_network": mixed(lambda: save_network(CHIP, FILE), "a Network, got Fixed", NetworkError),
+    "save_network swapped": mixed(lambda: save_network(FILE, NET), "str 'a.toml'", NetworkError),
     "save_fixed": mixed(lambda: save_fixed(STEPPED, "x.npz"), f"got SteppedNetwork ({TO_FIXED})"),
     "save_fixed swapped": mixed(lambda: save_fixed("x.npz", CHIP), "(call load_fixed(path) first)"),
 }  # fmt: skip
@@ -641,6 +642,12 @@ def test_what_to_record(record: Any) -> None:
     calls["run_nengo_fixed"] = lambda: target.run_nengo_fixed(CHIP, 3, record=record)
     for make in calls.values():
         refused(make, RangeError, ("record = ", 'allowed: "probes", "all"'))
+
+
+@pytest.mark.parametrize("trains", [None, 3, "0.1", b"x", {"a": [0.1]}, np.array(0.1)])
+def test_trains_that_are_none(trains: Any) -> None:
+    refused(lambda: SpikeInput.from_trains("s", trains), NetworkError,
+            ("input 's': trains = ", "allowed: one list of spike times (s) per"))  # fmt: skip
 
 
 @pytest.mark.parametrize("dt", [0, -1e-3, NAN, INF, "1 ms", None, True])

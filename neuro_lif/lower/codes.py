@@ -40,7 +40,8 @@ def code_network(draft: Draft) -> Draft:
     if draft.proved and loose:
         raise LoweringError(
             f"proved = True, but no bound holds for every input: {'; '.join(loose)}. A "
-            "membrane without a leak and currents given at run time have none, and weights too coarse for the "
+            "membrane without a leak and currents given at run time have none, and weights too "
+            "coarse for the "
             "profile may not either; use proved=False"
         )
     return note_scales(note(coded, headroom=found))

@@ -76,10 +76,11 @@ def choose_scale(
 
 def _no_room(limits: Limits) -> str:
     room = f"v {limits.v[0]}..{limits.v[1]}, u {limits.u[0]}..{limits.u[1]}"
+    lo, hi = limits.weights.mode_range("mixed")
     return (
-        f"no scale fits: the profile's ranges are {room}, threshold up to {limits.threshold:g}, sum "
-        f"up to {limits.sum:g} (LSB of v), weights {limits.weights.mode_range('mixed')}, allowed: "
-        "ranges that hold more than 0"
+        f"no scale fits: the profile has {room}, threshold up to {limits.threshold:g}, "
+        f"sum up to {limits.sum:g} (LSB of v), weights {lo}..{hi}; "
+        "allowed: ranges that hold more than 0"
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from ..arrays import entries, is_sparse, post_of_entries
+from ..checks import expect
 from ..errors import Faults, TargetError
 from ..fixed import FixedNetwork, FixedPopulation, FixedProjection
 from ..profile import load_profile
@@ -59,8 +60,10 @@ def plan_lava(fixed: FixedNetwork, payloads: dict[str, int] | None = None) -> li
         payloads: input name -> largest magnitude sent; absent ones are read from the raster.
 
     Raises:
+        RangeError: that is no FixedNetwork.
         TargetError: something no Lava process can do, by name.
     """
+    expect(fixed, FixedNetwork, "plan_lava")
     faults = Faults()
     largest = _payloads(fixed) | (payloads or {})
     choices = [plan_population(fixed, p) for p in fixed.populations]
