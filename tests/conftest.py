@@ -22,3 +22,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="vector file (schema loihi-vectors/1) to replay instead of the shipped ones",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep Nengo's decoder cache out of the tests: two processes would fight for its lock."""
+    try:
+        import nengo
+    except ImportError:
+        return
+    nengo.rc["decoder_cache"]["enabled"] = "False"
