@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..checks import expect
 from ..connect import Carrier
-from ..discretize import SteppedNetwork, SteppedPopulation
+from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
 from ..errors import RangeError, show
 from ..network import Network
 from ..recording import Recording
@@ -107,18 +107,8 @@ def run_clocked(
     traces = {
         key: np.zeros((b, n_steps, neurons[key[0]].pop.size)) for key in wanted_traces(net, record)
     }
-    external = {i.name for i in net.spike_inputs}
     for t in range(1, n_steps + 1):
-        for projection, carrier in carriers:
-            if projection.pre in external:
-                carrier.emit(t, feeds[projection.pre][:, t - 1])
-        for name, state in neurons.items():
-            spikes[name][:, t - 1] = state.step(
-                _arrivals(carriers, name, state, t), _injected(net, feeds, name, state.pop, t)
-            )
-        for projection, carrier in carriers:
-            if projection.pre not in external:
-                carrier.emit(t, spikes[projection.pre][:, t - 1])
+        _advance(net, carriers, neurons, feeds, spikes, t)
         for (name, variable), trace in traces.items():
             trace[:, t - 1] = neurons[name].v if variable == "v" else neurons[name].u.sum(axis=0)
         if progress is not None:
@@ -135,6 +125,28 @@ def run_clocked(
         v_zero={p.name: np.asarray(p.v_zero) for p in stepped.populations},
         provenance={"engine": "clocked float64 reference", "rule": str(stepped.rule)},
     )
+
+
+def _advance(
+    net: Network,
+    carriers: list[tuple[SteppedProjection, Carrier]],
+    neurons: dict[str, _Neurons],
+    feeds: dict[str, Array],
+    spikes: dict[str, Array],
+    t: int,
+) -> None:
+    """Advance everything to the end of step ``t`` and write down its spikes."""
+    external = {i.name for i in net.spike_inputs}
+    for projection, carrier in carriers:
+        if projection.pre in external:
+            carrier.emit(t, feeds[projection.pre][:, t - 1])
+    for name, state in neurons.items():
+        spikes[name][:, t - 1] = state.step(
+            _arrivals(carriers, name, state, t), _injected(net, feeds, name, state.pop, t)
+        )
+    for projection, carrier in carriers:
+        if projection.pre not in external:
+            carrier.emit(t, spikes[projection.pre][:, t - 1])
 
 
 def _arrivals(carriers: list[Any], name: str, state: _Neurons, t: int) -> list[Array]:
