@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -56,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(ladder: Any) -> None:
     from ..compare import compare
+    from ..targets.lava import lava_status
 
     table = Table("rung", "loses to", "accuracy", "spikes", "same as float")
     first = ladder.rungs[0].recording
@@ -79,3 +81,4 @@ def _print(ladder: Any) -> None:
     events = ladder.rungs[-1].recording.events
     out.print(f"overflow: {len(events)} kinds" if events else "overflow: none")
     out.print(f"emulator against the Lava runtime: {ladder.lava_text}", highlight=False)
+    out.print(f"numpy {np.__version__}; {lava_status()[1]}", highlight=False)
