@@ -44,7 +44,8 @@ class StepRule:
         refractory: how t_refractory becomes a number of held steps: ``"nearest"`` or ``"up"``.
         delay: how a delay becomes steps: ``"nearest"`` or ``"up"``.
         input_latency: 1: an input spike of row i (time [i dt, (i+1) dt)) acts like a neuron's spike
-            and arrives in step i + 2; 0: it arrives in step i + 1.
+            and arrives in step i + 2; 0: it arrives in step i + 1. A delta synapse with a delay
+            of one step or more arrives at its own time under both.
 
     Source: specs of the clock-driven simulators; Rotter and Diesmann, Biol. Cybern. 81 (1999), for
     the exact integrator.
