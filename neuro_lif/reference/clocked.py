@@ -136,16 +136,15 @@ def _advance(
     t: int,
 ) -> None:
     """Advance everything to the end of step ``t`` and write down its spikes."""
-    external = {i.name for i in net.spike_inputs}
     for projection, carrier in carriers:
-        if projection.pre in external:
+        if projection.pre not in neurons:
             carrier.emit(t, feeds[projection.pre][:, t - 1])
     for name, state in neurons.items():
         spikes[name][:, t - 1] = state.step(
             _arrivals(carriers, name, state, t), _injected(net, feeds, name, state.pop, t)
         )
     for projection, carrier in carriers:
-        if projection.pre not in external:
+        if projection.pre in neurons:
             carrier.emit(t, spikes[projection.pre][:, t - 1])
 
 
