@@ -11,6 +11,7 @@ from .files.toml import load_network, save_network
 from .fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from .ledger import Ledger
 from .lower.encode import encode_current
+from .machine import run_semantics
 from .network import (
     IF,
     LI,
@@ -28,7 +29,6 @@ from .profile import HardwareProfile, available_profiles, load_profile
 from .quantize import APPROXIMATIONS, quantize
 from .recording import OverflowEvent, Recording
 from .reference import run_clocked
-from .semantics import run_semantics
 
 __version__ = "0.1.0"
 

@@ -65,8 +65,40 @@ def per_neuron(value: npt.ArrayLike, size: int) -> FloatArray:
     return frozen(np.broadcast_to(np.asarray(value, np.float64), (size,)))  # type: ignore[no-any-return]
 
 
+def frozen_synapses(matrix: Any, dtype: Any) -> tuple[Any, IntArray]:
+    """Return read-only weights, dense or CSR, and the order in which given entries are stored.
+
+    Every stored entry of a sparse matrix is a synapse: explicit zeros and several entries for the
+    same pair of neurons are kept, by row, column, and then as given.
+    """
+    if not is_sparse(matrix):
+        dense = frozen(matrix, dtype)
+        return dense, np.arange(dense.size)
+    given = matrix.tocoo()
+    order = np.lexsort((given.col, given.row))
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(given.row, minlength=given.shape[0]))])
+    parts = (given.data[order].astype(dtype), given.col[order], indptr)
+    csr = sparse.csr_matrix(parts, shape=given.shape)
+    for part in (csr.data, csr.indices, csr.indptr):
+        part.setflags(write=False)
+    return csr, order
+
+
+def has_duplicates(matrix: Any) -> bool:
+    """Tell whether a CSR matrix as :func:`frozen_synapses` returns it has one pair twice."""
+    return bool(is_sparse(matrix) and earlier_duplicates(matrix).any())
+
+
+def earlier_duplicates(matrix: Any) -> Any:
+    """Tell which stored entries of a CSR matrix are followed by another for the same pair."""
+    rows, columns = post_of_entries(matrix), matrix.indices
+    followed = np.zeros(len(columns), np.bool_)
+    followed[:-1] = (rows[1:] == rows[:-1]) & (columns[1:] == columns[:-1])
+    return followed
+
+
 def in_stored_order(weights: Any, flat: Any) -> Any:
-    """Return one value per stored weight in the order in which the frozen weights are stored."""
+    """Return one value per stored weight in the order in which frozen weights are stored."""
     if not is_sparse(weights) or np.shape(getattr(weights, "data", ())) != flat.shape:
         return flat
     numbered = weights.copy()

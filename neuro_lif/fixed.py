@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import IntArray, entries, with_entries
+from .arrays import (
+    IntArray,
+    earlier_duplicates,
+    entries,
+    is_sparse,
+    post_of_entries,
+    with_entries,
+)
 from .errors import Faults, RangeError
 from .fixed_parts import DirectInput, FixedPopulation, FixedProjection, FixedSource
 from .formats import overflow_array, round_shift_array, shift_array
@@ -45,6 +52,7 @@ class FixedNetwork:
         ledger: what lowering lost.
         enforce_ranges: False lets values the peer accepts but does not mean (as Lava does); they
             are stored as the profile's parameter storage says.
+        seed: of the noise, where the profile has some; sample k of a batch takes ``seed + k``.
 
     Raises:
         RangeError: one error listing every value the profile does not allow.
@@ -59,6 +67,7 @@ class FixedNetwork:
     probes: tuple[Probe, ...] = ()
     ledger: Ledger | None = None
     enforce_ranges: bool = True
+    seed: int = 0
 
     def __post_init__(self) -> None:
         faults = Faults()
@@ -67,6 +76,9 @@ class FixedNetwork:
             faults.add("network", "profile", profile, "a HardwareProfile: load_profile(name)")
         if not isinstance(self.dt, (int, float, np.floating)) or not 0 < self.dt < np.inf:
             faults.add("network", "dt", self.dt, "a step > 0 s")
+        whole = isinstance(self.seed, (int, np.integer)) and not isinstance(self.seed, bool)
+        if not whole or not 0 <= self.seed < 2**32:
+            faults.add("network", "seed", self.seed, "a whole number 0..2**32 - 1")
         for name, kind in PARTS.items():
             parts = _parts(name, getattr(self, name), kind, faults)
             object.__setattr__(self, name, parts)
@@ -99,6 +111,23 @@ class FixedNetwork:
         found: list[OverflowEvent] = []
         for population in self.populations:
             found += _stored(self.profile, population)[1]
+        for projection in self.projections:
+            found += self._weight_events(projection)
+        return found
+
+    def _weight_events(self, projection: FixedProjection) -> list[OverflowEvent]:
+        """Return the weights that were clipped, or lost low bits, as they were stored."""
+        given = np.asarray(entries(projection.weights), np.int64)
+        clipped = given if self.is_raw(projection) else np.clip(
+            given, *self.profile.weights.mode_range(str(projection.sign_mode)))  # fmt: skip
+        found = []
+        for kind, lost in (
+            ("clip", clipped != given), ("low_bits", self._coded(projection) != clipped)
+        ):  # fmt: skip
+            if lost.any():
+                post = post_of_entries(projection.weights)[np.flatnonzero(lost)]
+                found.append(OverflowEvent(projection.name, "weights", kind, -1,
+                                           int(lost.sum()), 0, int(post.min())))  # fmt: skip
         return found
 
     def initial(self, name: str) -> dict[str, IntArray]:
@@ -127,16 +156,37 @@ class FixedNetwork:
 
         Clip, loss of low bits and (where the profile shifts synapse by synapse) the exponent.
         """
+        values = self._coded(projection)
         rules = self.profile.weights
-        bits = rules.default_bits if projection.weight_bits is None else projection.weight_bits
-        values = rules.effective(entries(projection.weights), str(projection.sign_mode), bits)
-        if rules.exponent_on == "synapse":
+        if not self.is_raw(projection) and rules.exponent_on == "synapse":
             values = shift_rounded(values, projection.exponent, rules.exponent_round)
+        if rules.effective_lo is not None or rules.effective_hi is not None:
+            values = np.clip(values, rules.effective_lo, rules.effective_hi)
+        if self.profile.routing.duplicates == "last" and is_sparse(projection.weights):
+            values = np.where(earlier_duplicates(projection.weights), 0, values)
         return with_entries(projection.weights, values)
+
+    def _coded(self, projection: FixedProjection) -> IntArray:
+        """Return the mantissas the chip stores."""
+        rules, values = self.profile.weights, np.asarray(entries(projection.weights), np.int64)
+        if self.is_raw(projection):
+            return values
+        bits = rules.default_bits if projection.weight_bits is None else projection.weight_bits
+        return np.asarray(rules.effective(values, str(projection.sign_mode), bits), np.int64)
+
+    def is_raw(self, projection: FixedProjection) -> bool:
+        """Tell whether the profile takes a projection's weights as they are (convolutions)."""
+        own = self.profile.convolution
+        return projection.convolution is not None and own is not None and own.weights == "raw"
 
     def sum_exponent(self, projection: FixedProjection) -> int:
         """Return the shift applied to each arriving sum (0 where it is per synapse)."""
-        return projection.exponent if self.profile.weights.exponent_on == "sum" else 0
+        on_sum = self.profile.weights.exponent_on == "sum" and not self.is_raw(projection)
+        return projection.exponent if on_sum else 0
+
+    def accumulator(self, projection: FixedProjection) -> tuple[tuple[str, int, int], ...]:
+        """Return the overflow rules of a projection's sum."""
+        return self.profile.accumulator(projection.convolution is not None)
 
 
 PARTS: dict[str, type[Any]] = {
@@ -209,6 +259,7 @@ def verify(fixed: FixedNetwork) -> Faults:
                 faults.add(where, "weights", f"shape {projection.weights.shape}",
                            f"shape (n_post, n_pre) = {expected}")  # fmt: skip
             _check_latency(fixed, projection, faults)
+            _check_port(fixed, where, projection.port, projection.post, faults)
         _check_projection(fixed, projection, faults)
     for probe in fixed.probes:
         if probe.population not in sizes:
@@ -219,9 +270,12 @@ def verify(fixed: FixedNetwork) -> Faults:
         if direct.population not in sizes:
             faults.add(f"input {direct.name!r}", "population", direct.population,
                        "one of " + ", ".join(sorted(sizes)))  # fmt: skip
-        elif direct.raster is not None and direct.raster.shape[1] != sizes[direct.population]:
-            faults.add(f"input {direct.name!r}", "raster", f"shape {direct.raster.shape}",
-                       f"shape (n_steps, {sizes[direct.population]})")  # fmt: skip
+        else:
+            where = f"input {direct.name!r}"
+            _check_port(fixed, where, direct.port, direct.population, faults)
+            if direct.raster is not None and direct.raster.shape[1] != sizes[direct.population]:
+                faults.add(where, "raster", f"shape {direct.raster.shape}",
+                           f"shape (n_steps, {sizes[direct.population]})")  # fmt: skip
     return faults
 
 
@@ -249,6 +303,8 @@ def _check_population(fixed: FixedNetwork, population: FixedPopulation, faults: 
             _check_span(where, name, value, parameter.span, faults)
             if parameter.per != "neuron" and np.unique(value).size > 1:
                 faults.add(where, name, value, f"one value for the {parameter.per}")
+    if population.alias is not None and not profile.routing.alias:
+        faults.add(where, "alias", "given", "None: this profile has no aliases")
     for name, value in population.init.items():
         if name not in profile.registers:
             faults.add(where, f"init {name}", value, "a register: " + ", ".join(profile.registers))
@@ -270,9 +326,20 @@ def _check_projection(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -
     if routing.delay_per != "synapse" and np.unique(p.delays).size > 1:
         faults.add(where, "delays", p.delays, f"one delay per {routing.delay_per}")
     values = entries(p.weights)
-    _check_span(where, "weights", values, rules.mode_range(str(p.sign_mode)), faults)
+    if not fixed.is_raw(p):
+        _check_span(where, "weights", values, rules.mode_range(str(p.sign_mode)), faults)
     if p.graded and routing.payload_bits == 0:
         faults.add(where, "graded", True, "False: this profile has no graded spikes")
+
+
+def _check_port(
+    fixed: FixedNetwork, where: str, port: str, population: str, faults: Faults
+) -> None:
+    model = fixed.population(population).model
+    if model in fixed.profile.models:
+        ports = fixed.profile.ports(model)
+        if port not in ports:
+            faults.add(where, "port", port, f"a port of {model!r}: {', '.join(sorted(ports))}")
 
 
 def _check_latency(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -> None:

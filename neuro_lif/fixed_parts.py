@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import IntArray, entries, frozen, frozen_matrix, in_stored_order, is_sparse
+from .arrays import IntArray, entries, frozen, frozen_synapses, is_sparse
 from .checks import check_size
+from .convolution import Convolution
 from .errors import Faults, RangeError
 from .profile import SIGN_MODES
 
@@ -26,6 +27,8 @@ class FixedPopulation:
         init: register -> integer or ``(size,)`` at the start; absent ones are 0.
         lsb: ``(size,)`` V per LSB of the voltage register.
         v_zero: ``(size,)`` V that v = 0 stands for.
+        alias: ``(size,)`` the neuron of this population to which each neuron's spikes are added in
+            the same step, -1 for none; None: none at all.
     """
 
     name: str
@@ -35,6 +38,7 @@ class FixedPopulation:
     init: Mapping[str, Any] = field(default_factory=dict)
     lsb: Any = 1.0
     v_zero: Any = 0.0
+    alias: Any = None
 
     def __post_init__(self) -> None:
         faults = Faults()
@@ -61,6 +65,8 @@ class FixedPopulation:
                 continue
             wide = np.broadcast_to(value.astype(np.float64), (self.size,))
             object.__setattr__(self, name, frozen(wide))
+        if self.alias is not None:
+            object.__setattr__(self, "alias", _alias(where, self.alias, self.size, faults))
         faults.raise_if_any(RangeError)
 
 
@@ -70,7 +76,9 @@ class FixedProjection:
 
     Args:
         name, pre, post: as described.
-        weights: ``(n_post, n_pre)`` integer mantissas as given to the chip, dense or CSR.
+        weights: ``(n_post, n_pre)`` integer mantissas as given to the chip, dense or sparse, or a
+            :class:`Convolution`. In a sparse matrix every stored entry is a synapse, zeros and
+            several for the same pair of neurons included; in a dense one a zero is none.
         exponent: shift applied to the weights (per synapse or on the sum, as the profile says).
         sign_mode: ``mixed``, ``excitatory``, ``inhibitory``, ``null``; None: from the weights.
         weight_bits: bits kept of the mantissa; None: the profile's default.
@@ -78,6 +86,8 @@ class FixedProjection:
         graded: False: any non-zero spike counts 1; True: the spike's value multiplies the weight.
         latency: steps before the delay counts; None: the profile's. 0 is allowed from an input, and
             from a population listed before the target.
+        port: the port of the postsynaptic model that the synapses lead to.
+        convolution: set where ``weights`` was given as one; ``weights`` is then its matrix.
     """
 
     name: str
@@ -90,11 +100,15 @@ class FixedProjection:
     delays: Any = 0
     graded: bool = False
     latency: int | None = None
+    port: str = "in"
+    convolution: Convolution | None = None
 
     def __post_init__(self) -> None:
         faults = Faults()
         where = f"projection {self.name!r}"
         _check_name(where, self.name, faults)
+        _check_port(where, self.port, faults)
+        self._unfold(where, faults)
         graded: object = self.graded
         if not isinstance(graded, (bool, np.bool_)):
             faults.add(where, "graded", graded, "True or False")
@@ -102,8 +116,9 @@ class FixedProjection:
         if given.dtype.kind not in "iu" or len(given.shape) != 2:
             faults.add(where, "weights", f"{given.dtype} {given.shape}", "integers (n_post, n_pre)")
             faults.raise_if_any(RangeError)
-        delays = _ordered(self.weights, self.delays)
-        object.__setattr__(self, "weights", frozen_matrix(self.weights, np.int64))
+        stored, order = frozen_synapses(self.weights, np.int64)
+        delays = _ordered(self.delays, order)
+        object.__setattr__(self, "weights", stored)
         shape = entries(self.weights).shape
         object.__setattr__(self, "delays", _integers(where, "delays", delays, shape, faults))
         if self.sign_mode is None:
@@ -118,6 +133,18 @@ class FixedProjection:
         if isinstance(self.delays, np.ndarray) and self.delays.size and self.delays.min() < 0:
             faults.add(where, "delays", int(self.delays.min()), "whole steps >= 0")
         faults.raise_if_any(RangeError)
+
+    def _unfold(self, where: str, faults: Faults) -> None:
+        """Put the matrix of a convolution in its place."""
+        given: object = self.weights
+        if isinstance(given, Convolution):
+            object.__setattr__(self, "convolution", given)
+            object.__setattr__(self, "weights", given.matrix())
+        elif self.convolution is not None:  # a copy with other fields: the two must still agree
+            same = is_sparse(given) and given.shape == self.convolution.shape  # type: ignore[attr-defined]
+            if not same or (given != self.convolution.matrix()).nnz:  # type: ignore[attr-defined]
+                faults.add(where, "weights", "another matrix", "the matrix of its convolution, or "
+                           "convolution=None")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +182,7 @@ class DirectInput:
             these integers; absent where only integers are meant.
         covers: the raster stands for a current that goes on after it; runs longer than this many
             steps are refused. None: nothing comes after the raster.
+        port: the port of the model that the integers go to.
     """
 
     name: str
@@ -164,10 +192,12 @@ class DirectInput:
     kept: Any = None
     shift: int = 0
     covers: int | None = None
+    port: str = "in"
 
     def __post_init__(self) -> None:
         faults = Faults()
         _check_name(f"input {self.name!r}", self.name, faults)
+        _check_port(f"input {self.name!r}", self.port, faults)
         faults.raise_if_any(RangeError)
         if self.raster is not None:
             object.__setattr__(self, "raster", _raster(self.name, self.raster, None))
@@ -185,11 +215,30 @@ def _sign_mode(values: IntArray) -> str:
     return "inhibitory" if values.max() <= 0 else "mixed"
 
 
-def _ordered(weights: Any, delays: Any) -> Any:
+def _ordered(delays: Any, order: IntArray) -> Any:
     """Return one delay per stored weight, in the order in which the frozen weights are stored."""
     if is_sparse(delays) or np.ndim(delays) == 0:
         return delays
-    return in_stored_order(weights, np.asarray(delays).ravel())
+    flat = np.asarray(delays).ravel()
+    return flat[order] if flat.shape == order.shape else flat
+
+
+def _alias(where: str, alias: Any, size: int, faults: Faults) -> Any:
+    found = _integers(where, "alias", alias, (size,), faults)
+    if found.shape != (size,):
+        faults.add(where, "alias", alias, f"shape ({size},)")
+    elif found.dtype.kind == "i" and (found.min() < -1 or found.max() >= size):
+        bad = found[(found < -1) | (found >= size)][0]
+        faults.add(where, "alias", int(bad), f"a neuron 0..{size - 1}, or -1 for none")
+    elif np.any(found == np.arange(size)):
+        faults.add(where, "alias", int(np.flatnonzero(found == np.arange(size))[0]),
+                   "another neuron than itself")  # fmt: skip
+    return found
+
+
+def _check_port(where: str, port: object, faults: Faults) -> None:
+    if not isinstance(port, str) or not port:
+        faults.add(where, "port", port, "the name of a port")
 
 
 def _integers(where: str, name: str, value: Any, shape: tuple[int, ...], faults: Faults) -> Any:

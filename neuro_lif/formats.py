@@ -75,6 +75,14 @@ def shift_array(x: IntArray, k: Any) -> IntArray:
     return np.asarray(np.right_shift(left, np.minimum(np.maximum(-amount, 0), 63)), np.int64)
 
 
+def shift_rounded_array(x: IntArray, k: Any, rounding: str) -> IntArray:
+    """Shift left by ``k`` bits, or right by ``-k``: ``floor``, or ``rtz`` (toward zero)."""
+    shifted = shift_array(x, k)
+    if rounding == "floor":
+        return shifted
+    return np.asarray(np.where(x < 0, -shift_array(-x, k), shifted), np.int64)
+
+
 def round_shift_array(p: IntArray, k: int, rounding: str) -> IntArray:
     """Array form of :func:`round_shift`."""
     if rounding == "floor":

@@ -8,12 +8,10 @@ gives each operation its meaning.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeGuard
+from itertools import count
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from .errors import show
 
 MOST_SHIFT = 31
 """Shifts go this far to the left and to the right, whether constants or parameters."""
@@ -25,11 +23,19 @@ PRODUCT = 2**62
 """No shifted value and no product of a decay may be larger: executors compute in 64 bits."""
 
 REGISTER_FIELDS = ("reg", "into", "cmp_reg")
-OPERAND_FIELDS = ("src", "shift", "d", "value", "lo", "hi", "level", "thr", "ref")
+OPERAND_FIELDS = (
+    "src", "shift", "d", "value", "lo", "hi", "level", "level_shift", "thr", "ref", "interval",
+    "offset",
+)  # fmt: skip
 OVERFLOW_FIELDS = ("sum_ovf", "shift_ovf", "src_ovf", "ovf")
+BRANCHES = ("then", "else", "do")
+"""Fields that hold operations."""
+
+MOST_SPIKES = 32767
+"""A ``fire`` emits no more spikes than this in one step."""
 
 Operand = int | str
-"""A constant, the name of a parameter, or the name of a register."""
+"""A constant, the name of a parameter or register, or ``-name`` for its negative."""
 
 Comparison = Literal[">", ">="]
 
@@ -56,7 +62,10 @@ def _overflows(about: str) -> Any:
 
 
 class Acc(Strict):
-    """Add the synaptic input of a port: ``reg += overflow(shift(sum of the port))``."""
+    """Add the synaptic input of a port: ``reg += overflow(shift(sum of the port))``.
+
+    Inside :class:`Each` the port holds the weight of one event instead of the sum of the step.
+    """
 
     op: Literal["acc"]
     reg: str
@@ -86,6 +95,7 @@ class _Arithmetic(Strict):
     reg: str
     src: Operand
     shift: Operand = 0
+    round: Literal["floor", "rtz"] = Field(default="floor", description="of a shift to the right")
     src_ovf: OverflowList = _overflows("on the shifted source")
     ovf: OverflowList = _overflows("on the register")
 
@@ -139,7 +149,11 @@ class Floor(Strict):
 
 
 class Fire(Strict):
-    """Compare with the threshold, emit spikes, reset, start the refractory counter."""
+    """Compare with the threshold, emit spikes, reset, start the refractory counter.
+
+    ``multi = "loop"`` takes the threshold away and compares again, up to ``cap`` spikes in a step;
+    with ``reset = "value"`` the register then takes that value.
+    """
 
     op: Literal["fire"]
     reg: str
@@ -148,7 +162,7 @@ class Fire(Strict):
     cmp: Comparison = ">="
     cmp_reg: str | None = None
     multi: Literal["once", "loop"] = "once"
-    cap: int = Field(default=1, ge=1, le=32767)
+    cap: int = Field(default=1, ge=1, le=MOST_SPIKES)
     reset: Literal["value", "subtract", "none"] = "value"
     value: Operand = 0
     min_v: int | None = Field(default=None, ge=-WIDEST, le=WIDEST)
@@ -170,14 +184,83 @@ class TickRef(Strict):
     op: Literal["tick_ref"]
 
 
+class If(Strict):
+    """Run ``then`` where ``src cmp (level << level_shift)``, else ``else``.
+
+    ``magnitude`` compares the magnitude of ``src``.
+    """
+
+    op: Literal["if"]
+    src: Operand
+    cmp: Literal[">", ">=", "<", "<=", "==", "!="]
+    level: Operand = 0
+    level_shift: Operand = 0
+    magnitude: bool = False
+    then: tuple[Op, ...] = Field(default=(), strict=False)
+    else_: tuple[Op, ...] = Field(default=(), alias="else", strict=False)
+
+
+class IfStep(Strict):
+    """Run ``then`` in the steps t (1 is the first) with t = offset modulo interval, else ``else``.
+
+    An interval below 1 is never.
+    """
+
+    op: Literal["if_step"]
+    interval: Operand
+    offset: Operand = 0
+    then: tuple[Op, ...] = Field(default=(), strict=False)
+    else_: tuple[Op, ...] = Field(default=(), alias="else", strict=False)
+
+
+class Each(Strict):
+    """Run ``do`` once for every event that arrives, in order, instead of once for their sum.
+
+    The order is that of the projections in the network, then of the presynaptic neurons, each
+    repeated as often as it spiked, at most ``cap`` times. Where several ports are named, turn k
+    takes the k-th event of each, and 0 from a port that has no more.
+    """
+
+    op: Literal["each"]
+    ports: tuple[str, ...] = Field(strict=False, min_length=1)
+    cap: int | None = Field(default=None, ge=1, le=MOST_SPIKES)
+    do: tuple[Op, ...] = Field(strict=False)
+
+
+class Emit(Strict):
+    """Add ``shift(src)`` to what the neuron sends in this step: a graded spike, maybe negative."""
+
+    op: Literal["emit"]
+    src: Operand
+    shift: Operand = 0
+
+
 Op = Annotated[
-    Acc | Decay | Add | Sub | Copy | Set | Clamp | Floor | Fire | IfRef | TickRef,
+    Acc
+    | Decay
+    | Add
+    | Sub
+    | Copy
+    | Set
+    | Clamp
+    | Floor
+    | Fire
+    | IfRef
+    | TickRef
+    | If
+    | IfStep
+    | Each
+    | Emit,
     Field(discriminator="op"),
 ]
-IfRef.model_rebuild()
+for _model in (IfRef, If, IfStep, Each):
+    _model.model_rebuild()
 
 ResolvedOps = tuple[dict[str, Any], ...]
-"""Operations as plain dictionaries with every overflow range written out: what executors read."""
+"""Operations as plain dictionaries with every overflow range written out: what executors read.
+
+``at`` is an operation's place in the model's list, those inside branches counted.
+"""
 
 
 def resolve(ops: tuple[Any, ...], ranges: dict[str, tuple[int, int]]) -> ResolvedOps:
@@ -187,150 +270,45 @@ def resolve(ops: tuple[Any, ...], ranges: dict[str, tuple[int, int]]) -> Resolve
         ops: operations of one neuron model.
         ranges: lowest and highest value of each register.
     """
-    return tuple(_resolve_one(op, ranges) for op in ops)
+    places = count()
+    return tuple(_resolve_one(op, ranges, places) for op in ops)
 
 
-def _resolve_one(op: Any, ranges: dict[str, tuple[int, int]]) -> dict[str, Any]:
-    if isinstance(op, IfRef):
-        return {
-            "op": "if_ref",
-            "then": resolve(op.then, ranges),
-            "else": resolve(op.else_, ranges),
-        }
-    plain: dict[str, Any] = op.model_dump()
-    target = plain.get("into") or plain.get("reg")
-    for name in OVERFLOW_FIELDS:
-        if name in plain:
-            plain[name] = tuple(_resolve_overflow(o, ranges[str(target)]) for o in plain[name])
+def _resolve_one(op: Any, ranges: dict[str, tuple[int, int]], places: Iterator[int]) -> Any:
+    plain: dict[str, Any] = {"at": next(places)}
+    for name in type(op).model_fields:
+        value = getattr(op, name)
+        if (key := name.rstrip("_")) in BRANCHES:
+            plain[key] = tuple(_resolve_one(inner, ranges, places) for inner in value)
+        elif key in OVERFLOW_FIELDS:
+            target = plain.get("into") or plain.get("reg")
+            plain[key] = tuple(_resolve_overflow(rule, ranges[str(target)]) for rule in value)
+        else:
+            plain[key] = value
     return plain
 
 
-def _resolve_overflow(rule: dict[str, Any], span: tuple[int, int]) -> tuple[str, int, int]:
-    lo, hi = rule["lo"], rule["hi"]
-    return (rule["mode"], span[0] if lo is None else lo, span[1] if hi is None else hi)
+def _resolve_overflow(rule: Overflow, span: tuple[int, int]) -> tuple[str, int, int]:
+    lo, hi = rule.lo, rule.hi
+    return (rule.mode, span[0] if lo is None else lo, span[1] if hi is None else hi)
 
 
 def walk(ops: ResolvedOps) -> list[dict[str, Any]]:
-    """Return all operations in order, those inside ``if_ref`` included."""
+    """Return all operations in order, those inside branches included."""
     flat: list[dict[str, Any]] = []
     for op in ops:
         flat.append(op)
-        if op["op"] == "if_ref":
-            flat += walk(op["then"]) + walk(op["else"])
+        for branch in BRANCHES:
+            flat += walk(op.get(branch, ()))
     return flat
 
 
-# ------------------------------------------------ checks of operations as they stand in a file
-
-Span = tuple[int, int]
-
-
-def rules_in(value: Any) -> list[tuple[int, dict[str, Any]]]:
-    """Return (place, rule) of a list of tables; what is no table is left out."""
-    rules = value if isinstance(value, (list, tuple)) else []
-    return [(i, rule) for i, rule in enumerate(rules) if isinstance(rule, dict)]
+def ports_of(ops: ResolvedOps) -> dict[str, int | None]:
+    """Return every event port of a model with its cap (see :class:`Each`; None: no cap)."""
+    return {port: op["cap"] for op in walk(ops) if op["op"] == "each" for port in op["ports"]}
 
 
-def ops_in(ops: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (place, operation) in order, those inside ``if_ref`` included."""
-    for i, op in rules_in(ops):
-        yield f"{where}.{i} ({op.get('op')})", op
-        for branch in ("then", "else"):
-            yield from ops_in(op.get(branch), f"{where}.{i}.{branch}")
-
-
-def whole(value: Any) -> TypeGuard[int]:
-    """Tell whether a value is a whole number."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def upside_down(where: str, ends: tuple[Any, Any]) -> list[str]:
-    """Return a fault where both ends are known and the first is above the second."""
-    lo, hi = ends
-    if not (whole(lo) and whole(hi)) or lo <= hi:
-        return []
-    return [f"{where}: lo = {lo} is above hi = {hi}, allowed: lo <= hi"]
-
-
-def check_rule(where: str, rule: dict[str, Any], own: Span | None) -> list[str]:
-    """Check an overflow rule; ``own`` is the range it takes where it names none."""
-    lo, hi = (rule.get("lo"), rule.get("hi"))
-    if own is not None:
-        lo, hi = (own[0] if lo is None else lo, own[1] if hi is None else hi)
-    return upside_down(where, (lo, hi)) if rule else []
-
-
-@dataclass(frozen=True)
-class Scope:
-    """The names an operation may use, with their ranges (None: malformed, told elsewhere)."""
-
-    registers: dict[str, Span | None]
-    params: dict[str, Span | None]
-
-    def register(self, where: str, name: str) -> list[str]:
-        """Return a fault where there is no such register."""
-        known = name in self.registers
-        return [] if known else [f"{where}: register {name!r} is not in [registers]"]
-
-    def check(self, where: str, op: dict[str, Any]) -> list[str]:
-        """Return the faults of one operation."""
-        faults = []
-        for key in REGISTER_FIELDS:
-            if isinstance(name := op.get(key), str) and name not in self.registers:
-                faults.append(f"{where}.{key} = {show(name)}: not in [registers]")
-        for key in OPERAND_FIELDS:
-            faults += self._operand(f"{where}.{key}", op.get(key))
-        for key in ("shift", "d") if op.get("kind") == "shift" else ("shift",):
-            faults += self._shift(f"{where}.{key}", op.get(key))
-        own = self.span(op.get("into") or op.get("reg"))
-        for key in OVERFLOW_FIELDS:
-            for i, rule in rules_in(op.get(key)):
-                faults += check_rule(f"{where}.{key}.{i}", rule, own)
-        if op.get("op") == "clamp":
-            faults += upside_down(where, (op.get("lo"), op.get("hi")))
-        return faults or self._width(where, op)
-
-    def _operand(self, where: str, value: Any) -> list[str]:
-        if isinstance(value, str) and value not in self.params and value not in self.registers:
-            return [f"{where} = {show(value)}: not in [params] or [registers]"]
-        if whole(value) and abs(value) > WIDEST:
-            return [f"{where} = {value}: allowed: -2**48..2**48"]
-        return []
-
-    def _shift(self, where: str, value: Any) -> list[str]:
-        allowed = f"allowed: {-MOST_SHIFT}..{MOST_SHIFT}"
-        if isinstance(value, str) and value in self.params:
-            span = self.params[value]
-            if span is not None and not -MOST_SHIFT <= span[0] <= span[1] <= MOST_SHIFT:
-                text = f"its range {span[0]}..{span[1]}, as it is used as a shift"
-                return [f"{where} = {value!r}: {text}, {allowed}"] if span[0] <= span[1] else []
-        elif isinstance(value, str) and value in self.registers:
-            return [f"{where} = {value!r}: a register, {allowed}, or a parameter"]
-        elif whole(value) and abs(value) > MOST_SHIFT:
-            return [f"{where} = {value}: {allowed}, or a parameter"]
-        return []
-
-    def span(self, operand: Any) -> Span | None:
-        """Return lowest and highest value of an operand; None where it is not known."""
-        if whole(operand):
-            return (operand, operand)
-        name = operand if isinstance(operand, str) else ""
-        return self.params.get(name, self.registers.get(name))
-
-    def _width(self, where: str, op: dict[str, Any]) -> list[str]:
-        """Refuse what does not fit 64 bits on the way, where executors would differ."""
-        x, d = self.span(op.get("reg")), self.span(op.get("d"))
-        k, offset, kind = op.get("k", 0), op.get("offset", 0), op.get("kind")
-        reach = 0
-        if op.get("op") == "decay" and x and d and whole(k) and whole(offset):
-            base = {"mult_keep": 2 ** min(max(k, 0), 31) - offset, "mult_step": -offset}
-            if kind in ("mult_keep", "mult_step", "mult_by"):
-                factor = max(abs(base.get(kind, 0) - end) for end in d)
-                reach = max(map(abs, x)) * factor
-        shifted, by = (op.get("thr"), op.get("thr_shift", 0)) if op.get("op") == "fire" else (
-            op.get("src"), op.get("shift", 0))  # fmt: skip
-        value, places = self.span(shifted), self.span(by)
-        if value and places and max(map(abs, places)) <= MOST_SHIFT:
-            reach = max(map(abs, value)) << max(places[1], 0)
-        bits = reach.bit_length()
-        return [f"{where}: reaches {bits} bits, allowed: 62"] if reach > PRODUCT else []
+def sum_ports_of(ops: ResolvedOps) -> set[str]:
+    """Return the ports that deliver the sum of a step."""
+    used = {op["port"] for op in walk(ops) if op["op"] == "acc"}
+    return used - ports_of(ops).keys()

@@ -16,13 +16,25 @@ from typing import Any
 from pydantic import ValidationError
 
 from .errors import ProfileError, show
-from .numerics import Op, Scope, Span, Strict, check_rule, ops_in, rules_in, upside_down, whole
+from .numerics import Op, Strict
+from .op_checks import (
+    Scope,
+    Span,
+    check_ports,
+    check_rule,
+    ops_in,
+    rules_in,
+    upside_down,
+    whole,
+)
 from .profile_model import (
     SIGN_MODES,
     ConfigValue,
+    Convolutions,
     Costs,
     HardwareProfile,
     NeuronModel,
+    Noise,
     Parameter,
     Quantity,
     Register,
@@ -40,9 +52,11 @@ else:
 __all__ = [
     "SIGN_MODES",
     "ConfigValue",
+    "Convolutions",
     "Costs",
     "HardwareProfile",
     "NeuronModel",
+    "Noise",
     "Parameter",
     "Quantity",
     "Register",
@@ -254,6 +268,7 @@ def _check_tables(raw: dict[str, Any]) -> list[str]:
                 faults += scope.register(where, register)
         for place, op in ops_in(model.get("ops"), f"{where}.ops"):
             faults += scope.check(place, op)
+        faults += check_ports(f"{where}.ops", model.get("ops"))
     return list(dict.fromkeys(faults))
 
 
@@ -290,10 +305,16 @@ def _check_spans(
     faults = upside_down("routing.delay", delay) + upside_down("weights.exponent", exponent)
     for mode, ends in _tables_in(weights, "modes"):
         faults += upside_down(f"weights.modes.{mode}", (ends.get("lo"), ends.get("hi")))
-    for i, rule in rules_in(routing.get("accumulator")):
-        span = (rule.get("lo"), rule.get("hi"))
-        missing = [f"routing.accumulator.{i}: needs lo and hi"] if None in span else []
-        faults += missing + upside_down(f"routing.accumulator.{i}", span)
+    for table in ("routing", "convolution"):
+        for i, rule in rules_in(_table(raw, table).get("accumulator")):
+            span = (rule.get("lo"), rule.get("hi"))
+            where = f"{table}.accumulator.{i}"
+            faults += [f"{where}: needs lo and hi"] if None in span else []
+            faults += upside_down(where, span)
+    effective = (weights.get("effective_lo"), weights.get("effective_hi"))
+    faults += upside_down("weights.effective", effective)
+    noise = _table(raw, "noise")
+    faults += upside_down("noise", (noise.get("lo"), noise.get("hi")))
     for name, entry in _tables_in(raw, "params"):
         faults += _check_param(f"params.{name}", entry)
     return faults
@@ -323,7 +344,8 @@ def _check_storage(where: str, rule: dict[str, Any], span: Span) -> list[str]:
 
 
 def _check_sources(raw: dict[str, Any]) -> list[str]:
-    items = [(name, _table(raw, name)) for name in ("weights", "routing")]
+    tables = ("weights", "routing", "convolution", "noise")
+    items = [(name, _table(raw, name)) for name in tables]
     for table in ("registers", "params", "models", "resources"):
         items += [(f"{table}.{name}", entry) for name, entry in _tables_in(raw, table)]
     for name, costs in _tables_in(raw, "costs"):

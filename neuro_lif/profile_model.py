@@ -10,7 +10,18 @@ from pydantic import Field
 
 from .errors import ProfileError
 from .formats import drop_low_bits
-from .numerics import MOST_SHIFT, WIDEST, Op, Overflow, ResolvedOps, Strict, resolve
+from .numerics import (
+    MOST_SHIFT,
+    MOST_SPIKES,
+    WIDEST,
+    Op,
+    Overflow,
+    ResolvedOps,
+    Strict,
+    ports_of,
+    resolve,
+    sum_ports_of,
+)
 
 Status = Literal[
     "run", "code", "paper", "second_hand", "derived", "measured", "simulated", "fitted", "vendor",
@@ -110,6 +121,8 @@ class Weights(Sourced):
     exponent_hi: int = Field(default=0, ge=-MOST_SHIFT, le=MOST_SHIFT)
     exponent_on: Literal["sum", "synapse"] = "sum"
     exponent_round: Literal["floor", "rtz", "nearest_even"] = "floor"
+    effective_lo: int | None = Field(default=None, ge=-(2**40), le=2**40)
+    effective_hi: int | None = Field(default=None, ge=-(2**40), le=2**40)
 
     def mode_range(self, mode: str) -> tuple[int, int]:
         """Lowest and highest mantissa of a sign mode."""
@@ -143,7 +156,10 @@ class Weights(Sourced):
 class Routing(Sourced):
     """When a spike arrives and how wide the sums on the way are.
 
-    A spike of step t arrives in step ``t + latency + delay``.
+    A spike of step t arrives in step ``t + latency + delay``. With ``alias`` a neuron's spikes are
+    added in the same step to those of another neuron of its population (up to ``alias_cap``),
+    neurons in index order. ``duplicates`` says which of several synapses of one projection between
+    the same two neurons count.
     """
 
     input_latency: int = Field(default=1, ge=0, le=1)
@@ -153,6 +169,29 @@ class Routing(Sourced):
     delay_per: Literal["synapse", "projection", "none"] = "none"
     payload_bits: int = Field(default=0, ge=0, le=32)
     accumulator: tuple[Overflow, ...] = Field(default=(), strict=False)
+    alias: bool = False
+    alias_cap: int = Field(default=MOST_SPIKES, ge=1, le=MOST_SPIKES)
+    duplicates: Literal["sum", "last"] = "sum"
+
+
+class Convolutions(Sourced):
+    """What is different for a convolution: its weights may not be coded, its sums be wider."""
+
+    weights: Literal["coded", "raw"] = "coded"
+    accumulator: tuple[Overflow, ...] = Field(default=(), strict=False)
+
+
+class Noise(Sourced):
+    """Random integers that arrive at a port of every neuron in every step.
+
+    ``mt19937_randint``: one ``numpy.random.RandomState(seed).randint(lo, hi + 1, size=n)`` per step
+    for all ``n`` neurons of the network, populations in order.
+    """
+
+    port: str = "noise"
+    generator: Literal["mt19937_randint"]
+    lo: int = Field(ge=-(2**31), le=2**31)
+    hi: int = Field(ge=-(2**31), le=2**31)
 
 
 class NeuronModel(Sourced):
@@ -193,6 +232,8 @@ class HardwareProfile(Strict):
     params: dict[str, Parameter]
     weights: Weights
     routing: Routing
+    convolution: Convolutions | None = None
+    noise: Noise | None = None
     models: dict[str, NeuronModel] = Field(min_length=1)
     resources: dict[str, Quantity] = Field(default_factory=dict)
     costs: dict[str, Costs] = Field(default_factory=dict)
@@ -205,7 +246,13 @@ class HardwareProfile(Strict):
 
     def ops(self, model: str) -> ResolvedOps:
         """Return the operations of ``model`` with every overflow range written out."""
-        return resolve(self.model(model).ops, self.register_ranges)
+        self.model(model)
+        return self.resolved[model]
+
+    @cached_property
+    def resolved(self) -> dict[str, ResolvedOps]:
+        """The operations of every model with every overflow range written out."""
+        return {n: resolve(m.ops, self.register_ranges) for n, m in self.models.items()}
 
     def model(self, name: str) -> NeuronModel:
         """Return one neuron model.
@@ -218,7 +265,21 @@ class HardwareProfile(Strict):
             raise ProfileError(f"profile {self.name!r}: no neuron model {name!r}, allowed: {known}")
         return self.models[name]
 
-    def accumulator(self) -> tuple[tuple[str, int, int], ...]:
+    def accumulator(self, convolution: bool = False) -> tuple[tuple[str, int, int], ...]:
         """Return the overflow rules of one projection's sum."""
-        rules = self.routing.accumulator
+        own = self.convolution if convolution else None
+        rules = self.routing.accumulator if own is None else own.accumulator
         return tuple((r.mode, int(r.lo or 0), int(r.hi or 0)) for r in rules)
+
+    def event_ports(self, model: str) -> dict[str, int | None]:
+        """Return the ports of a model that take events one by one, with their caps."""
+        return ports_of(self.ops(model))
+
+    def ports(self, model: str) -> set[str]:
+        """Return the ports of a model that projections may lead to."""
+        own = {self.noise.port} if self.noise is not None else set()
+        return (sum_ports_of(self.ops(model)) | self.event_ports(model).keys()) - own
+
+    def hears_noise(self, model: str) -> bool:
+        """Tell whether a model reads the noise."""
+        return self.noise is not None and self.noise.port in sum_ports_of(self.ops(model))

@@ -1,110 +1,103 @@
 """THE LIVING DEFINITION: what a profile's operations mean, on plain Python integers.
 
-One neuron, one step at a time, short enough to read aloud. Every executor must equal it in every
-register and spike. Nothing here is fast and nothing here can overflow by itself: Python integers
+One neuron, one step at a time, short enough to read aloud; :mod:`neuro_lif.machine` puts neurons
+into a network. Every executor must equal it in every register and spike. Nothing here is fast and nothing here can overflow by itself: Python integers
 have no width, so every wrap and clip below is one the profile asks for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
-import numpy as np
-
-from .arrays import is_sparse
-from .checks import expect
-from .errors import RangeError
-from .fixed import DirectInput, FixedNetwork, FixedProjection, FixedSource
 from .formats import overflow, round_shift, shift
-from .recording import OverflowEvent, Recording
-from .reference.clocked import wanted_traces
-from .stimulate import Inputs, batch_of, check_given, padded, steps_of
 
 OnEvent = Callable[[int, str, str], None]
-"""Called with (operation index, register, kind) whenever a value leaves its range."""
+"""Called with (operation, register, kind) whenever a value leaves its range."""
+
+
+def _ignore(operation: int, register: str, kind: str) -> None:
+    """Count nothing."""
+
+
+@dataclass
+class Neuron:
+    """One neuron in one step: what its operations read and change.
+
+    Args:
+        params: parameter -> integer.
+        state: register -> integer, ``ref`` being the refractory counter; changed in place.
+        ports: port -> sum of the synaptic input of this step, or the list of the events where the
+            model takes them one by one.
+        t: the step, 1 being the first.
+        sent: what the neuron sends in this step: spikes, or graded values; what an alias has
+            added to it before the neuron's own turn counts against its cap.
+        on_event: told of every overflow.
+    """
+
+    params: Mapping[str, int]
+    state: dict[str, int]
+    ports: Mapping[str, Any]
+    t: int = 1
+    sent: int = 0
+    on_event: OnEvent = _ignore
+
+    def value(self, operand: int | str) -> int:
+        """Return a constant, a parameter or a register; ``-name`` is the negative."""
+        if isinstance(operand, int):
+            return operand
+        if operand.startswith("-"):
+            return -self.value(operand[1:])
+        return self.params[operand] if operand in self.params else self.state[operand]
+
+    def bounded(self, x: int, rules: Any, name: str, op: Any) -> int:
+        """Apply overflow rules in order, telling of each."""
+        for mode, lo, hi in rules:
+            bounded = overflow(x, mode, lo, hi)
+            if bounded != x:
+                self.on_event(op["at"], name, mode)
+            x = bounded
+        return x
+
+    def run(self, ops: Any) -> None:
+        """Run operations in order."""
+        for op in ops:
+            MEANING[op["op"]](self, op)
 
 
 def neuron_step(
-    ops: Any, params: Mapping[str, int], state: dict[str, int], ports: Mapping[str, int],
-    on_event: OnEvent = lambda *_: None,
+    ops: Any, params: Mapping[str, int], state: dict[str, int], ports: Mapping[str, Any],
+    on_event: OnEvent = _ignore, t: int = 1, sent: int = 0,
 ) -> int:  # fmt: skip
     """Advance one neuron by one step, in place.
 
     Args:
         ops: resolved operations of the model (``profile.ops(name)``).
-        params: parameter -> integer.
-        state: register -> integer, ``ref`` being the refractory counter; changed in place.
-        ports: port -> sum of the synaptic input that arrives in this step.
-        on_event: told of every overflow.
+        params, state, ports, on_event, t, sent: see :class:`Neuron`.
 
     Returns:
-        The spikes emitted (0 or 1, more in multi-spike models).
+        What the neuron sends: 0 or 1, more in multi-spike models, any integer where it is graded.
     """
-    emitted = 0
-    for index, op in enumerate(ops):
-        value = _Reader(params, state, index, on_event)
-        kind = op["op"]
-        if kind == "acc":
-            total = value.bounded(ports.get(op["port"], 0), op["sum_ovf"], "sum")
-            total = value.bounded(shift(total, value(op["shift"])), op["shift_ovf"], "sum")
-            state[op["reg"]] = value.bounded(state[op["reg"]] + total, op["ovf"], op["reg"])
-        elif kind == "decay":
-            x = state[op["reg"]]
-            target = op["into"] or op["reg"]
-            kept = _decayed(op, x, value(op["d"]))
-            result = kept - x if op["into"] else kept
-            state[target] = value.bounded(result, op["ovf"], target)
-        elif kind in ("add", "sub"):
-            source = shift(value(op["src"]), value(op["shift"]))
-            source = value.bounded(source, op["src_ovf"], str(op["src"]))
-            sign = 1 if kind == "add" else -1
-            state[op["reg"]] = value.bounded(state[op["reg"]] + sign * source, op["ovf"], op["reg"])
-        elif kind == "copy":
-            state[op["reg"]] = value(op["src"])
-        elif kind == "set":
-            state[op["reg"]] = value(op["value"])
-        elif kind == "clamp":
-            clamped = min(max(state[op["reg"]], value(op["lo"])), value(op["hi"]))
-            if clamped != state[op["reg"]]:
-                on_event(index, op["reg"], "clamp")
-            state[op["reg"]] = clamped
-        elif kind == "floor":
-            _floor(op, state, value)
-        elif kind == "fire":
-            emitted += _fire(op, state, value)
-        elif kind == "if_ref":
-            branch = op["then"] if state["ref"] > 0 else op["else"]
-            emitted += neuron_step(branch, params, state, ports, on_event)
-        elif kind == "tick_ref":
-            state["ref"] = max(state["ref"] - 1, 0)
-        else:
-            raise ValueError(f"operation {kind!r} has no meaning")
-    return emitted
+    neuron = Neuron(params, state, ports, t, sent, on_event)
+    neuron.run(ops)
+    return neuron.sent
 
 
-@dataclass
-class _Reader:
-    """Looks operands up and applies overflow rules, telling of each."""
+# ------------------------------------------------------------------------- the operations
 
-    params: Mapping[str, int]
-    state: Mapping[str, int]
-    index: int
-    on_event: OnEvent
 
-    def __call__(self, operand: int | str) -> int:
-        if isinstance(operand, int):
-            return operand
-        return self.params[operand] if operand in self.params else self.state[operand]
+def _acc(n: Neuron, op: Any) -> None:
+    total = n.bounded(n.ports.get(op["port"], 0), op["sum_ovf"], "sum", op)
+    total = n.bounded(shift(total, n.value(op["shift"])), op["shift_ovf"], "sum", op)
+    n.state[op["reg"]] = n.bounded(n.state[op["reg"]] + total, op["ovf"], op["reg"], op)
 
-    def bounded(self, x: int, rules: Any, name: str) -> int:
-        for mode, lo, hi in rules:
-            bounded = overflow(x, mode, lo, hi)
-            if bounded != x:
-                self.on_event(self.index, name, mode)
-            x = bounded
-        return x
+
+def _decay(n: Neuron, op: Any) -> None:
+    x, target = n.state[op["reg"]], op["into"] or op["reg"]
+    kept = _decayed(op, x, n.value(op["d"]))
+    n.state[target] = n.bounded(kept - x if op["into"] else kept, op["ovf"], target, op)
 
 
 def _decayed(op: Any, x: int, d: int) -> int:
@@ -124,252 +117,98 @@ def _decayed(op: Any, x: int, d: int) -> int:
     return x - (step if step != 0 else sign * op["min_step"])
 
 
-def _floor(op: Any, state: dict[str, int], value: _Reader) -> None:
-    v, level = state[op["reg"]], value(op["level"])
+def _add(n: Neuron, op: Any) -> None:
+    source, by = n.value(op["src"]), n.value(op["shift"])
+    source = shift(source, by) if by >= 0 else round_shift(source, -by, op["round"])
+    source = n.bounded(source, op["src_ovf"], str(op["src"]), op)
+    sign = 1 if op["op"] == "add" else -1
+    n.state[op["reg"]] = n.bounded(n.state[op["reg"]] + sign * source, op["ovf"], op["reg"], op)
+
+
+def _copy(n: Neuron, op: Any) -> None:
+    n.state[op["reg"]] = n.value(op["src"])
+
+
+def _set(n: Neuron, op: Any) -> None:
+    n.state[op["reg"]] = n.value(op["value"])
+
+
+def _clamp(n: Neuron, op: Any) -> None:
+    x = n.state[op["reg"]]
+    n.state[op["reg"]] = min(max(x, n.value(op["lo"])), n.value(op["hi"]))
+    if n.state[op["reg"]] != x:
+        n.on_event(op["at"], op["reg"], "clamp")
+
+
+def _floor(n: Neuron, op: Any) -> None:
+    v, level = n.state[op["reg"]], n.value(op["level"])
     if v < level or (op["cmp"] == "<=" and v == level):
-        state[op["reg"]] = value(op["value"]) if op["action"] == "set" else v - value(op["value"])
+        value = n.value(op["value"])
+        n.state[op["reg"]] = value if op["action"] == "set" else v - value
 
 
-def _fire(op: Any, state: dict[str, int], value: _Reader) -> int:
-    threshold = shift(value(op["thr"]), op["thr_shift"])
-
-    def above() -> bool:
-        v = state[op["cmp_reg"] or op["reg"]]
-        passed = v > threshold if op["cmp"] == ">" else v >= threshold
-        return passed and (op["min_v"] is None or v >= op["min_v"])
-
-    spikes = 0
-    limit = 1 if op["multi"] == "once" else op["cap"]
-    while above() and spikes < limit:
+def _fire(n: Neuron, op: Any) -> None:
+    threshold = shift(n.value(op["thr"]), op["thr_shift"])
+    once = op["multi"] == "once"
+    cap = 1 if once else op["cap"] - n.sent
+    value, spikes = n.state[op["reg"]], 0  # a reset to a value counts on a copy of the register
+    while spikes < cap:
+        compared = n.state[op["cmp_reg"]] if op["cmp_reg"] else value
+        passed = compared > threshold if op["cmp"] == ">" else compared >= threshold
+        if not passed or (op["min_v"] is not None and compared < op["min_v"]):
+            break
         spikes += 1
         if op["reset"] == "subtract":
-            lowered = state[op["reg"]] - threshold
-            state[op["reg"]] = value.bounded(lowered, op["ovf"], op["reg"])
-        if op["reset"] != "subtract" or op["multi"] == "once":
+            value = n.bounded(value - threshold, op["ovf"], op["reg"], op)
+            n.state[op["reg"]] = value
+        elif op["reset"] == "value" and not once:
+            value -= threshold
+        else:
             break
     if spikes and op["reset"] == "value":
-        state[op["reg"]] = value(op["value"])
+        n.state[op["reg"]] = n.value(op["value"])
     if spikes and op["ref"] is not None:
-        state["ref"] = value(op["ref"])
-    return spikes
+        n.state["ref"] = n.value(op["ref"])
+    n.sent += spikes
 
 
-# ---------------------------------------------------------------------------- the network
+def _if_ref(n: Neuron, op: Any) -> None:
+    n.run(op["then"] if n.state["ref"] > 0 else op["else"])
 
 
-@dataclass
-class _Counter:
-    """Counts overflow events of one run by place."""
-
-    step: int = 0
-    found: dict[tuple[str, str, str, int], list[int]] = field(default_factory=dict)
-
-    def add(self, where: str, operation: int, register: str, kind: str, neuron: int) -> None:
-        entry = self.found.setdefault((where, register, kind, operation), [0, self.step, neuron])
-        entry[0] += 1
-        if entry[1] == self.step:
-            entry[2] = min(entry[2], neuron)
-
-    def events(self) -> tuple[OverflowEvent, ...]:
-        return events_of(self.found)
+def _tick_ref(n: Neuron, op: Any) -> None:
+    n.state["ref"] = max(n.state["ref"] - 1, 0)
 
 
-def events_of(
-    found: Mapping[tuple[str, str, str, int], list[int]],
-) -> tuple[OverflowEvent, ...]:
-    """Return counted overflows, the earliest first; ``first_neuron`` is the lowest of that step.
-
-    Args:
-        found: (where, register, kind, operation) -> [count, first step, first neuron].
-    """
-    events = (OverflowEvent(w, r, k, o, *numbers) for (w, r, k, o), numbers in found.items())
-    return tuple(
-        sorted(events, key=lambda e: (e.first_step, e.where, e.operation, e.register, e.kind))
-    )
+def _if(n: Neuron, op: Any) -> None:
+    x, level = n.value(op["src"]), shift(n.value(op["level"]), n.value(op["level_shift"]))
+    x = abs(x) if op["magnitude"] else x
+    holds = {">": x > level, ">=": x >= level, "<": x < level, "<=": x <= level,
+             "==": x == level, "!=": x != level}[op["cmp"]]  # fmt: skip
+    n.run(op["then"] if holds else op["else"])
 
 
-def run_semantics(
-    fixed: FixedNetwork, n_steps: int | None = None, inputs: Inputs | None = None,
-    record: str = "probes",
-) -> Recording:  # fmt: skip
-    """Run a whole network by the living definition: slow, and the judge of every other engine.
-
-    Args:
-        fixed: the network.
-        n_steps: number of steps; absent means the length of ``inputs``.
-        inputs: input name -> ``(n_steps, n)`` integers (one sample, no batch).
-        record: ``"probes"``, or ``"all"`` for u and v of every population.
-
-    Returns:
-        A recording with integer traces.
-    """
-    expect(fixed, FixedNetwork, "run_semantics")
-    given = check_given(inputs, fixed.input_sizes(), whole=True)
-    if batch_of(given) is not None:
-        raise RangeError("inputs: a batch, allowed: one sample (n_steps, n) at a time")
-    n_steps = steps_of(n_steps, given)
-    rows = input_rows(fixed, given, 1, n_steps)
-    feeds = {name: a[0].tolist() for name, a in rows.items()}
-    machine = _Machine(fixed)
-    spikes = {p.name: np.zeros((n_steps, p.size), np.int64) for p in fixed.populations}
-    wanted = wanted_traces(fixed, record)  # type: ignore[arg-type]
-    traces = {k: np.zeros((n_steps, fixed.population(k[0]).size), np.int64) for k in wanted}
-    for t in range(1, n_steps + 1):
-        out = machine.step(t, {name: values[t - 1] for name, values in feeds.items()})
-        for name, emitted in out.items():
-            spikes[name][t - 1] = emitted
-        for (name, variable), trace in traces.items():
-            register = register_of(fixed, name, variable)
-            trace[t - 1] = [neuron[register] for neuron in machine.state[name]]
-    return Recording(
-        fixed.dt, n_steps, spikes, traces,
-        {p.name: np.asarray(p.lsb) for p in fixed.populations},
-        {p.name: np.asarray(p.v_zero) for p in fixed.populations},
-        in_order(*input_events(fixed, rows), *machine.counter.events()),
-        {"engine": "semantics (plain Python integers)", "profile": fixed.profile.name},
-    )  # fmt: skip
+def _if_step(n: Neuron, op: Any) -> None:
+    interval = n.value(op["interval"])
+    due = interval > 0 and (n.t - n.value(op["offset"])) % interval == 0
+    n.run(op["then"] if due else op["else"])
 
 
-def register_of(fixed: FixedNetwork, population: str, variable: str) -> str:
-    """Return the register that holds ``v`` or ``u`` of a population."""
-    model = fixed.profile.model(fixed.population(population).model)
-    return model.voltage if variable == "v" else (model.current or model.voltage)
+def _each(n: Neuron, op: Any) -> None:
+    ports = n.ports
+    for weights in zip_longest(*(ports.get(port, ()) for port in op["ports"]), fillvalue=0):
+        n.ports = dict(zip(op["ports"], weights, strict=True))
+        n.run(op["do"])
+    n.ports = ports
 
 
-def input_rows(
-    fixed: FixedNetwork, given: Mapping[str, Any], batch: int, n_steps: int
-) -> dict[str, Any]:
-    """Return every input as integers ``(batch, n_steps, n)``: what was given, else the raster."""
-    rows = {}
-    items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
-    for item in items:
-        values = given.get(item.name, item.raster)
-        covers = getattr(item, "covers", None)
-        if item.name not in given and covers is not None and n_steps > covers:
-            raise RangeError(
-                f"input {item.name!r}: n_steps = {n_steps}, allowed: at most {covers}, the steps "
-                f"that were coded (lower again with quantize(..., n_steps={n_steps}))"
-            )
-        if values is None:
-            values = np.zeros((n_steps, fixed.input_sizes()[item.name]), np.int64)
-        array = np.asarray(values)[..., :n_steps, :]
-        rows[item.name] = padded(array, batch, n_steps, np.int64)
-    return rows
+def _emit(n: Neuron, op: Any) -> None:
+    n.sent += shift(n.value(op["src"]), n.value(op["shift"]))
 
 
-def input_events(fixed: FixedNetwork, rows: Mapping[str, Any]) -> tuple[OverflowEvent, ...]:
-    """Return what is lost before the first step.
-
-    Parameters their storage changed, and spike counts other than 0 and 1 on projections that
-    are not graded: there each counts as one spike.
-    """
-    events = fixed.storage_events()
-    for p in fixed.projections:
-        if p.graded or p.pre not in rows:
-            continue
-        lost = (rows[p.pre] != 0) & (rows[p.pre] != 1)
-        if lost.any():
-            by_step = lost.any(axis=0)
-            step = int(np.argmax(by_step.any(axis=1)))
-            neuron = int(np.argmax(by_step[step]))
-            count = int(lost.sum())
-            events.append(OverflowEvent(p.name, "payload", "binary", -1, count, step + 1, neuron))
-    return tuple(events)
-
-
-def in_order(*events: OverflowEvent) -> tuple[OverflowEvent, ...]:
-    """Return events by their first step."""
-    return tuple(sorted(events, key=lambda e: e.first_step))
-
-
-class _Machine:
-    """All neurons and synapses of a network, one Python integer each."""
-
-    def __init__(self, fixed: FixedNetwork) -> None:
-        self.fixed, self.counter = fixed, _Counter()
-        self.ops = {p.name: fixed.profile.ops(p.model) for p in fixed.populations}
-        self.params = {p.name: _per_neuron(fixed.params(p.name)) for p in fixed.populations}
-        self.state = {p.name: _per_neuron(fixed.initial(p.name)) for p in fixed.populations}
-        self.synapses = {p.name: _synapses(fixed, p) for p in fixed.projections}
-        self.pending: dict[str, dict[int, dict[int, int]]] = {p.name: {} for p in fixed.projections}
-
-    def step(self, t: int, feeds: Mapping[str, list[int]]) -> dict[str, list[int]]:
-        """Advance all neurons to the end of step ``t``; return what each emitted."""
-        self.counter.step = t
-        sources = {s.name for s in self.fixed.sources}
-        for p in self.fixed.projections:
-            if p.pre in sources:
-                self._send(p, t, feeds[p.pre])
-        emitted = {}
-        for population in self.fixed.populations:
-            emitted[population.name] = self._population(population.name, t, feeds)
-            for p in self.fixed.projections:
-                if p.pre == population.name:
-                    self._send(p, t, emitted[p.pre])
-        return emitted
-
-    def _population(self, name: str, t: int, feeds: Mapping[str, list[int]]) -> list[int]:
-        size = self.fixed.population(name).size
-        total = [0] * size
-        for p in self.fixed.projections:
-            if p.post == name:
-                for post, value in self.pending[p.name].pop(t, {}).items():
-                    total[post] += value
-        for direct in self.fixed.directs:
-            if direct.population == name:
-                total = [a + b for a, b in zip(total, feeds[direct.name], strict=True)]
-        spikes = []
-        for i in range(size):
-            told = lambda op, reg, kind, i=i: self.counter.add(name, op, reg, kind, i)  # noqa: E731
-            spikes.append(
-                neuron_step(self.ops[name], self.params[name][i], self.state[name][i],
-                            {"in": total[i]}, told)
-            )  # fmt: skip
-        return spikes
-
-    def _send(self, p: FixedProjection, t: int, spikes: list[int]) -> None:
-        """Sum the weights of this step's spikes per delay and target, shift, bound, queue."""
-        sums: dict[tuple[int, int], int] = {}
-        for pre, spike in enumerate(spikes):
-            if spike:
-                for post, weight, delay in self.synapses[p.name][pre]:
-                    payload = spike if p.graded else 1
-                    sums[delay, post] = sums.get((delay, post), 0) + weight * payload
-        exponent = self.fixed.sum_exponent(p)
-        for (delay, post), value in sums.items():
-            slot = self.pending[p.name].setdefault(t + self.fixed.latency(p) + delay, {})
-            bounded = self._bounded(p, shift(self._bounded(p, value, post), exponent), post)
-            slot[post] = self._bounded(p, slot.get(post, 0) + bounded, post)
-
-    def _bounded(self, p: FixedProjection, x: int, post: int) -> int:
-        for mode, lo, hi in self.fixed.profile.accumulator():
-            y = overflow(x, mode, lo, hi)
-            if y != x:
-                self.counter.add(p.name, -1, "sum", mode, post)
-            x = y
-        return x
-
-
-def _per_neuron(table: Mapping[str, Any]) -> list[dict[str, int]]:
-    size = len(next(iter(table.values())))
-    return [{name: int(values[i]) for name, values in table.items()} for i in range(size)]
-
-
-def _synapses(fixed: FixedNetwork, p: FixedProjection) -> list[list[tuple[int, int, int]]]:
-    """Return, for every presynaptic neuron, its (post, effective weight, delay) triples."""
-    weights = fixed.effective_weights(p)
-    n_post, n_pre = weights.shape
-    out: list[list[tuple[int, int, int]]] = [[] for _ in range(n_pre)]
-    if is_sparse(weights):
-        rows = np.repeat(np.arange(n_post), np.diff(weights.indptr))
-        columns, values = weights.indices, weights.data
-    else:
-        rows, columns = np.divmod(np.arange(n_post * n_pre), n_pre)
-        values = np.asarray(weights).ravel()
-    delays = np.broadcast_to(p.delays, values.shape)
-    for post, pre, weight, delay in zip(
-        rows.tolist(), columns.tolist(), values.tolist(), delays.tolist(), strict=True
-    ):
-        if weight != 0:
-            out[pre].append((post, weight, delay))
-    return out
+MEANING: dict[str, Callable[[Neuron, Any], None]] = {
+    "acc": _acc, "decay": _decay, "add": _add, "sub": _add, "copy": _copy, "set": _set,
+    "clamp": _clamp, "floor": _floor, "fire": _fire, "if_ref": _if_ref, "tick_ref": _tick_ref,
+    "if": _if, "if_step": _if_step, "each": _each, "emit": _emit,
+}  # fmt: skip
+"""The closed vocabulary: every operation and what it does."""

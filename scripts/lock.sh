@@ -27,3 +27,6 @@ compile lock-py310.txt --python-version 3.10 --extra test --extra lava ${1+"$1"}
 compile lock-py311plus.txt --universal --python-version 3.11 --fork-strategy fewest \
     --extra test ${1+"$1"} pyproject.toml requirements/py311plus.in requirements/tools.in
 compile lock-lava-py310.txt --python-version 3.10 ${1+"$1"} requirements/lava-py310.in
+# The live oracles, with the very versions of the other Python 3.10 lock.
+compile lock-oracles-py310.txt --python-version 3.10 --extra test --extra oracles ${1+"$1"} \
+    pyproject.toml requirements/oracles-py310.in requirements/tools.in

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Create or refresh one of the project's virtual environments; do nothing if it is up to date.
 #
-#   setup_venv.sh main    .venv       the Python of .python-version, else the newest of 3.11-3.13
-#   setup_venv.sh new     .venv-new   the newest of Python 3.11-3.13
-#   setup_venv.sh lava    .venv-lava  Python 3.10 with Lava alone, for newer Pythons to call
+#   setup_venv.sh main     .venv          the Python of .python-version, else the newest of 3.11-3.13
+#   setup_venv.sh new      .venv-new      the newest of Python 3.11-3.13
+#   setup_venv.sh lava     .venv-lava     Python 3.10 with Lava alone, for newer Pythons to call
+#   setup_venv.sh oracles  .venv-oracles  Python 3.10 with all the peers that `make verify` runs
 #
 # PYTHON=/path/to/python in the environment overrides the choice for `main`.
 set -euo pipefail
@@ -30,14 +31,18 @@ new)
 lava)
     venv=.venv-lava
     python=$(find_python 3.10) || fail "Lava needs Python 3.10, and none was found" ;;
+oracles)
+    venv=.venv-oracles
+    python=$(find_python 3.10) || fail "the peers need Python 3.10, and none was found" ;;
 *)
-    fail "usage: $0 main|new|lava" ;;
+    fail "usage: $0 main|new|lava|oracles" ;;
 esac
 
 version=$("$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])') ||
     fail "$python does not run"
 case "$1/$version" in
 lava/3.10) lock=requirements/lock-lava-py310.txt ;;
+oracles/3.10) lock=requirements/lock-oracles-py310.txt ;;
 */3.10) lock=requirements/lock-py310.txt ;;
 */3.11 | */3.12 | */3.13) lock=requirements/lock-py311plus.txt ;;
 *) fail "$python is Python $version, but 3.10-3.13 is needed" ;;

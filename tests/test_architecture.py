@@ -25,16 +25,20 @@ checks
 neurons stimulus
 network
 numerics
+op_checks
 profile_model
 profile
+convolution
 discretize
 recording ledger
 connect stimulate fixed_parts
 fixed
 reference
 semantics
-emulator
+runs
+machine emulator
 compare lower
+codings
 quantize dequantize
 files
 targets

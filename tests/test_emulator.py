@@ -27,8 +27,10 @@ from neuro_lif.formats import (
     round_shift,
     round_shift_array,
 )
+from neuro_lif.machine import Machine, run_semantics
 from neuro_lif.numerics import Op, resolve, walk
-from neuro_lif.semantics import _Machine, input_rows, neuron_step, run_semantics
+from neuro_lif.runs import input_rows
+from neuro_lif.semantics import neuron_step
 
 PROFILES = ("lava-0.10", "loihi1", "loihi2", "generic")
 PER_PROFILE = 30
@@ -118,7 +120,7 @@ def networks(profile: str, seed: int, count: int, wildly: bool) -> list[FixedNet
 
 def compare_stepwise(fixed: FixedNetwork, n_steps: int) -> tuple[int, int]:
     """Step both engines side by side; return (values that were equal, kinds of overflow)."""
-    emulator, machine = Emulator(fixed), _Machine(fixed)
+    emulator, machine = Emulator(fixed), Machine(fixed)
     rows = input_rows(fixed, {}, 1, n_steps)
     compared = 0
     for t in range(1, n_steps + 1):

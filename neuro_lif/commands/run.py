@@ -8,9 +8,9 @@ from typing import Any
 
 from ..emulator import run_fixed
 from ..errors import RangeError
+from ..machine import run_semantics
 from ..recording import Recording
 from ..reference import run_clocked
-from ..semantics import run_semantics
 from .common import (
     add_lowering,
     dt_of,

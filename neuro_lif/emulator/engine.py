@@ -10,13 +10,23 @@ import numpy.typing as npt
 
 from ..checks import expect
 from ..connect import Carrier
-from ..errors import RangeError
 from ..fixed import FixedNetwork, FixedProjection
 from ..formats import overflow_array, shift_array
 from ..recording import OverflowEvent, Recording
-from ..reference.clocked import Progress, wanted_traces
-from ..semantics import events_of, in_order, input_events, input_rows, register_of
+from ..reference.clocked import Progress
+from ..runs import (
+    Noise,
+    events_of,
+    in_order,
+    input_events,
+    input_rows,
+    refuse_overflow,
+    register_of,
+    spike_dtype,
+    wanted_registers,
+)
 from ..stimulate import Inputs, batch_of, check_given, steps_of
+from .events import EventCarrier, alias_order, direct_events, packed
 from .oplist import OpList
 
 Array = npt.NDArray[Any]
@@ -51,7 +61,7 @@ class EventCounter:
 
 def carrier_for(fixed: FixedNetwork, p: FixedProjection, batch: int, told: Listener) -> Carrier:
     """Return a projection's synapses with the profile's exponent and accumulator rules."""
-    rules = fixed.profile.accumulator()
+    rules = fixed.accumulator(p)
     exponent = fixed.sum_exponent(p)
 
     def bounded(x: Array) -> Array:
@@ -84,13 +94,19 @@ class Emulator:
 
     def __init__(self, fixed: FixedNetwork, batch: int = 1) -> None:
         self.fixed, self.batch, self.t = fixed, batch, 0
-        self.counter = EventCounter()
+        self.counter, self.noise = EventCounter(), Noise(fixed, batch)
+        self.caps = {p.name: fixed.profile.event_ports(p.model) for p in fixed.populations}
         self.neurons = {p.name: self._neurons(p.name) for p in fixed.populations}
-        self.carriers = [
-            (p, carrier_for(fixed, p, batch, self.counter.listener(p.name)))
-            for p in fixed.projections
-        ]
+        cap = fixed.profile.routing.alias_cap
+        self.order = {p.name: alias_order(p, cap) for p in fixed.populations}
+        self.carriers = [(p, self._carrier(p)) for p in fixed.projections]
         self._sources = {s.name for s in fixed.sources}
+
+    def _carrier(self, p: FixedProjection) -> Carrier | EventCarrier:
+        told, caps = self.counter.listener(p.name), self.caps[p.post]
+        if p.port in caps:
+            return EventCarrier(self.fixed, p, self.batch, caps[p.port], told)
+        return carrier_for(self.fixed, p, self.batch, told)
 
     def _neurons(self, name: str) -> OpList:
         model = self.fixed.population(name).model
@@ -106,30 +122,47 @@ class Emulator:
             feeds: input name -> ``(batch, n)`` integers of this step; absent ones are 0.
 
         Returns:
-            population -> spikes ``(batch, n)``.
+            population -> what its neurons send ``(batch, n)``.
         """
         self.t += 1
         self.counter.step = self.t
+        draws = self.noise.draw()
         for p, carrier in self.carriers:
-            if p.pre in self._sources and p.pre in feeds:
-                carrier.emit(self.t, payload(p, feeds[p.pre]))
-        spikes = {}
+            if p.pre in self._sources:
+                self._emit(p, carrier, feeds.get(p.pre))
+        sent = {}
         for name, neurons in self.neurons.items():
-            spikes[name] = neurons.step(self._input(name, feeds))
+            ports = self._ports(name, feeds)
+            if self.noise.rule is not None:
+                ports[self.noise.rule.port] = draws[name]
+            sent[name] = neurons.step(ports, self.order[name])
             for p, carrier in self.carriers:
                 if p.pre == name:
-                    carrier.emit(self.t, payload(p, spikes[name]))
-        return spikes
+                    self._emit(p, carrier, sent[name])
+        return sent
 
-    def _input(self, name: str, feeds: dict[str, Array]) -> Array:
-        total = np.zeros((self.batch, self.fixed.population(name).size), np.int64)
+    def _emit(self, p: FixedProjection, carrier: Any, spikes: Array | None) -> None:
+        if spikes is None:
+            spikes = np.zeros((self.batch, p.weights.shape[1]), np.int64)
+        carrier.emit(self.t, payload(p, spikes))
+
+    def _ports(self, name: str, feeds: dict[str, Array]) -> dict[str, Any]:
+        """Return what arrives at each port: the sum, or the events one by one."""
+        shape = (self.batch, self.fixed.population(name).size)
+        sums: dict[str, Any] = {}
+        events: dict[str, list[Any]] = {}
         for p, carrier in self.carriers:
-            if p.post == name:
-                total += carrier.arriving(self.t)
+            if p.post == name and isinstance(carrier, Carrier):
+                sums[p.port] = sums.get(p.port, 0) + carrier.arriving(self.t)
+            elif p.post == name:
+                events.setdefault(p.port, []).append(carrier.arriving(self.t))
         for direct in self.fixed.directs:
             if direct.population == name and direct.name in feeds:
-                total += feeds[direct.name]
-        return total
+                if direct.port in self.caps[name]:
+                    events.setdefault(direct.port, []).append(direct_events(feeds[direct.name]))
+                else:
+                    sums[direct.port] = sums.get(direct.port, 0) + feeds[direct.name]
+        return sums | {port: packed(found, *shape) for port, found in events.items()}
 
     def register(self, population: str, name: str) -> Array:
         """Return a register's current content ``(batch, n)``."""
@@ -147,7 +180,8 @@ def run_fixed(
         n_steps: number of steps; absent means the length of ``inputs``.
         inputs: input name -> integers ``(n_steps, n)`` or ``(batch, n_steps, n)``; replaces the
             rasters the network carries.
-        record: ``"probes"``, or ``"all"`` for u and v of every population.
+        record: ``"probes"``; ``"all"`` for u and v of every population; ``"registers"`` for every
+            register of every population by its name.
         progress: called with (steps done, steps in all).
         strict: make the first overflow an error.
 
@@ -165,8 +199,11 @@ def run_fixed(
     feeds = input_rows(fixed, given, b, n_steps)
     lost = input_events(fixed, feeds)
     emulator = Emulator(fixed, b)
-    spikes = {p.name: np.zeros((b, n_steps, p.size), np.int16) for p in fixed.populations}
-    wanted = wanted_traces(fixed, record)  # type: ignore[arg-type]
+    spikes = {
+        p.name: np.zeros((b, n_steps, p.size), spike_dtype(fixed, p.name))
+        for p in fixed.populations
+    }
+    wanted = wanted_registers(fixed, record)
     traces = {k: np.zeros((b, n_steps, fixed.population(k[0]).size), np.int64) for k in wanted}
     for t in range(n_steps):
         for name, emitted in emulator.step({k: v[:, t] for k, v in feeds.items()}).items():
@@ -174,7 +211,7 @@ def run_fixed(
         for (name, variable), trace in traces.items():
             trace[:, t] = emulator.register(name, register_of(fixed, name, variable))
         if strict and (lost or emulator.counter.found):
-            _refuse_any(in_order(*lost, *emulator.counter.events()), t + 1)
+            refuse_overflow(in_order(*lost, *emulator.counter.events()), t + 1)
         if progress is not None:
             progress(t + 1, n_steps)
     return Recording(
@@ -186,13 +223,3 @@ def run_fixed(
         in_order(*lost, *emulator.counter.events()),
         {"engine": "numpy integer emulator", "profile": fixed.profile.name},
     )  # fmt: skip
-
-
-def _refuse_any(events: tuple[OverflowEvent, ...], t: int) -> None:
-    if not events or events[0].first_step > t:
-        return
-    event = events[0]
-    raise RangeError(
-        f"{event.where}: {event.register} overflowed ({event.kind}) in step {event.first_step}, "
-        f"neuron {event.first_neuron} (strict=True; lower the scale, or run without strict)"
-    )

@@ -59,42 +59,50 @@ class Intervals(OpList):
         known = self.reached.get(name, Reached(0, max(hi, -lo)))
         self.reached[name] = max(known, *sides, key=lambda r: r.share)
 
-    def _bound(
-        self, x: IntArray, rules: Any, index: int, name: str, where: Any, kind: str = ""
-    ) -> IntArray:
+    def _bound(self, x: IntArray, rules: Any, op: Any, name: str, where: Any) -> IntArray:
         for _, lo, hi in rules:
             self.note(name, x, lo, hi)
         return x
 
-    def _decay(self, i: int, op: Any, ports: Any, where: Any) -> None:
+    def _decay(self, op: Any, ports: Any, where: Any) -> None:
         if op["kind"] not in ("mult_keep", "mult_step", "mult_by") or op["round"] not in MONOTONE:
             raise NoProof(f"decay {op['kind']}, rounding {op['round']}")
         if op["into"]:
             raise NoProof("a decay into another register")
-        super()._decay(i, op, ports, where)
+        super()._decay(op, ports, where)
 
-    def _sub(self, i: int, op: Any, ports: Any, where: Any) -> None:
-        raise NoProof("subtraction")
+    def _add(self, op: Any, ports: Any, where: Any, sign: int = 1) -> None:
+        if sign < 0 or str(op["src"]).startswith("-"):
+            raise NoProof("subtraction")
+        super()._add(op, ports, where)
 
-    def _clamp(self, i: int, op: Any, ports: Any, where: Any) -> None:
+    def _branch(self, op: Any, ports: Any, holds: Any, where: Any) -> None:
+        raise NoProof(f"operation {op['op']}")
+
+    def _each(self, op: Any, ports: Any, where: Any) -> None:
+        raise NoProof("events one by one")
+
+    def _emit(self, op: Any, ports: Any, where: Any) -> None:
+        raise NoProof("graded spikes")
+
+    def _clamp(self, op: Any, ports: Any, where: Any) -> None:
         lo, hi = self._value(op["lo"]), self._value(op["hi"])
         self.note(op["reg"], self.state[op["reg"]], int(np.max(lo)), int(np.min(hi)))
-        super()._clamp(i, op, ports, where)
+        super()._clamp(op, ports, where)
 
-    def _floor(self, i: int, op: Any, ports: Any, where: Any) -> None:
+    def _floor(self, op: Any, ports: Any, where: Any) -> None:
         raise NoProof("a negative threshold")
 
-    def _fire(self, i: int, op: Any, ports: Any, where: Any) -> IntArray:
+    def _fire(self, op: Any, ports: Any, where: Any) -> None:
         plain = op["multi"] == "once" and op["min_v"] is None
         if not plain or op["cmp_reg"] not in (None, op["reg"]):
             raise NoProof("a threshold of another kind")
-        none = np.zeros_like(self.state["ref"])
         threshold = np.asarray(self._value(op["thr"]), np.int64) << op["thr_shift"]
         last = threshold - (op["cmp"] == ">=")  # the highest value that does not fire
         lo, hi = self.state[op["reg"]]
         if not self.spikes:
             self.note(op["reg"], self.state[op["reg"]], -FARTHEST, int(np.min(last)))
-            return none
+            return
         fires = hi > last
         low, high = lo, np.minimum(hi, np.maximum(last, lo))
         if op["reset"] == "value":
@@ -102,22 +110,20 @@ class Intervals(OpList):
             low, high = np.minimum(low, value), np.maximum(np.minimum(hi, last), value)
         elif op["reset"] == "subtract":
             after = np.stack([np.maximum(lo, last + 1), hi]) - threshold
-            self._bound(np.where(fires, after, 0), op["ovf"], i, op["reg"], where)
+            self._bound(np.where(fires, after, 0), op["ovf"], op, op["reg"], where)
             low, high = np.minimum(low, after[0]), np.maximum(np.minimum(hi, last), after[1])
         else:
             fires = np.zeros_like(fires)
         self._write(op["reg"], np.where(fires, np.stack([low, high]), [lo, hi]), where)
-        return none
 
-    def _if_ref(self, i: int, op: Any, ports: Any, where: Any) -> IntArray:
+    def _if_ref(self, op: Any, ports: Any, where: Any) -> None:
         before = dict(self.state)
         self._run(op["then"], ports, where)
         held, self.state = self.state, before
-        spikes = self._run(op["else"], ports, where)
+        self._run(op["else"], ports, where)
         for name, a in held.items():
             b = self.state[name]
             self.state[name] = np.stack([np.minimum(a[0], b[0]), np.maximum(a[1], b[1])])
-        return spikes
 
 
 @dataclass(frozen=True)
@@ -203,7 +209,7 @@ def arriving(
         if p.post == name:
             one = delivered(fixed, p, most.get(p.pre, 1), activity)
             port += one
-            for _, lo, hi in fixed.profile.accumulator():
+            for _, lo, hi in fixed.accumulator(p):
                 sums += [Reached(int(one[1].max()), hi), Reached(-int(one[0].min()), -lo)]
     for direct in fixed.directs:
         if direct.population == name and direct.raster is not None and len(direct.raster):

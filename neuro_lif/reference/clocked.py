@@ -21,14 +21,15 @@ Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
 
 
-def check_record(record: object) -> None:
-    """Refuse anything but ``"probes"`` and ``"all"``.
+def check_record(record: object, allowed: tuple[str, ...] = ("probes", "all")) -> None:
+    """Refuse anything that is not allowed.
 
     Raises:
         RangeError: it is something else.
     """
-    if not isinstance(record, str) or record not in ("probes", "all"):
-        raise RangeError(f'record = {show(record)}, allowed: "probes", "all"')
+    if not isinstance(record, str) or record not in allowed:
+        texts = ", ".join(f'"{name}"' for name in allowed)
+        raise RangeError(f"record = {show(record)}, allowed: {texts}")
 
 
 def wanted_traces(network: Network, record: str) -> list[tuple[str, str]]:

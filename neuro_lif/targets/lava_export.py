@@ -16,7 +16,7 @@ from ..errors import FileFormatError, RangeError, TargetError
 from ..fixed import FixedNetwork, FixedPopulation, FixedProjection
 from ..npz import NpzFile
 from ..reference.clocked import check_record, wanted_traces
-from ..semantics import input_rows, register_of
+from ..runs import input_rows, register_of
 from ..stimulate import Inputs, batch_of, check_given, steps_of
 from .lava_bundle import FORMAT
 from .lava_plan import LavaChoice, arrival_delays, plan_lava, stock_matrix
@@ -163,7 +163,7 @@ def _synapses(
             latency, delays = 1, np.asarray(delays) - 1
         entry |= {
             "latency": latency, "exponent": int(fixed.sum_exponent(p)), "batch": b,
-            "accumulator": fixed.profile.accumulator(), "graded": bool(p.graded),
+            "accumulator": fixed.accumulator(p), "graded": bool(p.graded),
         }  # fmt: skip
         return entry | {"shape": list(weights.shape)}, {"delays": delays} | _matrix(weights)
     weights = stock_matrix(fixed, p, choice.settings)

@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ..arrays import entries, is_sparse, post_of_entries
+from ..arrays import entries, has_duplicates, is_sparse, post_of_entries
 from ..checks import expect
 from ..errors import Faults, TargetError
 from ..fixed import FixedNetwork, FixedPopulation, FixedProjection
+from ..formats import shift
+from ..numerics import walk
 from ..profile import load_profile
 from ..profile_model import HardwareProfile, Weights
+from .plain import refuse_special
 
 INT32 = (-(2**31), 2**31 - 1)
 WRAP32 = (("wrap", *INT32),)
@@ -64,6 +67,7 @@ def plan_lava(fixed: FixedNetwork, payloads: dict[str, int] | None = None) -> li
         TargetError: something no Lava process can do, by name.
     """
     expect(fixed, FixedNetwork, "plan_lava")
+    refuse_special(fixed, "Lava")
     faults = Faults()
     largest = _payloads(fixed) | (payloads or {})
     choices = [plan_population(fixed, p) for p in fixed.populations]
@@ -91,12 +95,14 @@ def _magnitude(raster: Any) -> int:
 
 
 def _most_spikes(ops: Any) -> int:
+    """Return a bound of what a neuron sends: spikes, or a graded value of 32 bits."""
     total = 0
-    for op in ops:
+    for op in walk(ops):
         if op["op"] == "fire":
             total += int(op["cap"]) if op["multi"] == "loop" else 1
-        elif op["op"] == "if_ref":
-            total += _most_spikes(op["then"]) + _most_spikes(op["else"])
+        elif op["op"] == "emit":
+            constant = isinstance(op["src"], int) and isinstance(op["shift"], int)
+            total += abs(shift(op["src"], op["shift"])) if constant else INT32[1]
     return total
 
 
@@ -185,6 +191,8 @@ def _why_own(
     fixed: FixedNetwork, p: FixedProjection, payload: int, soonest: int, longest: int
 ) -> str:
     """Return why no stock connection will do (timing and sums), or an empty string."""
+    if has_duplicates(p.weights):
+        return "several synapses between the same two neurons"
     if soonest < 0:
         return "arrives in the step it is sent"
     if longest > LONGEST_STOCK_DELAY:
@@ -192,7 +200,7 @@ def _why_own(
     exponent = int(fixed.sum_exponent(p))
     if exponent < 0 and fixed.profile.weights.exponent_round != "floor":
         return "the exponent does not round down as Lava does"
-    rules = fixed.profile.accumulator()
+    rules = fixed.accumulator(p)
     widest = sum_bound(fixed, p, payload) << max(exponent, 0)
     if widest > INT32[1] and (rules != WRAP32 or exponent < 0):
         return f"sums up to {widest} do not fit Lava's 32 bits"

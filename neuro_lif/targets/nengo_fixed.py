@@ -16,11 +16,12 @@ from ..errors import RangeError
 from ..fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from ..recording import OverflowEvent, Recording
 from ..reference.clocked import check_record, wanted_traces
-from ..semantics import events_of, in_order, input_events, input_rows, register_of
+from ..runs import events_of, in_order, input_events, input_rows, register_of
 from ..stimulate import Inputs, steps_of
 from .nengo_integers import FixedPointNeurons, FixedSynapses, signal_of
 from .nengo_parts import NengoModel, rows_given
 from .nengo_processes import Rows
+from .plain import refuse_special
 
 
 def fixed_to_nengo(
@@ -42,6 +43,7 @@ def fixed_to_nengo(
         TargetError: a batch was given.
     """
     expect(fixed, FixedNetwork, "fixed_to_nengo")
+    refuse_special(fixed, "Nengo")
     given = _whole_rows(fixed, inputs)
     nodes: dict[str, Any] = {}
     items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)

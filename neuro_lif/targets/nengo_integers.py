@@ -151,6 +151,7 @@ class FixedPointNeurons(nengo.neurons.NeuronType):  # type: ignore[misc]
         told = self.tally.listener(state["overflows"], int(clock[0]))
         registers = {r: state[signal_of(r)] for r in self.start}
         neurons = OpList(self.ops, self.params, registers, told)
+        neurons.t = int(clock[0]) - 1
         output[...] = neurons.step(whole(J, self.where)) / dt
         for register, values in registers.items():
             values[...] = neurons.state[register]
@@ -167,7 +168,7 @@ class FixedSynapses(nengo.Process):  # type: ignore[misc]
 
     def __init__(self, fixed: FixedNetwork, projection: FixedProjection) -> None:
         self.fixed, self.projection = fixed, projection
-        self.tally = Tally(projection.name, len(fixed.profile.accumulator()))
+        self.tally = Tally(projection.name, len(fixed.accumulator(projection)))
         delays = projection.delays
         soonest = int(np.min(delays)) if np.size(delays) else 1
         outside = projection.pre in {s.name for s in fixed.sources}

@@ -1,0 +1,165 @@
+"""Convolutions: one kernel for every place, in Lava's layout or PyTorch's.
+
+A convolution is kept beside the matrix it stands for: executors multiply by the matrix, targets
+that have a convolution of their own take the kernel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy import sparse
+
+from .arrays import IntArray, frozen
+from .errors import Faults, RangeError
+
+LAYOUTS = ("lava", "torch")
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """Connects two planes of neurons by a kernel.
+
+    With layout ``lava`` a plane is (X, Y, channels) and the kernel (channels out, kx, ky, channels
+    in / groups), flipped in x and y (a true convolution). With ``torch`` a plane is (channels, H,
+    W) and the kernel (channels out, channels in / groups, kh, kw), not flipped. Neurons are
+    numbered in C order of their plane; what lies outside the input counts as 0.
+
+    Args:
+        kernel: whole numbers.
+        input_shape: the presynaptic plane.
+        stride, padding, dilation: one number, or one for each of the two directions.
+        groups: channels are convolved in this many separate groups.
+        layout: ``lava`` or ``torch``.
+
+    Raises:
+        RangeError: naming every field that does not fit.
+
+    Source: lava-nc 0.10.0, lava/proc/conv/utils.py (conv_scipy); PyTorch, torch.nn.Conv2d.
+    """
+
+    kernel: Any
+    input_shape: tuple[int, int, int]
+    stride: int | Pair = 1
+    padding: int | Pair = 0
+    dilation: int | Pair = 1
+    groups: int = 1
+    layout: Literal["lava", "torch"] = "lava"
+
+    def __post_init__(self) -> None:
+        faults = Faults()
+        kernel = np.asarray(self.kernel)
+        if kernel.dtype.kind not in "iu" or kernel.ndim != 4 or 0 in kernel.shape:
+            faults.add("convolution", "kernel", f"{kernel.dtype} {kernel.shape}",
+                       "four dimensions of whole numbers")  # fmt: skip
+        if self.layout not in LAYOUTS:
+            faults.add("convolution", "layout", self.layout, ", ".join(LAYOUTS))
+        shape = self.input_shape
+        if np.shape(shape) != (3,) or not all(_whole(n, 1) for n in shape):
+            faults.add("convolution", "input_shape", shape, "three whole numbers >= 1")
+        for name, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
+            pair = _pair(getattr(self, name))
+            if pair is None or min(pair) < least:
+                faults.add("convolution", name, getattr(self, name), f"whole numbers >= {least}")
+            else:
+                object.__setattr__(self, name, pair)
+        if not _whole(self.groups, 1):
+            faults.add("convolution", "groups", self.groups, "a whole number >= 1")
+        faults.raise_if_any(RangeError)
+        object.__setattr__(self, "kernel", frozen(kernel, np.int64))
+        object.__setattr__(self, "input_shape", tuple(int(n) for n in shape))
+        self._check_fit(faults)
+        faults.raise_if_any(RangeError)
+
+    def _check_fit(self, faults: Faults) -> None:
+        n_out, n_in = self.planar_kernel.shape[2:]
+        channels = self._channels_in
+        if channels % self.groups or n_out % self.groups:
+            faults.add("convolution", "groups", self.groups,
+                       f"a divisor of the {channels} channels in and the {n_out} out")  # fmt: skip
+        elif n_in * self.groups != channels:
+            faults.add("convolution", "kernel", f"{n_in} channels in",
+                       f"{channels // self.groups} (channels in / groups)")  # fmt: skip
+        elif min(self._plane_out) < 1:
+            faults.add("convolution", "input_shape", self.input_shape,
+                       f"at least as large as the kernel {self.kernel.shape}")  # fmt: skip
+
+    @property
+    def planar_kernel(self) -> IntArray:
+        """The kernel as (first direction, second, channels out, channels in), not flipped."""
+        if self.layout == "torch":
+            return np.asarray(self.kernel.transpose(2, 3, 0, 1))
+        return np.asarray(self.kernel[:, ::-1, ::-1, :].transpose(1, 2, 0, 3))
+
+    @property
+    def _plane_in(self) -> Pair:
+        a, b, c = self.input_shape
+        return (b, c) if self.layout == "torch" else (a, b)
+
+    @property
+    def _channels_in(self) -> int:
+        return self.input_shape[0 if self.layout == "torch" else 2]
+
+    @property
+    def _plane_out(self) -> Pair:
+        sizes = self.planar_kernel.shape
+        steps = (_pairs(self.stride), _pairs(self.padding), _pairs(self.dilation))
+        first, second = (
+            (n + 2 * p - d * (k - 1) - 1) // s + 1
+            for n, k, s, p, d in zip(self._plane_in, sizes, *steps, strict=False)
+        )
+        return first, second
+
+    @property
+    def output_shape(self) -> tuple[int, int, int]:
+        """Return the postsynaptic plane, in the same layout."""
+        (a, b), channels = self._plane_out, self.planar_kernel.shape[2]
+        return (channels, a, b) if self.layout == "torch" else (a, b, channels)
+
+    @property
+    def shape(self) -> Pair:
+        """Return (n_post, n_pre)."""
+        return int(np.prod(self.output_shape)), int(np.prod(self.input_shape))
+
+    def matrix(self) -> Any:
+        """Return the weights as CSR ``(n_post, n_pre)`` int64, zeros of the kernel left out."""
+        kernel, (sx, sy), (px, py) = self.planar_kernel, _pairs(self.stride), _pairs(self.padding)
+        (dx, dy), (ox, oy), (nx, ny) = _pairs(self.dilation), self._plane_out, self._plane_in
+        kx, ky, c_out, c_in = np.nonzero(kernel)
+        # one row per non-zero entry of the kernel, one column per place of the output
+        x_out, y_out = (g.ravel()[None] for g in np.mgrid[0:ox, 0:oy])
+        x_in = x_out * sx + kx[:, None] * dx - px
+        y_in = y_out * sy + ky[:, None] * dy - py
+        inside = (x_in >= 0) & (x_in < nx) & (y_in >= 0) & (y_in < ny)
+        first = (c_out // (kernel.shape[2] // self.groups)) * kernel.shape[3]
+        post = self._number(self.output_shape, x_out, y_out, c_out[:, None])
+        pre = self._number(self.input_shape, x_in, y_in, (first + c_in)[:, None])
+        values = np.broadcast_to(kernel[kx, ky, c_out, c_in][:, None], inside.shape)
+        entries = (values[inside], (post[inside], pre[inside]))
+        return sparse.csr_matrix(entries, shape=self.shape, dtype=np.int64)
+
+    def _number(self, plane: tuple[int, int, int], x: Any, y: Any, channel: Any) -> Any:
+        """Return the neurons at places and channels of a plane."""
+        if self.layout == "torch":
+            return (channel * plane[1] + x) * plane[2] + y
+        return (x * plane[1] + y) * plane[2] + channel
+
+
+def _whole(value: object, least: int) -> bool:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return whole and int(value) >= least  # type: ignore[call-overload, no-any-return]
+
+
+def _pair(value: Any) -> Pair | None:
+    """Return one number or two as a pair; None where they are no whole numbers."""
+    values = (value, value) if np.ndim(value) == 0 else tuple(value)
+    if len(values) != 2 or not all(_whole(v, -(2**31)) for v in values):
+        return None
+    return int(values[0]), int(values[1])
+
+
+def _pairs(value: int | Pair) -> Pair:
+    return value if isinstance(value, tuple) else (value, value)

@@ -1,0 +1,156 @@
+"""What every executor of a FixedNetwork shares: inputs as integers, names, noise, events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import RangeError
+from .fixed import DirectInput, FixedNetwork, FixedSource
+from .numerics import walk
+from .recording import OverflowEvent
+from .reference.clocked import check_record
+from .stimulate import padded
+
+Array = npt.NDArray[Any]
+
+RECORDS = ("probes", "all", "registers")
+
+
+def wanted_registers(fixed: FixedNetwork, record: str) -> list[tuple[str, str]]:
+    """Return the (population, variable) pairs to record.
+
+    Args:
+        fixed: the network.
+        record: ``"probes"``: those probed; ``"all"``: u and v of all populations;
+            ``"registers"``: every register of all populations by its name, and u and v.
+
+    Raises:
+        RangeError: ``record`` is something else.
+    """
+    check_record(record, RECORDS)
+    names = [p.name for p in fixed.populations]
+    if record == "probes":
+        probed = [(p.population, p.variable) for p in fixed.probes if p.variable != "spikes"]
+        return list(dict.fromkeys(probed))
+    registers = (*fixed.profile.registers, "ref") if record == "registers" else ()
+    return [(n, variable) for n in names for variable in dict.fromkeys(("u", "v", *registers))]
+
+
+def register_of(fixed: FixedNetwork, population: str, variable: str) -> str:
+    """Return the register that holds a variable of a population: ``v``, ``u``, or by its name."""
+    model = fixed.profile.model(fixed.population(population).model)
+    if variable == "v":
+        return model.voltage
+    return (model.current or model.voltage) if variable == "u" else variable
+
+
+def spike_dtype(fixed: FixedNetwork, population: str) -> Any:
+    """Return a type that holds what a population sends: graded values are wider than counts."""
+    ops = fixed.profile.ops(fixed.population(population).model)
+    graded = any(op["op"] == "emit" for op in walk(ops))
+    return np.int64 if graded else np.int16
+
+
+def input_rows(
+    fixed: FixedNetwork, given: Mapping[str, Any], batch: int, n_steps: int
+) -> dict[str, Any]:
+    """Return every input as integers ``(batch, n_steps, n)``: what was given, else the raster."""
+    rows = {}
+    items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
+    for item in items:
+        values = given.get(item.name, item.raster)
+        covers = getattr(item, "covers", None)
+        if item.name not in given and covers is not None and n_steps > covers:
+            raise RangeError(
+                f"input {item.name!r}: n_steps = {n_steps}, allowed: at most {covers}, the steps "
+                f"that were coded (lower again with quantize(..., n_steps={n_steps}))"
+            )
+        if values is None:
+            values = np.zeros((n_steps, fixed.input_sizes()[item.name]), np.int64)
+        array = np.asarray(values)[..., :n_steps, :]
+        rows[item.name] = padded(array, batch, n_steps, np.int64)
+    return rows
+
+
+def input_events(fixed: FixedNetwork, rows: Mapping[str, Any]) -> tuple[OverflowEvent, ...]:
+    """Return what is lost before the first step.
+
+    Parameters their storage changed, and spike counts other than 0 and 1 on projections that
+    are not graded: there each counts as one spike.
+    """
+    events = fixed.storage_events()
+    for p in fixed.projections:
+        if p.graded or p.pre not in rows:
+            continue
+        lost = (rows[p.pre] != 0) & (rows[p.pre] != 1)
+        if lost.any():
+            by_step = lost.any(axis=0)
+            step = int(np.argmax(by_step.any(axis=1)))
+            neuron = int(np.argmax(by_step[step]))
+            count = int(lost.sum())
+            events.append(OverflowEvent(p.name, "payload", "binary", -1, count, step + 1, neuron))
+    return tuple(events)
+
+
+def in_order(*events: OverflowEvent) -> tuple[OverflowEvent, ...]:
+    """Return events by their first step."""
+    return tuple(sorted(events, key=lambda e: e.first_step))
+
+
+def events_of(
+    found: Mapping[tuple[str, str, str, int], list[int]],
+) -> tuple[OverflowEvent, ...]:
+    """Return counted overflows, the earliest first; ``first_neuron`` is the lowest of that step.
+
+    Args:
+        found: (where, register, kind, operation) -> [count, first step, first neuron].
+    """
+    events = (OverflowEvent(w, r, k, o, *numbers) for (w, r, k, o), numbers in found.items())
+    return tuple(
+        sorted(events, key=lambda e: (e.first_step, e.where, e.operation, e.register, e.kind))
+    )
+
+
+class Noise:
+    """The random integers of a run, drawn as the profile says; none where it has no noise.
+
+    Args:
+        fixed: the network.
+        batch: samples; sample k has a generator of its own, seeded ``fixed.seed + k``.
+    """
+
+    def __init__(self, fixed: FixedNetwork, batch: int) -> None:
+        self.rule = fixed.profile.noise
+        seeds = [(fixed.seed + k) % 2**32 for k in range(batch)] if self.rule else []
+        self.generators = [np.random.RandomState(seed) for seed in seeds]
+        self.sizes = {p.name: p.size for p in fixed.populations}
+
+    def draw(self) -> dict[str, Array]:
+        """Return one step's draws: population -> ``(batch, n)`` int64; empty without noise."""
+        if self.rule is None:
+            return {}
+        size, ends = sum(self.sizes.values()), (self.rule.lo, self.rule.hi + 1)
+        rows = np.stack([g.randint(*ends, size=size) for g in self.generators])
+        places = np.cumsum(list(self.sizes.values()))[:-1]
+        parts = np.split(rows.astype(np.int64), places, axis=1)
+        return dict(zip(self.sizes, parts, strict=True))
+
+
+def refuse_overflow(events: tuple[OverflowEvent, ...], t: int) -> None:
+    """Raise where something overflowed up to step ``t`` (what ``strict=True`` asks for).
+
+    Raises:
+        RangeError: naming the place, the register and the step of the first.
+    """
+    if not events or events[0].first_step > t:
+        return
+    event = events[0]
+    when = f"in step {event.first_step}" if event.first_step else "as it was stored"
+    raise RangeError(
+        f"{event.where}: {event.register} overflowed ({event.kind}) {when}, "
+        f"neuron {event.first_neuron} (strict=True; lower the scale, or run without strict)"
+    )
