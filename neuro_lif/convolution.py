@@ -150,7 +150,7 @@ class Convolution:
 
 def _whole(value: object, least: int) -> bool:
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    return whole and int(value) >= least  # type: ignore[call-overload, no-any-return]
+    return whole and int(value) >= least  # type: ignore[call-overload]
 
 
 def _pair(value: Any) -> Pair | None:

@@ -142,7 +142,7 @@ class FixedProjection:
             object.__setattr__(self, "weights", given.matrix())
         elif self.convolution is not None:  # a copy with other fields: the two must still agree
             same = is_sparse(given) and given.shape == self.convolution.shape  # type: ignore[attr-defined]
-            if not same or (given != self.convolution.matrix()).nnz:  # type: ignore[attr-defined]
+            if not same or (given != self.convolution.matrix()).nnz:
                 faults.add(where, "weights", "another matrix", "the matrix of its convolution, or "
                            "convolution=None")  # fmt: skip
 

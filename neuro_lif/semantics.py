@@ -1,8 +1,9 @@
 """THE LIVING DEFINITION: what a profile's operations mean, on plain Python integers.
 
 One neuron, one step at a time, short enough to read aloud; :mod:`neuro_lif.machine` puts neurons
-into a network. Every executor must equal it in every register and spike. Nothing here is fast and nothing here can overflow by itself: Python integers
-have no width, so every wrap and clip below is one the profile asks for.
+into a network. Every executor must equal it in every register and spike. Nothing here is fast and
+nothing here can overflow by itself: Python integers have no width, so every wrap and clip below is
+one the profile asks for.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ class Neuron:
     def run(self, ops: Any) -> None:
         """Run operations in order."""
         for op in ops:
+            if op["op"] not in MEANING:
+                raise ValueError(f"operation {op['op']!r} has no meaning")
             MEANING[op["op"]](self, op)
 
 

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from random_fixed import merged, random_fixed
 
 from neuro_lif import FixedNetwork, FixedPopulation, Recording, load_profile, run_fixed
+from neuro_lif.arrays import with_entries
 from neuro_lif.connect import Carrier
 from neuro_lif.emulator import Emulator, OpList
 from neuro_lif.errors import RangeError
@@ -201,21 +202,41 @@ def test_sums_of_a_batch_past_float64_are_exact() -> None:
         assert carrier.arriving(2).tolist() == expected
 
 
+def as_stored(fixed: FixedNetwork) -> FixedNetwork:
+    """Return the network with what its profile stores of parameters and weights."""
+    return replace(
+        fixed,
+        populations=tuple(replace(p, params=fixed.params(p.name)) for p in fixed.populations),
+        projections=tuple(
+            replace(p, weights=with_entries(p.weights, fixed._coded(p))) for p in fixed.projections
+        ),
+    )
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_strict_stops_at_the_first_overflow(profile: str) -> None:
     stopped = 0
     for fixed in networks(profile, 5, 8, True):
-        events = [e for e in run_fixed(fixed, STEPS).events if e.first_step > 0]
+        if any(e.register == "weights" for e in fixed.storage_events()):
+            with pytest.raises(RangeError, match="as it was stored"):
+                run_fixed(fixed, STEPS, strict=True)
+        fixed = as_stored(fixed)
+        events = list(run_fixed(fixed, STEPS).events)
         if not events:
             run_fixed(fixed, STEPS, strict=True)
             continue
         first = events[0]
         assert first.first_step == min(e.first_step for e in events)
         seen: list[int] = []
-        with pytest.raises(RangeError, match=f"step {first.first_step}, neuron") as error:
+        when = f"step {first.first_step}, neuron" if first.first_step else "as it was stored"
+        with pytest.raises(RangeError, match=when) as error:
             run_fixed(fixed, STEPS, strict=True, progress=lambda t, _, seen=seen: seen.append(t))
-        assert seen == list(range(1, first.first_step))
+        assert seen == list(range(1, max(first.first_step, 1)))
         assert str(error.value).startswith(f"{first.where}: {first.register} overflowed")
+        if first.first_step:
+            with pytest.raises(RangeError) as judged:
+                run_semantics(fixed, STEPS, strict=True)
+            assert str(judged.value) == str(error.value)
         stopped += 1
     assert stopped
 

@@ -142,7 +142,8 @@ def test_overflow_is_lavas_own() -> None:
         -2130706432,
         -2130706112,
     ]
-    assert [e.register for e in found.events] == ["bias_mant"]
+    lost = [(e.register, e.kind) for e in found.events]
+    assert lost == [("bias_mant", "wrap"), ("weights", "clip"), ("weights", "low_bits")]
 
 
 def test_graded_sources_directs_initial_state_and_lonely_populations() -> None:

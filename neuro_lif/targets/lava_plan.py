@@ -244,12 +244,12 @@ def _same_coding(a: Weights, b: Weights) -> bool:
 
 def _common_shift(values: Any) -> int | None:
     """Return the smallest right shift that loses nothing and fits MIXED_RANGE, or None."""
-    for shift in range(24):
-        small = values >> shift
-        if np.any(small << shift != values):
+    for by in range(24):
+        small = values >> by
+        if np.any(small << by != values):
             return None
         if values.size == 0 or (small.min() >= MIXED_RANGE[0] and small.max() <= MIXED_RANGE[1]):
-            return shift
+            return by
     return None
 
 
