@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from random_fixed import merged, random_fixed
+from random_programs import ProgramMaker, compare_program
 
 from neuro_lif import FixedNetwork, FixedPopulation, Recording, load_profile, run_fixed
 from neuro_lif.arrays import with_entries
@@ -257,146 +258,19 @@ def test_a_run_goes_on_where_the_emulator_stopped() -> None:
 
 # ------------------------------------------------------------------------ random programs
 
-REGISTERS = ("a", "b", "c")
-
-
-class ProgramMaker:
-    """Draws valid operations on small registers; nothing grows past what int64 holds."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
-
-    def pick(self, *choices: Any) -> Any:
-        return choices[int(self.rng.integers(len(choices)))]
-
-    def reg(self) -> str:
-        return str(self.pick(*REGISTERS))
-
-    def number(self, lo: int, hi: int) -> int:
-        return int(self.rng.integers(lo, hi + 1))
-
-    def operand(self) -> int | str:
-        value: int | str = self.pick(self.number(-30, 30), "p", "q", self.reg())
-        return value
-
-    def bounds(self) -> list[dict[str, Any]]:
-        last: dict[str, Any] = {"mode": self.pick("wrap", "sat")}
-        if self.rng.random() < 0.4:
-            last |= {"lo": self.number(-90, -1), "hi": self.number(0, 90)}
-        once = {"mode": "wrap_once", "lo": self.number(-70, -1), "hi": self.number(0, 70)}
-        return [once, last] if self.rng.random() < 0.3 else [last]
-
-    def op(self, depth: int = 0) -> dict[str, Any]:
-        kinds = ["acc", "decay", "add", "sub", "copy", "set", "clamp", "floor", "fire", "tick_ref"]
-        kind = str(self.pick(*kinds, *(["if_ref"] if depth < 2 else [])))
-        rest: dict[str, Any] = getattr(self, "_" + kind)(depth)
-        return {"op": kind} | rest
-
-    def _acc(self, depth: int) -> dict[str, Any]:
-        rules = {k: self.bounds() for k in ("sum_ovf", "shift_ovf") if self.rng.random() < 0.5}
-        return {"reg": self.reg(), "shift": self.pick(0, 2, -1, "s"), "ovf": self.bounds()} | rules
-
-    def _decay(self, depth: int) -> dict[str, Any]:
-        kind = self.pick("mult_keep", "mult_step", "mult_by", "shift", "linear", "linear_to_zero")
-        return {
-            "reg": self.reg(), "kind": kind, "round": self.pick(*ROUNDINGS),
-            "d": self.pick(self.number(0, 5), "s") if kind == "shift" else self.operand(),
-            "k": self.number(0, 6), "offset": self.number(0, 1), "min_step": self.number(0, 2),
-            "into": self.pick(None, None, self.reg()), "ovf": self.bounds(),
-        }  # fmt: skip
-
-    def _add(self, depth: int) -> dict[str, Any]:
-        found = {"reg": self.reg(), "src": self.operand()}
-        if self.rng.random() < 0.2:
-            return found
-        rules = {"src_ovf": self.bounds()} if self.rng.random() < 0.4 else {}
-        return found | {"shift": self.pick(0, 1, -2, "s"), "ovf": self.bounds()} | rules
-
-    _sub = _add
-
-    def _copy(self, depth: int) -> dict[str, Any]:
-        return {"reg": self.reg(), "src": self.pick("p", "q", self.reg())}
-
-    def _set(self, depth: int) -> dict[str, Any]:
-        return {"reg": self.reg(), "value": self.operand()}
-
-    def _clamp(self, depth: int) -> dict[str, Any]:
-        return {"reg": self.reg(), "lo": self.operand(), "hi": self.operand()}
-
-    def _floor(self, depth: int) -> dict[str, Any]:
-        return {"reg": self.reg(), "level": self.operand(), "cmp": self.pick("<", "<="),
-                "action": self.pick("set", "subtract"), "value": self.operand()}  # fmt: skip
-
-    def _fire(self, depth: int) -> dict[str, Any]:
-        return {
-            "reg": self.reg(), "thr": self.operand(), "thr_shift": self.number(0, 2),
-            "cmp": self.pick(">", ">="), "cmp_reg": self.pick(None, None, self.reg()),
-            "multi": self.pick("once", "loop"), "cap": self.number(1, 5),
-            "reset": self.pick("value", "subtract", "none"), "value": self.operand(),
-            "min_v": self.pick(None, None, self.number(-20, 20)), "ovf": self.bounds(),
-            "ref": self.pick(None, "r", self.number(0, 3)),
-        }  # fmt: skip
-
-    def _if_ref(self, depth: int) -> dict[str, Any]:
-        branches = [[self.op(depth + 1) for _ in range(self.number(0, 3))] for _ in range(2)]
-        return {"then": branches[0], "else": branches[1]}
-
-    def _tick_ref(self, depth: int) -> dict[str, Any]:
-        return {}
-
-    def program(self) -> Any:
-        """Return resolved operations; the last ones bring every register back to 9 bit."""
-        ops = [self.op() for _ in range(self.number(3, 12))]
-        ops += [{"op": "clamp", "reg": r, "lo": -256, "hi": 255} for r in REGISTERS]
-        checked = TypeAdapter(tuple[Op, ...]).validate_python(ops)
-        return resolve(checked, {r: (-(2**k), 2**k - 1) for r, k in zip(REGISTERS, (5, 6, 7))})  # noqa: B905
-
-
-def compare_program(rng: np.random.Generator, ops: Any, n_steps: int = 6) -> int:
-    """Run one program on 2 x 5 neurons in both engines; return how many values were equal."""
-    n, batch = 5, 2
-    params = {"p": rng.integers(-40, 41, n), "q": rng.integers(0, 70, n),
-              "s": rng.integers(-3, 6, n), "r": rng.integers(0, 4, n)}  # fmt: skip
-    start = {r: rng.integers(-140, 141, (batch, n)) for r in REGISTERS}
-    start["ref"] = rng.integers(0, 3, (batch, n))
-    found: Counter[Any] = Counter()
-
-    def told(index: int, register: str, kind: str, where: Any) -> None:
-        found.update((index, register, kind, *at) for at in np.argwhere(where).tolist())
-
-    fast = OpList(ops, params, start, told)
-    slow = {(b, i): {r: int(a[b, i]) for r, a in start.items()}
-            for b in range(batch) for i in range(n)}  # fmt: skip
-    expected: Counter[Any] = Counter()
-    compared = 0
-    for _ in range(n_steps):
-        port = rng.integers(-200, 201, (batch, n))
-        spikes = fast.step(port)
-        for at, state in slow.items():
-            mine = {name: int(values[at[1]]) for name, values in params.items()}
-            heard: list[Any] = []
-            port_in = {"in": int(port[at])}
-            emitted = neuron_step(ops, mine, state, port_in, lambda *e, to=heard: to.append(e))
-            expected.update((*event, *at) for event in heard)
-            assert spikes[at] == emitted
-            assert {r: int(a[at]) for r, a in fast.state.items()} == state
-            compared += 1 + len(state)
-    assert found == expected
-    return compared
-
 
 def test_random_programs() -> None:
-    """400 random operation lists: every register, spike and event."""
+    """600 random operation lists: every register, spike and event."""
     rng = np.random.default_rng(8)
     used: Counter[str] = Counter()
     values = 0
-    for _ in range(400):
+    for _ in range(600):
         ops = ProgramMaker(rng).program()
         used.update(op["op"] for op in walk(ops))
         values += compare_program(rng, ops)
-    print(f"400 programs, {values} values, 0 differences; operations: {dict(used)}")
+    print(f"600 programs, {values} values, 0 differences; operations: {dict(used)}")
     assert min(used.values()) > 50
-    assert len(used) == 11
+    assert len(used) == 15
 
 
 def test_a_port_nobody_feeds_is_silent() -> None:
