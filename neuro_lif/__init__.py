@@ -2,6 +2,7 @@
 
 from . import stimulus
 from .compare import Comparison, compare
+from .convolution import Convolution
 from .dequantize import dequantize
 from .discretize import RULES, SteppedNetwork, StepRule, discretize
 from .emulator import run_fixed
@@ -39,6 +40,7 @@ __all__ = [
     "LIF",
     "RULES",
     "Comparison",
+    "Convolution",
     "CurrentInput",
     "Delta",
     "DirectInput",

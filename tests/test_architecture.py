@@ -42,6 +42,7 @@ codings
 quantize dequantize
 files
 targets
+conformance
 demo
 report
 commands

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from ..arrays import is_sparse
 from ..checks import expect, expect_path
+from ..convolution import Convolution
 from ..errors import FileFormatError, RangeError
 from ..fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from ..network import Probe
@@ -41,6 +42,7 @@ def save_fixed(fixed: FixedNetwork, path: str | Path) -> None:
         "format": FORMAT,
         "dt": fixed.dt,
         "enforce_ranges": fixed.enforce_ranges,
+        "seed": int(fixed.seed),
         "profile": fixed.profile.model_dump(mode="json", by_alias=True),
         "ledger": str(fixed.ledger or ""),
         "probes": [[p.population, p.variable] for p in fixed.probes],
@@ -66,6 +68,9 @@ def _pack(item: Any, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
             value = value.item()
         if isinstance(value, _PLAIN):
             plain[name] = value
+        elif isinstance(value, Convolution):  # the kernel is all that is not plain
+            plain[name] = {"convolution": {k: v for k, v in vars(value).items() if k != "kernel"}}
+            arrays[f"{key}/kernel"] = np.asarray(value.kernel)
         elif isinstance(value, dict):
             plain[name] = list(value)
             arrays |= {f"{key}/{k}": np.asarray(v) for k, v in value.items()}
@@ -85,6 +90,9 @@ def _unpack(plain: dict[str, Any], prefix: str, arrays: dict[str, Any]) -> dict[
         key = f"{prefix}/{name}"
         if isinstance(value, list):
             fields[name] = {k: arrays[f"{key}/{k}"] for k in value}
+        elif isinstance(value, dict) and "convolution" in value:
+            stated = {k: _tuples(v) for k, v in value["convolution"].items()}
+            fields[name] = Convolution(arrays[f"{key}/kernel"], **stated)
         elif isinstance(value, dict) and "csr" in value:
             parts = tuple(arrays[f"{key}/{k}"] for k in ("data", "indices", "indptr"))
             fields[name] = sparse.csr_matrix(parts, shape=tuple(value["csr"]))
@@ -93,6 +101,10 @@ def _unpack(plain: dict[str, Any], prefix: str, arrays: dict[str, Any]) -> dict[
         else:
             fields[name] = value
     return fields
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def load_fixed(path: str | Path) -> FixedNetwork:
@@ -136,4 +148,5 @@ def _rebuild(head: dict[str, Any], arrays: dict[str, Any]) -> FixedNetwork:
         dt=float(head["dt"]),
         probes=tuple(Probe(*p) for p in head["probes"]),
         enforce_ranges=bool(head["enforce_ranges"]),
+        seed=int(head.get("seed", 0)),
     )

@@ -1,0 +1,23 @@
+"""The conformance suite: golden vectors recorded from other simulators and chips, for any engine.
+
+>>> from neuro_lif.conformance import find_engine, load_vectors, run_conformance
+>>> print(run_conformance(find_engine("emulator"), load_vectors()))  # doctest: +SKIP
+"""
+
+from .engines import Engine, Refused, Unsupported, find_engine
+from .suite import Outcome, Report, judge, run_conformance
+from .vectors import Vector, load_vectors, shipped_files
+
+__all__ = [
+    "Engine",
+    "Outcome",
+    "Refused",
+    "Report",
+    "Unsupported",
+    "Vector",
+    "find_engine",
+    "judge",
+    "load_vectors",
+    "run_conformance",
+    "shipped_files",
+]
