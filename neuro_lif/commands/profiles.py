@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ..numerics import BRANCHES
 from ..profile import HardwareProfile, available_profiles, load_profile, profile_schema
 
 
@@ -63,14 +64,26 @@ def show_(args: argparse.Namespace) -> int:
             out.print(table)
     for name, model in profile.models.items():
         out.print(f"[bold]model {name}[/bold]: {model.about} ({model.status}: {model.source})")
-        for op in profile.ops(name):
-            text = ", ".join(f"{k}={v}" for k, v in op.items() if k != "op" and v not in ((), None))
-            out.print(f"  {op['op']:10} {text}", highlight=False, markup=False)
+        for line in _program(profile.ops(name)):
+            out.print(line, highlight=False, markup=False)
     for name, source in profile.sources.items():
         out.print(f"  {name}: {source}", highlight=False, markup=False)
     for text in profile.exclusions:
         out.print(f"  not modelled: {text}", highlight=False, markup=False)
     return 0
+
+
+def _program(ops: Any, indent: str = "  ") -> list[str]:
+    """Return operations one per line, branches indented; what is empty or usual is left out."""
+    lines = []
+    for op in ops:
+        hidden = ("op", "at", *BRANCHES)
+        said = {k: v for k, v in op.items() if k not in hidden and v not in ((), None, False)}
+        lines.append(f"{indent}{op['op']:10} " + ", ".join(f"{k}={v}" for k, v in said.items()))
+        for branch in BRANCHES:
+            if op.get(branch):
+                lines += [f"{indent}  {branch}:", *_program(op[branch], indent + "    ")]
+    return lines
 
 
 Rows = list[tuple[str, str, str, str, str]]

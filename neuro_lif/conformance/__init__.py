@@ -4,11 +4,13 @@
 >>> print(run_conformance(find_engine("emulator"), load_vectors()))  # doctest: +SKIP
 """
 
-from .engines import Engine, Refused, Unsupported, find_engine
-from .suite import Outcome, Report, judge, run_conformance
+from .engines import find_engine
+from .protocol import BatchEngine, Engine, Refused, Unsupported
+from .suite import Outcome, Report, run_conformance
 from .vectors import Vector, load_vectors, shipped_files
 
 __all__ = [
+    "BatchEngine",
     "Engine",
     "Outcome",
     "Refused",
@@ -16,7 +18,6 @@ __all__ = [
     "Unsupported",
     "Vector",
     "find_engine",
-    "judge",
     "load_vectors",
     "run_conformance",
     "shipped_files",

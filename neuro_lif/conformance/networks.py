@@ -74,8 +74,10 @@ def _weights(given: Any) -> Any:
     if not isinstance(given, Mapping):
         return np.asarray(given, np.int64)
     if "kernel" in given:
-        pairs = {k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in given.items()}
-        return Convolution(**pairs | {"kernel": np.asarray(given["kernel"], np.int64)})
+        fields: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in given.items()
+        }
+        return Convolution(**fields | {"kernel": np.asarray(given["kernel"], np.int64)})
     entries = (np.asarray(given["values"], np.int64), (given["rows"], given["columns"]))
     return sparse.coo_matrix(entries, shape=tuple(given["shape"]))
 
@@ -87,7 +89,8 @@ def table_of(fixed: FixedNetwork, rasters: Mapping[str, Any]) -> dict[str, Any]:
         fixed: the network.
         rasters: input name -> integers ``(n_steps, n)``, where the network carries none.
     """
-    given = {i.name: i.raster for i in (*fixed.sources, *fixed.directs)} | dict(rasters)
+    given = {s.name: s.raster for s in fixed.sources} | {d.name: d.raster for d in fixed.directs}
+    given |= rasters
     table = {
         "populations": [
             {

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .engines import Engine, Refused, Unsupported
+from .protocol import BatchEngine, Engine, Refused, Unsupported
 from .vectors import Vector
 
 Status = Literal["equal", "different", "refused", "accepted", "unsupported", "failed"]
@@ -53,20 +53,30 @@ def asked(vector: Vector) -> dict[str, Any]:
     return vector.plain | {"wanted": wanted}
 
 
-def judge(engine: Engine, vector: Vector) -> Outcome:
-    """Run one vector on an engine and compare every value, tolerance zero."""
+def attempt(engine: Engine, vectors: Sequence[Vector]) -> list[Any]:
+    """Return an engine's answer to every vector, or the error it raised."""
     try:
-        answer = engine.run(asked(vector))
-    except Refused as error:
+        if len(vectors) > 1 and isinstance(engine, BatchEngine):
+            return engine.run_many([asked(v) for v in vectors])
+        return [engine.run(asked(v)) for v in vectors]
+    except (Unsupported, *STRANGE) as error:
+        if len(vectors) > 1:  # one by one, to find out whose error it is
+            return [answer for v in vectors for answer in attempt(engine, [v])]
+        return [error]
+
+
+def judge(vector: Vector, answer: Any) -> Outcome:
+    """Compare an engine's answer (or the error it raised) with a vector, tolerance zero."""
+    if isinstance(answer, Refused):
         if vector.result != "invalid":
-            return Outcome(vector, "failed", f"refused: {error}")
-        named = vector.error in str(error)
-        why = "" if named else f"refused without naming {vector.error!r}: {error}"
+            return Outcome(vector, "failed", f"refused: {answer}")
+        named = vector.error in str(answer)
+        why = "" if named else f"refused without naming {vector.error!r}: {answer}"
         return Outcome(vector, "refused", why)
-    except Unsupported as error:
-        return Outcome(vector, "unsupported", str(error))
-    except STRANGE as error:
-        return Outcome(vector, "failed", f"{type(error).__name__}: {error}")
+    if isinstance(answer, Unsupported):
+        return Outcome(vector, "unsupported", str(answer))
+    if isinstance(answer, BaseException):
+        return Outcome(vector, "failed", f"{type(answer).__name__}: {answer}")
     if vector.result == "invalid":
         return Outcome(vector, "accepted", f"must be refused: {vector.error}")
     return _compared(vector, answer)
@@ -173,9 +183,11 @@ def run_conformance(
         vectors: see :func:`load_vectors`.
         progress: called with (vectors done, vectors in all).
     """
-    outcomes = []
-    for done, vector in enumerate(vectors, 1):
-        outcomes.append(judge(engine, vector))
+    at_once = max(int(getattr(engine, "at_once", 1)), 1)
+    outcomes: list[Outcome] = []
+    for start in range(0, len(vectors), at_once):
+        some = vectors[start : start + at_once]
+        outcomes += [judge(v, a) for v, a in zip(some, attempt(engine, some), strict=True)]
         if progress is not None:
-            progress(done, len(vectors))
+            progress(len(outcomes), len(vectors))
     return Report(engine.name, tuple(outcomes))

@@ -15,8 +15,17 @@ from ..checks import expect
 from ..errors import RangeError
 from ..fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from ..recording import OverflowEvent, Recording
-from ..reference.clocked import check_record, wanted_traces
-from ..runs import events_of, in_order, input_events, input_rows, register_of
+from ..reference.clocked import check_record
+from ..runs import (
+    RECORDS,
+    events_of,
+    in_order,
+    input_events,
+    input_rows,
+    register_of,
+    spike_dtype,
+    wanted_registers,
+)
 from ..stimulate import Inputs, steps_of
 from .nengo_integers import FixedPointNeurons, FixedSynapses, signal_of
 from .nengo_parts import NengoModel, rows_given
@@ -36,7 +45,8 @@ def fixed_to_nengo(
     Args:
         fixed: the network.
         inputs: input name -> integers ``(n_steps, n)``; replaces the rasters the network carries.
-        record: ``"probes"``, or ``"all"`` for u and v of every population. Spikes come anyway.
+        record: ``"probes"``, ``"all"`` for u and v of every population, or ``"registers"`` for
+            every register by its name. Spikes come anyway.
 
     Raises:
         RangeError: no FixedNetwork; an input is unknown, has the wrong shape or is not whole.
@@ -56,7 +66,7 @@ def fixed_to_nengo(
                 nengo.Connection(nodes[item.name], target, synapse=None)
         synapses = {q.name: _synapses(fixed, q, ensembles, nodes) for q in fixed.projections}
         probes = {(n, "spikes"): (nengo.Probe(e.neurons),) for n, e in ensembles.items()}
-        for name, variable in wanted_traces(fixed, record):  # type: ignore[arg-type]
+        for name, variable in wanted_registers(fixed, record):
             signal = signal_of(register_of(fixed, name, variable))
             probes[name, variable] = (nengo.Probe(ensembles[name].neurons, signal),)
     return NengoModel(
@@ -128,7 +138,7 @@ def run_nengo_fixed(
         RangeError, TargetError: see :func:`fixed_to_nengo`.
     """
     expect(fixed, FixedNetwork, "run_nengo_fixed")
-    check_record(record)
+    check_record(record, RECORDS)
     given = _whole_rows(fixed, inputs)
     n_steps = steps_of(n_steps, given)
     lost = input_events(fixed, input_rows(fixed, given, 1, n_steps))
@@ -139,7 +149,11 @@ def run_nengo_fixed(
         events = overflow_events(model, sim)
     return Recording(
         fixed.dt, n_steps,
-        {name: a.astype(np.int16) for (name, variable), a in data.items() if variable == "spikes"},
+        {
+            name: a.astype(spike_dtype(fixed, name))
+            for (name, variable), a in data.items()
+            if variable == "spikes"
+        },
         {key: a for key, a in data.items() if key[1] != "spikes"},
         {p.name: np.asarray(p.lsb) for p in fixed.populations},
         {p.name: np.asarray(p.v_zero) for p in fixed.populations},

@@ -1,0 +1,50 @@
+"""What an engine must be, to be run by the suite."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+Answer = dict[str, dict[str, Any]]
+"""Population -> variable -> ``[step][neuron]``."""
+
+
+class Refused(ValueError):
+    """The engine refuses an invalid network; the text names the field."""
+
+
+class Unsupported(Exception):
+    """The engine cannot run this kind of network at all; the text says why."""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """What an engine must have: a name, and a ``run``."""
+
+    name: str
+
+    def run(self, vector: dict[str, Any]) -> Answer:
+        """Run one vector.
+
+        Args:
+            vector: see :mod:`neuro_lif.conformance.vectors`; everything but what is expected.
+                ``vector["wanted"]`` is population -> the variables to return.
+
+        Returns:
+            Population -> variable -> ``[step][neuron]``.
+
+        Raises:
+            Refused: the network is not valid.
+            Unsupported: this engine has nothing like it.
+        """
+        ...
+
+
+@runtime_checkable
+class BatchEngine(Engine, Protocol):
+    """An engine that is quicker with several vectors at once; optional."""
+
+    at_once: int
+
+    def run_many(self, vectors: list[dict[str, Any]]) -> list[Any]:
+        """Run at most ``at_once`` vectors; return an answer, or an error, for each."""
+        ...
