@@ -426,10 +426,10 @@ def test_what_is_no_toml(content: bytes, tmp_path: Path) -> None:
 
 
 def test_a_profile_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ProfileError, match=r"no such file, allowed: a path .*generic, lava-0.10"):
+    with pytest.raises(ProfileError, match=r"no such file, allowed: a path .*generic, .*lava-0.10"):
         load_profile(tmp_path / "none.toml")
     for name in ("loihi3", "", tmp_path):
-        with pytest.raises(ProfileError, match=r"allowed: generic, lava-0.10, .* or a path"):
+        with pytest.raises(ProfileError, match=r"allowed: .*generic, lava-0.10, .* or a path"):
             load_profile(name)
     with pytest.raises(ProfileError, match="profile = 3, allowed: a name or a path"):
         load_profile(3)  # type: ignore[arg-type]

@@ -91,6 +91,7 @@ def lif_form(profile: HardwareProfile, model: str) -> LifForm:
     spec = profile.model(model)
     ops = walk(profile.ops(model))
     where = f"profile {profile.name}, model {model}"
+    _check_plain(profile, model, ops, where)
     fire = next((o for o in ops if o["op"] == "fire" and o["reg"] == spec.voltage), None)
     if fire is None:
         raise LoweringError(f"{where}: no op fire on register {spec.voltage}")
@@ -119,6 +120,21 @@ def lif_form(profile: HardwareProfile, model: str) -> LifForm:
     )
     _check_roles(form, where)
     return _probe(profile, form, where)
+
+
+PLAIN = ("acc", "decay", "add", "copy", "set", "clamp", "floor", "fire", "if_ref", "tick_ref")
+"""Operations a LIF is made of; any other makes it something that no LIF parameter can say."""
+
+
+def _check_plain(profile: HardwareProfile, model: str, ops: Any, where: str) -> None:
+    odd = next((o["op"] for o in ops if o["op"] not in PLAIN), None)
+    if odd is not None:
+        allowed = ", ".join(PLAIN)
+        raise LoweringError(f"{where}: op {odd} is no part of a LIF, allowed: {allowed}")
+    ports = sorted(profile.ports(model))
+    if ports != ["in"] or profile.hears_noise(model):
+        noise = " and noise" if profile.hears_noise(model) else ""
+        raise LoweringError(f"{where}: ports {', '.join(ports)}{noise}, allowed: one port 'in'")
 
 
 def _refuse(

@@ -36,7 +36,11 @@ def _forms(profile: HardwareProfile) -> list[LifForm]:
         except LoweringError as error:
             faults.append(str(error))
     if not found:
-        raise LoweringError(f"profile {profile.name} has no LIF model: " + "; ".join(faults))
+        listing = "\n  ".join(faults)
+        raise LoweringError(
+            f"profile {profile.name} has no model that quantize can lower a LIF to; build a "
+            f"FixedNetwork of its integers by hand, or take another profile\n  {listing}"
+        )
     return found
 
 

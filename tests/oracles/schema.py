@@ -23,7 +23,7 @@ PROJECTION = {
 INPUT = {"name", "size", "raster"}
 DIRECT = {"name", "population", "port", "raster"}
 NETWORK = {"populations", "projections", "inputs", "directs", "seed", "enforce_ranges"}
-KERNEL = {"kernel", "input_shape", "stride", "padding", "dilation", "groups"}
+KERNEL = {"kernel", "input_shape", "stride", "padding", "dilation", "groups", "layout"}
 TRIPLES = {"rows", "columns", "values", "shape"}
 
 
