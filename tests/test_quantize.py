@@ -689,7 +689,7 @@ def test_models_that_are_no_lif_are_passed_over() -> None:
     profile = type(base).model_validate(raw)
     assert lower(one_layer(), profile).population("p").model == "lif"
     raw["models"] = {"odd": odd}
-    with pytest.raises(LoweringError, match="no LIF model"):
+    with pytest.raises(LoweringError, match="no model that quantize can lower"):
         lower(one_layer(), type(base).model_validate(raw))
 
 
