@@ -34,8 +34,7 @@ def random_chip(rng: np.random.Generator, profile: HardwareProfile, n_steps: int
             sources.append(source)
             ends = [(source.name, source.size)]
             ends += [(p.name, p.size) for p in populations if rng.random() < 0.5]
-            projections += [_projection(rng, profile, f"{name} to {port} of {post.name}", name, size,
-                                        post, port) for name, size in ends]  # fmt: skip
+            projections += [_projection(rng, profile, end, post, port) for end in ends]
             if rng.random() < 0.3:
                 raster = rng.integers(-60, 90, (n_steps, post.size))
                 directs.append(DirectInput(f"into {port} of {post.name}", post.name,
@@ -48,7 +47,9 @@ def _drawn(rng: np.random.Generator, lo: int, hi: int, size: int) -> Any:
     """Return values from everywhere, from around 0 and from the ends of a range."""
     middle = np.clip(rng.integers(-300, 700, size), lo, hi)
     ends = rng.choice([lo, hi], size)
-    return np.choose(rng.integers(0, 4, size), [middle, middle, ends, rng.integers(lo, hi + 1, size)])
+    return np.choose(
+        rng.integers(0, 4, size), [middle, middle, ends, rng.integers(lo, hi + 1, size)]
+    )
 
 
 def _population(rng: np.random.Generator, profile: HardwareProfile, model: str) -> FixedPopulation:
@@ -80,9 +81,10 @@ def _source(
 
 
 def _projection(
-    rng: np.random.Generator, profile: HardwareProfile, name: str, pre: str, n_pre: int,
+    rng: np.random.Generator, profile: HardwareProfile, end: tuple[str, int],
     post: FixedPopulation, port: str,
 ) -> FixedProjection:  # fmt: skip
+    pre, n_pre = end
     lo, hi = profile.weights.mode_range("mixed")
     count = int(rng.integers(0, 2 * n_pre * post.size + 1))
     weights = _drawn(rng, lo, hi, count) * (rng.random(count) < 0.9)
@@ -95,6 +97,7 @@ def _projection(
     if routing.delay_per == "synapse":
         delays = rng.integers(0, min(routing.delay_hi, 4) + 1, count)
     return FixedProjection(
-        name, pre, post.name, matrix, sign_mode="mixed", delays=delays, port=port,
+        f"{pre} to {port} of {post.name}", pre, post.name, matrix, sign_mode="mixed",
+        delays=delays, port=port,
         graded=bool(routing.payload_bits and bounded and rng.random() < 0.8),
     )  # fmt: skip

@@ -238,7 +238,7 @@ def _xylo_network(p: dict[str, Any], version: int, profile: HardwareProfile) -> 
 
 
 def _xylo_weights(synapses: list[Any], wanted: int, n_post: int, n_ports: int) -> Any:
-    """Return the synapses of one current as a sparse matrix; a weight of 0 is a synapse."""
+    """Return the synapses of one current; one of weight 0, or a second one, is a synapse too."""
     triples = []
     for pre, targets in enumerate(synapses):
         for post, synapse, weight in targets:
@@ -246,8 +246,6 @@ def _xylo_weights(synapses: list[Any], wanted: int, n_post: int, n_ports: int) -
                 raise UnknownRecording(f"synapse {synapse} of a neuron, wanted below {n_ports}")
             if synapse == wanted:
                 triples.append((weight, post, pre))
-    if len({t[1:] for t in triples}) < len(triples):
-        raise UnknownRecording("two synapses of one current between the same two neurons")
     weight, post, pre = _ints(triples, (-1, 3)).T
     return sparse.coo_matrix((weight, (post, pre)), (n_post, len(synapses)), dtype=np.int64)
 
@@ -366,7 +364,8 @@ def _event_case(
 # ----------------------------------------------------------------------------------- ReckOn
 
 RECKON_COLUMNS = ("u", "w_inp", "w_rec", "fp_inp", "fp_rec", "inp", "rec", "alpha", "thr",
-                  "rst_mode", "kappa", "u_acc", "spike", "u_step", "out_acc", "out_step")  # fmt: skip
+                  "rst_mode", "kappa",
+                  "u_acc", "spike", "u_step", "out_acc", "out_step")  # fmt: skip
 
 
 def reckon_cases(data: dict[str, Any], profile: HardwareProfile) -> Iterator[Case]:

@@ -1,23 +1,27 @@
-"""Turns entries of a vector file (schema ``loihi-vectors/1``, kind ``network``) into our objects.
+"""Turns entries of a vector file (schema ``loihi-vectors/1``) into our objects.
 
-An integer entry becomes a :class:`FixedNetwork` of profile ``lava-0.10``, a float entry a
-:class:`SteppedNetwork`; both with the inputs to run them on. Everything goes through the public
-API, and a key or a value that the adapter does not know is an error, never ignored.
+An integer network becomes a :class:`FixedNetwork` of its peer's profile (kind ``network`` is Lava,
+for the two others see :mod:`peer_vectors`), a float network of Lava a :class:`SteppedNetwork`; all
+with the inputs to run them on. Everything goes through the public API, and a key or a value that
+the adapter does not know is an error, never ignored.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from peer_vectors import PEERS
 from scipy import sparse
 
 from neuro_lif import (
     IF,
+    Convolution,
     DirectInput,
     FixedNetwork,
     FixedPopulation,
@@ -36,21 +40,44 @@ from neuro_lif.discretize import SteppedPopulation, SteppedProjection
 Vector = dict[str, Any]
 Inputs = dict[str, npt.NDArray[Any]]
 
-VARIABLES = ("u", "v", "s")
 SPARSE = ("Sparse", "DelaySparse")
-CONNECTIONS = ("direct", "Dense", "Sparse", "DelayDense", "DelaySparse")
-NEURON_KEYS = {"model", "n", "shape", "u", "v", "du", "dv", "vth", "bias_mant", "bias_exp",
-               "refractory_period"}  # fmt: skip
+CONNECTIONS = ("direct", "Dense", "Sparse", "DelayDense", "DelaySparse", "Conv")
+LIF = {"du": 0, "dv": 0, "bias_mant": 0, "bias_exp": 0}
+EXPONENTS = {"spike_exp": 0, "state_exp": 0}
+MODELS: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
+    "LIF": ("lif", LIF | {"vth": 10}, ("u", "v")),
+    "TernaryLIF": ("ternary_lif", LIF | {"vth_hi": 10, "vth_lo": -10}, ("u", "v")),
+    "LIFReset": (
+        "lif_reset", LIF | {"vth": 10, "reset_interval": 1, "reset_offset": 0}, ("u", "v"),
+    ),
+    "Sigma": ("sigma", {}, ()),
+    "Delta": ("delta", {"vth": None, "cum_error": False} | EXPONENTS, ()),
+    "SigmaDelta": (
+        "sigma_delta",
+        {"vth": None, "bias": 0, "act_mode": "RELU", "cum_error": False} | EXPONENTS, (),
+    ),
+    "GradedVec": ("graded_vec", {"vth": 1, "exp": 0}, ()),
+    "GradedReluVec": ("graded_relu_vec", {"vth": 1, "exp": 0}, ()),
+    "ATRLIF": (
+        "atrlif",
+        {
+            "delta_i": 0.4, "delta_v": 0.4, "delta_theta": 0.2, "delta_r": 0.2, "theta_0": 5,
+            "theta_step": 3.75, "bias_mant": 0, "bias_exp": 0,
+        },
+        ("i", "v", "theta", "r"),
+    ),
+}  # fmt: skip
+"""Lava's process -> our model, what Lava takes where nothing is said (None: it insists), starts."""
 CONNECTION_KEYS = {"type", "from", "to", "weights", "sign_mode", "num_weight_bits", "weight_exp",
                    "num_message_bits", "delays", "max_delay"}  # fmt: skip
+CONV_KEYS = {"type", "from", "to", "weights", "input_shape", "stride", "padding", "dilation",
+             "groups", "num_weight_bits", "weight_exp", "num_message_bits"}  # fmt: skip
+NETWORKS = ("network", *PEERS)
+"""Kinds of entries that are networks; the others are single functions, or learning."""
 
 
-class OutOfStage(Exception):
-    """The entry holds a process that this stage of the project does not cover."""
-
-
-def load_vectors(path: str | Path, kind: str = "network") -> list[Vector]:
-    """Return every entry of one kind (``network`` is Lava's).
+def load_vectors(path: str | Path, kinds: Sequence[str] | None = NETWORKS) -> list[Vector]:
+    """Return the entries of some kinds (None: of all).
 
     Raises:
         ValueError: the file is of another schema.
@@ -59,22 +86,19 @@ def load_vectors(path: str | Path, kind: str = "network") -> list[Vector]:
         data = json.load(stream)
     if data.get("schema") != "loihi-vectors/1":
         raise ValueError(f"{path}: schema = {data.get('schema')!r}, allowed: loihi-vectors/1")
-    return [v for v in data["vectors"] if v["kind"] == kind]
+    return [v for v in data["vectors"] if kinds is None or v["kind"] in kinds]
 
 
 def is_float(vector: Vector) -> bool:
-    """Tell whether the peer ran its float models (its default where no tag is given)."""
+    """Tell whether the peer ran its float models (Lava's default where no tag is given)."""
     config = vector["run_config"]
-    return "fixed_pt" not in config and "bit_accurate_loihi" not in config
+    lava = vector["kind"] == "network"
+    return lava and "fixed_pt" not in config and "bit_accurate_loihi" not in config
 
 
-def out_of_stage(vector: Vector) -> str | None:
-    """Return why an entry is not covered, or None."""
-    net = vector["network"]
-    known = ("LIF", "LIFRefractory") if is_float(vector) else ("LIF",)
-    models = sorted({n["model"] for n in net["neurons"].values()} - set(known))
-    kinds = sorted({c["type"] for c in net.get("connections", [])} - set(CONNECTIONS))
-    return ", ".join(models + kinds) or None
+def learns(vector: Vector) -> bool:
+    """Tell whether a network changes its weights while it runs."""
+    return any("dw" in s for s in vector["network"].get("synapses", ()))
 
 
 # ------------------------------------------------------------------------------- reading
@@ -119,9 +143,13 @@ def _steps(vector: Vector) -> int:
 
 
 def _connections(vector: Vector) -> list[dict[str, Any]]:
+    _check_keys(vector["id"], vector["network"], {"sources", "neurons", "connections"})
     connections = vector["network"].get("connections", [])
     for c in connections:
-        _check_keys(f"{vector['id']}: connection", c, CONNECTION_KEYS)
+        if c["type"] not in CONNECTIONS:
+            raise ValueError(f"{vector['id']}: the adapter does not know a {c['type']!r}")
+        known = CONV_KEYS if c["type"] == "Conv" else CONNECTION_KEYS
+        _check_keys(f"{vector['id']}: connection", c, known)
     return list(connections)
 
 
@@ -139,13 +167,9 @@ def _in_order(vector: Vector) -> list[str]:
 
 
 def vector_to_fixed(vector: Vector) -> tuple[FixedNetwork, Inputs, int]:
-    """Return an integer entry as (network, inputs, number of steps).
-
-    Raises:
-        OutOfStage: the entry holds a process this stage does not cover.
-    """
-    if reason := out_of_stage(vector):
-        raise OutOfStage(reason)
+    """Return an integer entry as (network, inputs, number of steps)."""
+    if vector["kind"] in PEERS:
+        return PEERS[vector["kind"]](vector)
     net, n_steps = vector["network"], _steps(vector)
     sources = net.get("sources", {})
     rows = {k: _cyclic(integers(s["values"]), n_steps) for k, s in sources.items()}
@@ -171,19 +195,45 @@ def vector_to_fixed(vector: Vector) -> tuple[FixedNetwork, Inputs, int]:
 
 
 def _population(name: str, neuron: dict[str, Any]) -> FixedPopulation:
-    _check_keys(f"population {name!r}", neuron, NEURON_KEYS - {"refractory_period"})
+    given = {k: v for k, v in neuron.items() if k not in ("model", "n", "shape")}
+    model, defaults, starts = MODELS[neuron["model"]]
+    _check_keys(f"population {name!r}", given, {*defaults, *starts})
     size = size_of(neuron)
-    stated = {"du": 0, "dv": 0, "vth": 10, "bias_mant": 0, "bias_exp": 0} | neuron
-    params = {k: _flat(integers(stated[k]), size)
-              for k in ("du", "dv", "vth", "bias_mant", "bias_exp")}  # fmt: skip
-    init = {k: _flat(integers(neuron[k]), size) for k in ("u", "v") if k in neuron}
-    return FixedPopulation(name, size, "lif", params, init)
+    params = defaults | {k: v for k, v in given.items() if k in defaults}
+    mode, summed = params.pop("act_mode", "RELU"), bool(params.pop("cum_error", False))
+    params.pop("exp", None)  # Lava keeps it and never looks
+    if mode not in ("RELU", "UNIT"):
+        raise ValueError(f"population {name!r}: act_mode = {mode!r}, allowed: RELU, UNIT")
+    if model == "sigma_delta":
+        params["cum_error"] = int(summed)
+    model += "_cum_error" if summed and model == "delta" else ""
+    model += "_unit" if mode == "UNIT" else ""
+    read = _atrlif if model == "atrlif" else lambda _, value: integers(value)
+    return FixedPopulation(
+        name, size, model,
+        {k: _flat(read(k, v), size) for k, v in params.items()},
+        {k: _flat(integers(given[k]), size) for k in starts if k in given},
+    )  # fmt: skip
+
+
+def _atrlif(name: str, value: Any) -> Any:
+    """Return a decay in 1/4096, a threshold in 1/64 (cut toward zero, as Lava does)."""
+    scaled = np.asarray(value, float) * (4096 if name.startswith("delta") else 1)
+    if np.any(scaled != np.trunc(scaled)) and name.startswith("delta"):
+        raise ValueError(f"{name} = {value}: Lava multiplies by it; ours is a whole number / 4096")
+    return integers(scaled * 64 if name.startswith("theta") else scaled)
 
 
 def _projection(name: str, c: dict[str, Any], net: dict[str, Any]) -> FixedProjection:
     if c["type"] == "direct":  # neuron to neuron: what is sent arrives as it is, in the same step
         unit = sparse.identity(size_of(net["neurons"][c["to"]]), np.int64, "csr")
         return FixedProjection(name, c["from"], c["to"], unit, graded=True, latency=0)
+    graded = int(c.get("num_message_bits", 0)) > 0
+    if c["type"] == "Conv":
+        exponent, bits = int(c.get("weight_exp", 0)), int(c.get("num_weight_bits", 8))
+        return FixedProjection(
+            name, c["from"], c["to"], _kernel(c), exponent, weight_bits=bits, graded=graded
+        )
     weights, delays = integers(c["weights"]), integers(c.get("delays", 0))
     mode = c.get("sign_mode")
     if mode is None:
@@ -199,7 +249,18 @@ def _projection(name: str, c: dict[str, Any], net: dict[str, Any]) -> FixedProje
         sign_mode=mode.lower(),
         weight_bits=int(c.get("num_weight_bits", 8)),
         delays=delays,
-        graded=int(c.get("num_message_bits", 0)) > 0,
+        graded=graded,
+    )  # fmt: skip
+
+
+def _kernel(c: dict[str, Any]) -> Convolution:
+    def pair(name: str, default: int) -> Any:
+        value = c.get(name, default)
+        return tuple(value) if isinstance(value, list) else value
+
+    return Convolution(
+        integers(c["weights"]), tuple(c["input_shape"]), pair("stride", 1), pair("padding", 0),
+        pair("dilation", 1), int(c.get("groups", 1)), "lava",
     )  # fmt: skip
 
 
@@ -213,14 +274,12 @@ def _auto_mode(weights: Any) -> str:
 # --------------------------------------------------------------------------------- floats
 
 
-def vector_to_stepped(vector: Vector) -> tuple[SteppedNetwork, Inputs, int]:
-    """Return a float entry as (network, inputs, number of steps).
+FLOAT_KEYS = {"model", "n", "shape", "u", "v", "du", "dv", "vth", "bias_mant", "bias_exp",
+              "refractory_period"}  # fmt: skip
 
-    Raises:
-        OutOfStage: the entry holds a process this stage does not cover.
-    """
-    if reason := out_of_stage(vector):
-        raise OutOfStage(reason)
+
+def vector_to_stepped(vector: Vector) -> tuple[SteppedNetwork, Inputs, int]:
+    """Return a float entry as (network, inputs, number of steps)."""
     net, n_steps = vector["network"], _steps(vector)
     neurons = net["neurons"]
     rows = {k: _cyclic(s["values"], n_steps) for k, s in net.get("sources", {}).items()}
@@ -228,7 +287,7 @@ def vector_to_stepped(vector: Vector) -> tuple[SteppedNetwork, Inputs, int]:
     for k, c in enumerate(_connections(vector)):
         pre, direct = c["from"], c["type"] == "direct"
         if direct and pre in neurons:
-            raise OutOfStage("direct connection between float populations")
+            raise ValueError(f"{vector['id']}: a direct connection between float populations")
         if pre in rows:
             graded = direct or int(c.get("num_message_bits", 0)) > 0
             pre = f"x{k}"
@@ -254,7 +313,9 @@ def vector_to_stepped(vector: Vector) -> tuple[SteppedNetwork, Inputs, int]:
 
 
 def _float_population(name: str, neuron: dict[str, Any]) -> SteppedPopulation:
-    _check_keys(f"population {name!r}", neuron, NEURON_KEYS)
+    if neuron["model"] not in ("LIF", "LIFRefractory"):
+        raise ValueError(f"population {name!r}: no float form of {neuron['model']!r}")
+    _check_keys(f"population {name!r}", neuron, FLOAT_KEYS)
     size = size_of(neuron)
     held = neuron.get("refractory_period", 1) if neuron["model"] == "LIFRefractory" else 0
 
@@ -306,7 +367,7 @@ def differences(vector: Vector, recording: Recording) -> tuple[int, list[str]]:
     first = int(vector.get("t_first", 1))
     for population, variables in vector["expected"].items():
         for variable, rows in variables.items():
-            if variable not in VARIABLES:
+            if variable != "s" and (population, variable) not in recording.traces:
                 raise ValueError(f"{vector['id']}: variable {variable!r} is unknown")
             got = (recording.spikes[population] if variable == "s"
                    else recording.trace(population, variable)).T  # fmt: skip

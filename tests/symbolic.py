@@ -18,8 +18,10 @@ import z3
 from neuro_lif import formats
 from neuro_lif.emulator import oplist
 
-WORD = 64
-"""Bits of the machine's integers."""
+WORD = z3.BitVecSort(64)
+"""The machine's integers."""
+WHOLE = z3.IntSort()
+"""Integers without end."""
 
 
 class Trail:
@@ -57,22 +59,19 @@ def outcomes(function: Callable[[], Any]) -> Iterator[tuple[Any, Any]]:
         decided[-1] = False
 
 
-def whole(function: Callable[[], Any]) -> Term:
-    """Return the result of ``function`` as one term, whichever way it goes."""
-    return merged(list(outcomes(function)))
-
-
-def merged(found: list[tuple[Any, Any]]) -> Term:
-    """Return one term that is each result under its condition."""
+def merged(found: list[tuple[Any, Any]], like: Term) -> Term:
+    """Return one term that is each of the results under its condition."""
     *others, (_, last) = found
-    like = next((r for _, r in found if isinstance(r, Term)), None)
-    if like is None:
-        like = Term(z3.BitVecVal(0, WORD))
-    term = like.lift(last)
+    expr = like.lift(last)
     for condition, result in reversed(others):
         value = like.lift(result)
-        term = value if value.eq(term) else z3.If(condition, value, term)
-    return Term(term)
+        expr = value if value.eq(expr) else z3.If(condition, value, expr)
+    return Term(expr)
+
+
+def followed(function: Callable[[], Any], like: Term) -> Term:
+    """Return the result of ``function`` as one term of the sort of ``like``."""
+    return merged(list(outcomes(function)), like)
 
 
 class Truth:
@@ -84,9 +83,9 @@ class Truth:
     def __bool__(self) -> bool:
         known = z3.simplify(self.expr)
         if z3.is_true(known) or z3.is_false(known):
-            return z3.is_true(known)
+            return bool(z3.is_true(known))
         if Trail.current is None:
-            raise TypeError("a condition is decided outside `outcomes`")
+            raise TypeError("a condition is decided outside of `outcomes`")
         return Trail.current.decide(self.expr)
 
     def __invert__(self) -> Truth:
@@ -95,34 +94,31 @@ class Truth:
     def __and__(self, other: Any) -> Truth:
         return Truth(z3.And(self.expr, truth(other).expr))
 
-    def __or__(self, other: Any) -> Truth:
-        return Truth(z3.Or(self.expr, truth(other).expr))
+    __rand__ = __and__
 
-    __rand__, __ror__ = __and__, __or__
-
-    def __sub__(self, other: Any) -> Any:  # (x > 0) - (x < 0)
-        return Sign(self, other)
-
-    # one neuron of an array: the others may be anything
+    def __sub__(self, other: Any) -> Sign:  # (x > 0) - (x < 0)
+        return Sign(self.expr, other.expr)
 
     def any(self) -> bool:
-        """Some neuron is meant; whether this one is, its own truth says."""
-        return True
+        """Of an array: some other neuron is always meant, unless no neuron can be."""
+        solver = z3.Solver()
+        solver.add(self.expr)
+        return bool(solver.check() != z3.unsat)
 
     def all(self) -> bool:
+        """Of an array: some other neuron is never meant."""
         return False
 
 
 class Sign:
-    """The difference of two conditions: -1, 0 or 1 of the sort it is multiplied with."""
+    """-1, 0 or 1; a product with it is a choice."""
 
-    def __init__(self, up: Truth, down: Truth) -> None:
+    def __init__(self, up: Any, down: Any) -> None:
         self.up, self.down = up, down
 
     def __mul__(self, other: Any) -> Term:
-        term = other if isinstance(other, Term) else Term(z3.BitVecVal(int(other), WORD))
-        zero, one, minus = (term.lift(k) for k in (0, 1, -1))
-        return Term(z3.If(self.up.expr, one, z3.If(self.down.expr, minus, zero))) * term
+        value = term(other)
+        return Term(z3.If(self.up, value.expr, z3.If(self.down, -value.expr, value.lift(0))))
 
 
 def truth(value: Any) -> Truth:
@@ -131,27 +127,26 @@ def truth(value: Any) -> Truth:
 
 
 class Term:
-    """An integer: unbounded (sort Int), or of a machine word (sort BitVec, signed)."""
+    """An integer without end (sort WHOLE) or a signed machine word (sort WORD)."""
 
     shape, size = (1,), 1
+    made: list[Term] | None = None
+    """Where a list, every term that is computed is put into it."""
 
     def __init__(self, expr: Any) -> None:
         self.expr = expr
+        if Term.made is not None:
+            Term.made.append(self)
 
     def lift(self, other: Any) -> Any:
         """Return another value as an expression of this term's sort."""
         if isinstance(other, Term):
             return other.expr
-        sort = self.expr.sort()
         if isinstance(other, Truth):
             return z3.If(other.expr, self.lift(1), self.lift(0))
         if z3.is_bv(self.expr):
-            return z3.BitVecVal(int(other), sort)
+            return z3.BitVecVal(int(other), self.expr.sort())
         return z3.IntVal(int(other))
-
-    @property
-    def bounded(self) -> bool:
-        return bool(z3.is_bv(self.expr))
 
     def __add__(self, other: Any) -> Term:
         return Term(self.expr + self.lift(other))
@@ -163,12 +158,14 @@ class Term:
         return Term(self.lift(other) - self.expr)
 
     def __mul__(self, other: Any) -> Term:
+        if isinstance(other, Truth):
+            return Term(z3.If(other.expr, self.expr, self.lift(0)))
         return Term(self.expr * self.lift(other))
 
     __radd__, __rmul__ = __add__, __mul__
 
     def __mod__(self, other: Any) -> Term:
-        return Term(self.expr % self.lift(other))
+        return Term(self.expr % self.lift(other))  # of a positive number as Python has it
 
     def __neg__(self) -> Term:
         return Term(-self.expr)
@@ -176,21 +173,20 @@ class Term:
     def __abs__(self) -> Term:
         return Term(z3.If(self.expr >= self.lift(0), self.expr, -self.expr))
 
-    def __and__(self, other: Any) -> Term:
-        return Term(self.expr & self.lift(other))
+    def __and__(self, mask: int) -> Term:
+        if z3.is_bv(self.expr):
+            return Term(self.expr & self.lift(mask))
+        if mask & (mask + 1):
+            raise TypeError(f"{mask} is no row of ones")
+        return self % (mask + 1)
 
     def __lshift__(self, k: Any) -> Term:
-        if self.bounded:
-            return Term(self.expr << self.lift(k))
-        return Term(self.expr * z3.IntVal(2**k))
-
-    def __rlshift__(self, other: Any) -> Term:
-        return Term(self.lift(other)) << self
+        return Term(self.expr << self.lift(k)) if z3.is_bv(self.expr) else self * 2 ** number(k)
 
     def __rshift__(self, k: Any) -> Term:
-        if self.bounded:
+        if z3.is_bv(self.expr):
             return Term(self.expr >> self.lift(k))
-        return Term(self.expr / z3.IntVal(2**k))  # z3 divides integers like Python for 2**k > 0
+        return Term(self.expr / z3.IntVal(2 ** number(k)))  # rounds down for what is positive
 
     def __gt__(self, other: Any) -> Truth:
         return Truth(self.expr > self.lift(other))
@@ -212,37 +208,37 @@ class Term:
 
     __hash__ = None  # type: ignore[assignment]
 
-    # one neuron of an array: some other neuron is always outside of every range
-
     def min(self) -> float:
+        """Of an array: some other neuron is below any range."""
         return -numpy.inf
 
     def max(self) -> float:
         return numpy.inf
 
 
+def number(value: Any) -> int:
+    """Return the number a term without variables is."""
+    return int(z3.simplify(value.expr).as_long()) if isinstance(value, Term) else int(value)
+
+
 def term(value: Any) -> Term:
-    """Return a machine word."""
+    """Return a term of the sort that is in use (see :func:`symbolic_numpy`)."""
     if isinstance(value, Term):
         return value
-    if isinstance(value, Truth):
-        return Term(z3.If(value.expr, z3.BitVecVal(1, WORD), z3.BitVecVal(0, WORD)))
-    return Term(z3.BitVecVal(int(value), WORD))
+    zero = Term(z3.BitVecVal(0, WORD) if Numpy.sort == WORD else z3.IntVal(0))
+    return Term(zero.lift(value))
 
 
 class Numpy:
     """What the array code uses of numpy, on :class:`Term`."""
 
+    sort = WHOLE
     int64, integer, bool_ = int, numpy.integer, bool
-    greater, greater_equal = (lambda a, b: term(a) > b), (lambda a, b: term(a) >= b)
-    less, less_equal = (lambda a, b: term(a) < b), (lambda a, b: term(a) <= b)
-    equal, not_equal = (lambda a, b: term(a) == b), (lambda a, b: term(a) != b)
 
     @staticmethod
     def asarray(value: Any, dtype: Any = None) -> Any:
-        if dtype is bool or (dtype is None and isinstance(value, Truth)):
-            return truth(value)
-        return term(value)
+        meant = dtype is bool or (dtype is None and isinstance(value, (Truth, bool)))
+        return truth(value) if meant else term(value)
 
     array = asarray
 
@@ -255,10 +251,7 @@ class Numpy:
         return term(0)
 
     @staticmethod
-    def where(condition: Any, a: Any, b: Any) -> Any:
-        if isinstance(a, Truth):
-            c = truth(condition).expr
-            return Truth(z3.If(c, a.expr, truth(b).expr))
+    def where(condition: Any, a: Any, b: Any) -> Term:
         return Term(z3.If(truth(condition).expr, term(a).expr, term(b).expr))
 
     @staticmethod
@@ -271,39 +264,47 @@ class Numpy:
 
     @staticmethod
     def maximum(a: Any, b: Any) -> Term:
-        a, b = term(a), term(b)
-        return Term(z3.If(a.expr >= b.expr, a.expr, b.expr))
+        return Numpy.where(term(a) >= term(b), a, b)
 
     @staticmethod
     def minimum(a: Any, b: Any) -> Term:
-        a, b = term(a), term(b)
-        return Term(z3.If(a.expr <= b.expr, a.expr, b.expr))
+        return Numpy.where(term(a) <= term(b), a, b)
 
     @staticmethod
     def clip(x: Any, lo: Any, hi: Any) -> Term:
         return Numpy.minimum(Numpy.maximum(x, lo), hi)
 
     @staticmethod
-    def sign(x: Any) -> Term:
-        e = term(x).expr
-        one, zero = z3.BitVecVal(1, WORD), z3.BitVecVal(0, WORD)
-        return Term(z3.If(e > 0, one, z3.If(e < 0, -one, zero)))
+    def sign(x: Any) -> Sign:
+        return Sign((term(x) > 0).expr, (term(x) < 0).expr)
 
     @staticmethod
     def abs(x: Any) -> Term:
         return abs(term(x))
 
 
+COMPARISONS: dict[str, Any] = {
+    ">": lambda a, b: term(a) > b, ">=": lambda a, b: term(a) >= b,
+    "<": lambda a, b: term(a) < b, "<=": lambda a, b: term(a) <= b,
+    "==": lambda a, b: term(a) == b, "!=": lambda a, b: term(a) != b,
+}  # fmt: skip
+
+
 @contextmanager
-def symbolic_numpy() -> Iterator[None]:
-    """Put :class:`Numpy` in the place of numpy in the array code."""
-    comparisons = dict(oplist.COMPARISONS)
-    formats.np = oplist.np = Numpy  # type: ignore[assignment, attr-defined]
-    signs = {">": "greater", ">=": "greater_equal", "<": "less", "<=": "less_equal",
-             "==": "equal", "!=": "not_equal"}  # fmt: skip
-    oplist.COMPARISONS.update({s: getattr(Numpy, name) for s, name in signs.items()})
+def symbolic_numpy(sort: Any = WHOLE) -> Iterator[None]:
+    """Put :class:`Numpy` in the place of numpy in the array code.
+
+    Args:
+        sort: of the numbers: WHOLE or WORD.
+    """
+    modules: tuple[Any, ...] = (formats, oplist)
+    comparisons = oplist.COMPARISONS
+    for module in modules:
+        module.np = Numpy
+    oplist.COMPARISONS, Numpy.sort = COMPARISONS, sort
     try:
         yield
     finally:
-        formats.np = oplist.np = numpy  # type: ignore[attr-defined]
-        oplist.COMPARISONS.update(comparisons)
+        for module in modules:
+            module.np = numpy
+        oplist.COMPARISONS, Numpy.sort = comparisons, WHOLE

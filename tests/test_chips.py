@@ -16,8 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 from chip_networks import random_chip
-from chips import Case, Section, UnknownRecording, cases_of, differences, load_sections
-from chips import recorded_values, sections_of
+from chips import (
+    Case,
+    Section,
+    UnknownRecording,
+    cases_of,
+    differences,
+    load_sections,
+    recorded_values,
+    sections_of,
+)
 from conftest import DATA
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -75,19 +83,18 @@ def test_there_is_something_to_replay(request: pytest.FixtureRequest) -> None:
         assert {s.profile: recorded_values(s) for _, s in found} == VALUES
 
 
-@pytest.mark.parametrize("engine", [nl.run_semantics, nl.run_fixed])
-def test_every_recorded_value(section: Section, engine: Engine) -> None:
-    cases = cases_of(section)
-    wrong = [line for case in cases for line in differences(case, run(engine, case))]
+def test_every_recorded_value(section: Section) -> None:
+    """Both engines give every value of the file, and count the same overflows on the way."""
+    wrong, cases, compared = [], cases_of(section), 0
+    for case in cases:
+        expected, found = run(nl.run_semantics, case), run(nl.run_fixed, case)
+        wrong += [f"definition: {line}" for line in differences(case, expected)]
+        wrong += [f"emulator: {line}" for line in differences(case, found)]
+        assert expected.events == found.events, case.id
+        compared += case.n_values
     assert not wrong, "\n".join([f"{section.profile}: the first differences", *wrong[:20]])
-    compared = sum(case.n_values for case in cases)
-    print(f"{section.profile}: {compared} values of {len(cases)} cases equal")
+    print(f"{section.profile}: {compared} values of {len(cases)} cases equal in both engines")
     assert compared == recorded_values(section) > 0
-
-
-def test_both_engines_count_the_same_overflows(section: Section) -> None:
-    for case in cases_of(section):
-        assert run(nl.run_semantics, case).events == run(nl.run_fixed, case).events, case.id
 
 
 def test_several_samples_at_once_are_the_samples_one_by_one() -> None:
@@ -150,7 +157,11 @@ SAT, WRAP = 'ovf = [{ mode = "sat" }]', 'ovf = [{ mode = "wrap" }]'
 SHIFT_WRAP, SHIFT_SAT = f"shift_{WRAP}", f"shift_{SAT}"
 ACC = '{ op = "acc", reg = "REG", port = "PORT", shift = "SHIFT", '
 FIRE0 = '{ op = "fire", reg = "v", thr = "thr", cmp = ">=", reset = "value", value = 0 }'
-FIRE_MIN = FIRE0.replace(', reset', ', min_v = 0, reset')
+N1_FIRE = FIRE0.replace("value = 0", 'value = "rest", ref = "refract"')
+N1_CHOICE = (
+    '{ op = "if", src = "WHICH", cmp = "!=", then = [{ op = "set", reg = "c", value = 1 }] },'
+)
+FIRE_MIN = FIRE0.replace(", reset", ", min_v = 0, reset")
 
 
 def acc(reg: str, port: str, shift: str) -> str:
@@ -228,22 +239,22 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
     "inputs a step later": ("xylo-v2", "input_latency = 0", "input_latency = 1"),
     # Catalyst N1
     "u rounds away from zero": (
-        "catalyst-n1", 'd = "du", k = 12, round = "floor_then_raz"', 'd = "du", k = 12, round = "raz"'),
+        "catalyst-n1", 'd = "du", k = 12, round = "floor_then_raz"',
+        'd = "du", k = 12, round = "raz"'),
     "v rounds away from zero": (
-        "catalyst-n1", 'd = "dv", k = 12, round = "floor_then_raz"', 'd = "dv", k = 12, round = "raz"'),
+        "catalyst-n1", 'd = "dv", k = 12, round = "floor_then_raz"',
+        'd = "dv", k = 12, round = "raz"'),
     "v rounds down": (
-        "catalyst-n1", 'd = "dv", k = 12, round = "floor_then_raz"', 'd = "dv", k = 12, round = "floor"'),
+        "catalyst-n1", 'd = "dv", k = 12, round = "floor_then_raz"',
+        'd = "dv", k = 12, round = "floor"'),
     "u keeps a product": (
         "catalyst-n1", 'reg = "u", kind = "mult_step"', 'reg = "u", kind = "mult_keep"'),
     "new current": ("catalyst-n1", 'reg = "v", src = "uo"', 'reg = "v", src = "u"'),
     "plain path compares with >": (
-        "catalyst-n1", 'thr = "thr", cmp = ">=", reset = "value", value = "rest", ref = "refract" },\n'
-        '      { op = "floor"', 'thr = "thr", cmp = ">", reset = "value", value = "rest", '
-        'ref = "refract" },\n      { op = "floor"'),
+        "catalyst-n1", f'{N1_FIRE},\n      {{ op = "floor"',
+        f'{N1_FIRE},\n      {{ op = "floor"'.replace(">=", ">")),
     "current path compares with >": (
-        "catalyst-n1", 'thr = "thr", cmp = ">=", reset = "value", value = "rest", ref = "refract" },\n'
-        "    ] },", 'thr = "thr", cmp = ">", reset = "value", value = "rest", '
-        'ref = "refract" },\n    ] },'),
+        "catalyst-n1", f"{N1_FIRE},\n    ] }},", f"{N1_FIRE},\n    ] }},".replace(">=", ">")),
     "bias is added while refractory": (
         "catalyst-n1", '{ op = "sub", reg = "v"', '{ op = "add", reg = "v"'),
     "rest below zero only": ("catalyst-n1", 'level = 0, cmp = "<="', 'level = 0, cmp = "<"'),
@@ -260,13 +271,9 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
         'value = 0, ref = "refract" },\n    ] },'),
     "plain path keeps u": ("catalyst-n1", '    { op = "set", reg = "u", value = 0 },\n', ""),
     "bias alone takes the plain path": (
-        "catalyst-n1",
-        '{ op = "if", src = "bias_mant", cmp = "!=", then = [{ op = "set", reg = "c", value = 1 }] },',
-        ""),
+        "catalyst-n1", N1_CHOICE.replace("WHICH", "bias_mant"), ""),
     "bias exponent alone takes the plain path": (
-        "catalyst-n1",
-        '{ op = "if", src = "bias_exp", cmp = "!=", then = [{ op = "set", reg = "c", value = 1 }] },',
-        ""),
+        "catalyst-n1", N1_CHOICE.replace("WHICH", "bias_exp"), ""),
     "accumulator saturates": (
         "catalyst-n1", f'reg = "u", sum_{WRAP}, {WRAP}', f'reg = "u", sum_{SAT}, {SAT}'),
     # DYNAP-CNN
@@ -305,12 +312,14 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
         "reckon", 'd = "alpha", k = 15, round = "floor"', 'd = "alpha", k = 15, round = "rtz"'),
     "kappa rounds toward zero": (
         "reckon", 'd = "kappa", k = 7, round = "floor"', 'd = "kappa", k = 7, round = "rtz"'),
-    "reset modes exchanged": ("reckon", 'src = "rst_mode", cmp = "=="', 'src = "rst_mode", cmp = "!="'),
+    "reset modes exchanged": (
+        "reckon", 'src = "rst_mode", cmp = "=="', 'src = "rst_mode", cmp = "!="'),
     "u wraps": ("reckon", f'reg = "v", src = "w", {SAT}', f'reg = "v", src = "w", {WRAP}'),
     "output wraps": ("reckon", f'shift = "fp_out", {SAT}', f'shift = "fp_out", {WRAP}'),
     "subtraction saturates": (
         "reckon", f'reset = "subtract", {WRAP}', f'reset = "subtract", {SAT}'),
-    "ReckOn compares with >": ("reckon", 'cmp = ">=", reset = "subtract"', 'cmp = ">", reset = "subtract"'),
+    "ReckOn compares with >": (
+        "reckon", 'cmp = ">=", reset = "subtract"', 'cmp = ">", reset = "subtract"'),
     "weights saturate one by one": (
         "reckon",
         f'    {{ op = "acc", reg = "w", port = "rec", shift = "fp_rec", {SAT} }},\n'
@@ -319,19 +328,22 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
         f'    {{ op = "acc", reg = "v", port = "rec", shift = "fp_rec", {SAT} }},\n'),
     "sum of two weights is not bounded": ("reckon", f'shift = "fp_rec", {SAT}', 'shift = "fp_rec"'),
     "leak is not bounded": (
-        "reckon", f'd = "alpha", k = 15, round = "floor", {WRAP}', 'd = "alpha", k = 15, round = "floor"'),
+        "reckon", f'd = "alpha", k = 15, round = "floor", {WRAP}',
+        'd = "alpha", k = 15, round = "floor"'),
     # TrueNorth
     "leak after the threshold": (
         "truenorth",
         '  { op = "add", reg = "v", src = "leak" },\n  { op = "if", src = "v", cmp = ">="',
         '  { op = "if", src = "v", cmp = ">="'),
-    "reset potential not negated": ("truenorth", 'cmp = "<", value = "-reset"', 'cmp = "<", value = "reset"'),
+    "reset potential not negated": (
+        "truenorth", 'cmp = "<", value = "-reset"', 'cmp = "<", value = "reset"'),
     "negative side set to zero": (
         "truenorth", 'cmp = "<", action = "subtract", value = "neg_thr"', 'cmp = "<", value = 0'),
     "TrueNorth compares with >": ("truenorth", 'src = "v", cmp = ">=", level = "thr"',
                                   'src = "v", cmp = ">", level = "thr"'),
-    "modes exchanged": ("truenorth", 'level = "thr", then = [\n    { op = "if", src = "reset_mode", cmp = "=="',
-                        'level = "thr", then = [\n    { op = "if", src = "reset_mode", cmp = "!="'),
+    "modes exchanged": (
+        "truenorth", 'then = [\n    { op = "if", src = "reset_mode", cmp = "=="',
+        'then = [\n    { op = "if", src = "reset_mode", cmp = "!="'),
     "at or below the negative threshold": ("truenorth", 'level = "neg_thr", cmp = "<", action',
                                            'level = "neg_thr", cmp = "<=", action'),
 }  # fmt: skip
@@ -401,6 +413,104 @@ def test_engines_agree_on_random_events(chip: str, seed: int, n_steps: int) -> N
     found = nl.run_fixed(fixed, n_steps, record="registers")
     assert first_difference(expected, found) is None
     assert expected.events == found.events
+
+
+# ------------------------------------------------------------------- events in networks
+
+
+@pytest.mark.parametrize("chip", ["odin", "tinyodin"])
+@pytest.mark.parametrize("engine", [nl.run_semantics, nl.run_fixed])
+def test_events_of_one_step_are_events_of_many_steps(chip: str, engine: Engine) -> None:
+    """Event-serial chips: how events are grouped into steps does not matter, their order does."""
+    rng, n, events = np.random.default_rng(3), 30, 25
+    profile = nl.load_profile(chip)
+    lo, hi = profile.weights.mode_range("mixed")
+    neurons = nl.FixedPopulation("n", n, params={"thr": rng.integers(5, 30, n)},
+                                 init={"v": rng.integers(0, 40, n)})  # fmt: skip
+    weights = rng.integers(lo, hi + 1, (n, events)) + 0
+    fixed = nl.FixedNetwork(
+        profile, (neurons,),
+        (nl.FixedProjection("w", "x", "n", weights, sign_mode="mixed"),),
+        (nl.FixedSource("x", events),),
+    )  # fmt: skip
+    together = engine(fixed, 1, {"x": np.ones((1, events), int)}, record="registers")
+    apart = engine(fixed, events, {"x": np.eye(events, dtype=int)}, record="registers")
+    assert np.array_equal(together.trace("n", "v")[-1], apart.trace("n", "v")[-1])
+    assert np.array_equal(together.spikes["n"][0], apart.spikes["n"].sum(axis=0))
+    assert together.spikes["n"].max() > 1
+
+
+@pytest.mark.parametrize("engine", [nl.run_semantics, nl.run_fixed])
+def test_a_neuron_spikes_as_often_as_it_has_events(engine: Engine) -> None:
+    fixed = nl.FixedNetwork(
+        nl.load_profile("odin"), (nl.FixedPopulation("n", 1, params={"thr": 0}),),
+        (nl.FixedProjection("w", "x", "n", np.array([[1]]), graded=True),),
+        (nl.FixedSource("x", 1),),
+    )  # fmt: skip
+    assert engine(fixed, 1, {"x": np.array([[40000]])}).spikes["n"].tolist() == [[40000]]
+
+
+def saturated(x: int) -> int:
+    return max(-32768, min(32767, x))
+
+
+def wrapped(x: int) -> int:
+    return (x + 32768) % 65536 - 32768
+
+
+def reckon_by_index(net: dict[str, Any], raster: Any) -> tuple[Any, Any, Any]:
+    """ReckOn's loop as its RTL writes it: index by index, input and recurrent weight together."""
+    n, n_out, n_in = len(net["wr"]), len(net["wo"]), net["wi"].shape[1]
+    u, out, z = [0] * n, [0] * n_out, [0] * n
+    rows = ([], [], [])  # type: tuple[list[Any], list[Any], list[Any]]
+    for events in raster:
+        for i in range(max(n, n_in)):
+            inp, rec = i < n_in and events[i], i < n and z[i]
+            for j in range(n):
+                both = (int(net["wi"][j, i]) << net["fp_inp"]) if inp else 0
+                both += (int(net["wr"][j, i]) << net["fp_rec"]) if rec else 0
+                u[j] = saturated(u[j] + saturated(both))
+            for k in range(n_out if rec else 0):
+                out[k] = saturated(out[k] + (int(net["wo"][k, i]) << net["fp_out"]))
+        z = [int(a >= b) for a, b in zip(u, net["thr"], strict=True)]
+        leaked = [wrapped((a * int(b)) >> 15) for a, b in zip(u, net["alpha"], strict=True)]
+        after = [0 if net["rst_mode"] else wrapped(a - int(b))
+                 for a, b in zip(leaked, net["thr"], strict=True)]  # fmt: skip
+        u = [a if s else b for s, a, b in zip(z, after, leaked, strict=True)]
+        out = [wrapped((a * net["kappa"]) >> 7) for a in out]
+        for row, values in zip(rows, (u, z, out), strict=True):
+            row.append(list(values))
+    return rows
+
+
+@pytest.mark.parametrize("engine", [nl.run_semantics, nl.run_fixed])
+def test_reckon_adds_both_weights_of_an_index_before_it_saturates(engine: Engine) -> None:
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        (n_in, n, n_out), n_steps = rng.integers(3, 12, 3).tolist(), 15
+        net: dict[str, Any] = {
+            "wi": rng.integers(-128, 128, (n, n_in)), "wr": rng.integers(-128, 128, (n, n)),
+            "wo": rng.integers(-128, 128, (n_out, n)), "alpha": rng.integers(28672, 36864, n),
+            "thr": rng.integers(-2000, 30000, n), "rst_mode": seed % 2,
+            "kappa": int(rng.integers(100, 256)),
+        } | {name: int(rng.integers(4, 8)) for name in ("fp_inp", "fp_rec", "fp_out")}  # fmt: skip
+        hidden = {k: net[k] for k in ("alpha", "thr", "rst_mode", "fp_inp", "fp_rec")}
+        output = {k: net[k] for k in ("kappa", "fp_out")}
+        fixed = nl.FixedNetwork(
+            nl.load_profile("reckon"),
+            (nl.FixedPopulation("h", n, "hidden", hidden),
+             nl.FixedPopulation("o", n_out, "output", output)),
+            (nl.FixedProjection("i", "x", "h", net["wi"], port="inp"),
+             nl.FixedProjection("r", "h", "h", net["wr"], port="rec"),
+             nl.FixedProjection("o", "h", "o", net["wo"], port="rec")),
+            (nl.FixedSource("x", n_in),),
+        )  # fmt: skip
+        raster = (rng.random((n_steps, n_in)) < 0.6).astype(int)
+        u, z, out = reckon_by_index(net, raster)
+        run_of = engine(fixed, n_steps, {"x": raster}, record="registers")
+        assert run_of.trace("h", "v").tolist() == u
+        assert run_of.spikes["h"].tolist() == z
+        assert run_of.trace("o", "v").tolist() == out
 
 
 def test_no_chip_is_named_in_the_code() -> None:

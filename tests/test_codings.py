@@ -306,7 +306,7 @@ LARGEST = st.one_of(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.one_of(compartments(), compartments(wild=False)), LARGEST)
 def test_compartments_equal_the_peer(peer: Any, fields: dict[str, Any], w_max: Any) -> None:
     theirs = outcome(discretize_theirs, peer, fields, w_max)
@@ -330,7 +330,7 @@ def groups_of(draw: Any, n: int) -> list[tuple[Any, Learning | None]]:
     return found
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_blocks_equal_the_peer(peer: Any, data: Any) -> None:
     from nengo_loihi.block import LoihiBlock, Synapse
@@ -350,8 +350,9 @@ def test_blocks_equal_the_peer(peer: Any, data: Any) -> None:
         block.add_synapse(synapse)
     given_ = [Synapses(w, np.broadcast_to(np.arange(n), w.shape), how) for w, how in made]
     compartment = Compartment(**fields | {"vmin": 0, "vmax": np.inf})
-    theirs, ours = outcome(peer.discretize_block, block), outcome(
-        discretize_block, compartment, given_
+    theirs, ours = (
+        outcome(peer.discretize_block, block),
+        outcome(discretize_block, compartment, given_),
     )
     if not same_outcome(theirs, ours):
         return
@@ -368,26 +369,94 @@ def test_blocks_equal_the_peer(peer: Any, data: Any) -> None:
             assert synapse.tracing_tau == learned.tracing_tau
 
 
-def test_a_scale_per_compartment_reaches_the_weights(peer: Any) -> None:
-    """Weights below the limit leave the scale to the bias, one for each compartment."""
+def assert_same_block(peer: Any, fields: dict[str, Any], matrices: list[Any]) -> None:
+    """Discretize one block by both sides and compare every integer."""
     from nengo_loihi.block import LoihiBlock, Synapse
 
-    weights = np.array([[4e-9, -2e-9, 1e-9]], np.float32)
-    block = LoihiBlock(3)
-    fields = {"decay_u": [0.1] * 3, "decay_v": [0.0] * 3, "vth": [1.0] * 3, "bias": [0.3, 0, -1]}
+    n = len(fields["vth"])
+    block = LoihiBlock(n)
     fill(block.compartment, fields)
-    synapse = Synapse(1)
-    synapse.set_weights(weights.copy())
-    block.add_synapse(synapse)
+    for weights in matrices:
+        block.add_synapse(Synapse(len(weights)))
+        block.synapses[-1].set_weights(weights.copy())
     with quiet():
         peer.discretize_block(block)
-    coded, (group,) = discretize_block(Compartment(**fields), [Synapses(weights, [[0, 1, 2]])])
-    assert np.shape(coded.w_scale) == (3,)
+    made = [Synapses(w, np.broadcast_to(np.arange(n), w.shape)) for w in matrices]
+    coded, groups = discretize_block(Compartment(**fields), made)
     assert_same_compartment(block.compartment, coded)
-    assert np.array_equal(np.concatenate(synapse.weights), group.weights)
+    for synapse, group in zip(block.synapses, groups, strict=True):
+        assert synapse.synapse_cfg.weight_exp == group.weight_exp
+        assert np.array_equal(np.concatenate(synapse.weights), group.weights)
 
 
-def test_the_peer_changes_nothing_it_is_given() -> None:
+def plain(n: int, bias: Any = 0.0) -> dict[str, Any]:
+    """Compartments without anything odd."""
+    return {
+        "decay_u": np.full(n, 0.1), "decay_v": np.zeros(n), "vth": np.ones(n),
+        "bias": np.broadcast_to(bias, (n,)),
+    }  # fmt: skip
+
+
+def test_single_precision_decides_ties(peer: Any) -> None:
+    """Enough numbers that some round otherwise in double precision."""
+    rng = np.random.default_rng(0)
+    assert_same_block(peer, plain(400), [rng.normal(size=(900, 400)).astype(np.float32)])
+    biases = rng.choice([-1, 1], 20_000) * 10 ** rng.uniform(-5, 0, 20_000)
+    assert_same_block(peer, plain(20_000, biases), [])
+    ends = np.float32(4095) * 2.0 ** np.arange(8, dtype=np.float32)
+    near = [ends]
+    for _ in range(4):
+        near = [*near, np.nextafter(near[-1], np.float32(0), dtype=np.float32)]
+    for _ in range(4):
+        near = [*near, np.nextafter(near[-1], np.float32(1e9), dtype=np.float32)]
+    for values in (x[:7] for x in near):
+        for array in (values, values.astype(np.float64)):
+            for wanted, got in zip(peer.bias_to_manexp(array), nengo_loihi.bias_to_manexp(array),
+                                   strict=True):  # fmt: skip
+                assert np.array_equal(wanted, got)
+
+
+@pytest.mark.parametrize("kind", [np.float32, float])
+def test_ratios_next_to_powers_of_two(peer: Any, kind: Any) -> None:
+    """The precision of the logarithm is that of the block's largest weight."""
+    from nengo_loihi.block import Synapse
+
+    for octaves in range(1, 12):
+        for steps in range(-4, 5):
+            weight = np.float32(2.0**-octaves)
+            toward = np.float32(np.inf if steps > 0 else 0)
+            for _ in range(abs(steps)):
+                weight = np.nextafter(weight, toward, dtype=np.float32)
+            synapse = Synapse(1)
+            synapse.set_weights(np.array([[weight]], np.float32))
+            with quiet():
+                peer.discretize_synapse(synapse, kind(1.0), 255.0, 0)
+            got = discretize_synapse(Synapses([weight], [0]), kind(1.0), 255.0, 0)
+            assert got.weight_exp == synapse.synapse_cfg.weight_exp, (octaves, steps)
+            assert got.weights.tolist() == synapse.weights[0].ravel().tolist()
+
+
+@pytest.mark.parametrize("size", [1e-7, 2e-8, 1.1e-8, 0.9e-8, 1e-9, 0.0])
+def test_what_counts_as_nothing(peer: Any, size: float) -> None:
+    """The limits below which the peer takes weights and biases for zero."""
+    weights = np.array([[1.0, -0.3]], np.float32)
+    vth = np.full(2, 3 * size if size > 1e-8 else 1.0)
+    assert_same_block(peer, plain(2, size) | {"vth": vth}, [])
+    assert_same_block(peer, plain(2, 0.01), [weights * np.float32(size)])
+    tiny = weights * np.float32(size * 1e-8)
+    assert_same_block(peer, plain(2, 0.01), [weights, tiny])
+
+
+def test_a_scale_per_compartment_reaches_the_weights(peer: Any) -> None:
+    """Weights below the limit leave the scale to the bias, one for each compartment."""
+    weights = np.array([[4e-9, -2e-9, 1e-9]], np.float32)
+    fields = plain(3) | {"bias": np.array([0.3, 0, -1])}
+    assert_same_block(peer, fields, [weights])
+    coded, _ = discretize_block(Compartment(**fields), [Synapses(weights, [[0, 1, 2]])])
+    assert np.shape(coded.w_scale) == (3,)
+
+
+def test_nothing_given_is_changed() -> None:
     """The functions are pure, unlike the peer's."""
     given_ = np.array([0.5, -3.0])
     discretize_weights(given_, -2)
@@ -403,7 +472,7 @@ WRONG: list[tuple[Callable[[], Any], type[NeuroLifError], str]] = [
     (lambda: nengo_loihi.bias_to_manexp([1.0, 1e6]), RangeError, r"bias = 1000000.0, allowed: -52"),
     (lambda: discretize_weights([np.nan], 0), RangeError, "weights = .*finite"),
     (
-        lambda: discretize_weights([-300.0], -16, lossy_shift=False),
+        lambda: discretize_weights([-300.0], -15, lossy_shift=False),
         RangeError,
         "weights = -1, allowed: mantissas -256..255",
     ),
@@ -489,7 +558,7 @@ def matrices(draw: Any) -> Any:
     return weights * draw(st.sampled_from([1, 1, 1, 10**8])) if weights.dtype != float else weights
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(matrices(), st.sampled_from(SIGN_MODES), st.integers(-40, 13), st.booleans())
 def test_lava_weights_equal_the_peer(
     lava_peer: Any, weights: Any, mode: str, bits: int, is_sparse: bool
@@ -526,7 +595,7 @@ def test_a_mixed_matrix_with_255_is_lost(lava_peer: Any) -> None:
     assert not theirs.weights.any()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(arrays(st.one_of(REALS, logs(-20, 18), st.just(0.49999999999999994))))
 def test_lava_numbers_equal_the_peer(lava_peer: Any, x: Any) -> None:
     from lava.magma.core.learning.utils import float_to_literal
@@ -557,6 +626,32 @@ def test_graded_weights_equal_the_peer(lava_peer: Any, real: Any) -> None:
     assert mode.name.lower() == got.sign_mode
     used = lava_peer.truncate_weights(lava_peer.clip_weights(stored, mode, 8), mode, 8)
     assert np.array_equal(used, got.effective)
+
+
+@pytest.mark.lava
+def test_graded_weights_at_work(lava_peer: Any) -> None:
+    """GradedDense run by Lava: the weights it uses and what it sends."""
+    from lava.magma.core.run_conditions import RunSteps
+    from lava.magma.core.run_configs import Loihi2SimCfg
+    from lava.networks.gradedvecnetwork import GradedDense
+    from lava.proc.io.sink import RingBuffer as Sink
+    from lava.proc.io.source import RingBuffer
+
+    real = np.array([[0.3, -0.2, 2.5], [0.004, -2.1, 1.999]])
+    spikes = np.diag([3, 5, 7])
+    process, sink = GradedDense(real).main, Sink(shape=(2,), buffer=5)
+    RingBuffer(data=spikes).s_out.connect(process.s_in)
+    process.a_out.connect(sink.a_in)
+    try:
+        with quiet():
+            process.run(condition=RunSteps(4), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+            used, sent = process.weights.get(), sink.data.get()
+    finally:
+        process.stop()
+    got = lava.graded_weights(real)
+    assert np.array_equal(used, got.effective)
+    arriving = (got.effective @ spikes) >> -got.weight_exp
+    assert np.array_equal(arriving, sent[:, 1:4])
 
 
 RECORDED = [v for v in vectors("network") if str(v.id).startswith("lava.weights_")]
@@ -642,7 +737,9 @@ def their_block(stepped: nl.SteppedNetwork, name: str) -> tuple[Any, dict[str, A
             factor = 1.0 / (unit * leak) / loss_u
             weights = sparse.csr_matrix(q.weights).multiply(factor[:, None]).T.tocsr()
             synapse = Synapse(weights.shape[0])
-            synapse.set_weights(weights.astype(np.float32))
+            # the peer stumbles over a sparse matrix that stores nothing
+            made = weights if weights.nnz else weights.toarray()
+            synapse.set_weights(made.astype(np.float32))
             block.add_synapse(synapse, q.name)
             synapses[q.name] = synapse
     return block, synapses
@@ -654,6 +751,42 @@ def their_weights(synapse: Any, shape: tuple[int, int]) -> Any:
     for pre, (values, targets) in enumerate(zip(synapse.weights, synapse.indices, strict=True)):
         weights[targets.ravel(), pre] = values.ravel()
     return weights
+
+
+def test_the_peers_own_builder_makes_the_same_block(peer: Any) -> None:
+    """A recurrent ensemble of Nengo through nengo-loihi's simulator, and its twin through ours."""
+    import nengo
+
+    with quiet():
+        import nengo_loihi as whole_peer
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        n = 8
+        weights, bias = rng.normal(size=(n, n)) * 0.02, rng.uniform(0.5, 2, n)
+        with nengo.Network(seed=0) as net:
+            lif = nengo.LIF(tau_rc=0.02, tau_ref=0.002)
+            e = nengo.Ensemble(n, 1, gain=np.ones(n), bias=bias, neuron_type=lif)
+            nengo.Connection(e.neurons, e.neurons, transform=weights, synapse=0.005)
+        with quiet(), whole_peer.Simulator(net, target="sim", progress_bar=False) as sim:
+            (block,) = sim.model.blocks
+            wanted = np.concatenate(block.synapses[0].weights).T
+
+        def twin(w: Any, n: int = n, bias: Any = bias) -> nl.SteppedNetwork:
+            neuron = nl.LIF(tau_m=0.02, v_threshold=1.0, t_refractory=0.002, i_bias=bias)
+            synapse = nl.Exponential(0.005, norm="area")
+            parts = [nl.Population("e", n, neuron)], [nl.Projection("w", "e", "e", w, synapse)]
+            return nl.discretize(nl.Network(*parts), DT)
+
+        unit = twin(np.ones((n, n)))
+        p = unit.population("e")
+        # our jump is exact in continuous time, the peer's is not: 0.999 of it here
+        jump = unit.projections[0].weights[0, 0] / ((1 - p.decay_u[0, 0]) * p.leak_v[0]) * DT
+        ours = code_as_nengo_loihi(twin(weights / jump), NENGO)
+        params = ours.params("e")
+        assert np.array_equal(wanted, ours.projections[0].weights)
+        for name, our_name in (("vth", "vth"), ("bias", "bias"), ("decay_u", "du"),
+                               ("decay_v", "dv"), ("refract_delay", "refract")):  # fmt: skip
+            assert np.array_equal(getattr(block.compartment, name), params[our_name]), name
 
 
 SEEDS = st.integers(0, 10**6)
@@ -693,7 +826,7 @@ def coded_by_both(peer: Any, stepped: nl.SteppedNetwork) -> tuple[Any, dict[str,
     return ours, blocks
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(SEEDS)
 def test_networks_get_the_peers_integers(peer: Any, seed: int) -> None:
     coded_by_both(peer, random_stepped(seed))
@@ -732,7 +865,7 @@ def emulate(
 
 def test_a_coded_network_runs_as_the_peers_emulator_runs_it(peer: Any) -> None:
     ran = fired = 0
-    for seed in range(12):
+    for seed in range(20):
         stepped = random_stepped(seed)
         both = coded_by_both(peer, stepped)
         if both is None or any(p.v_init.any() for p in stepped.populations):
@@ -820,7 +953,7 @@ def test_coded_networks_behave_as_described(coding: str, code: Any, profile: str
     a, b = got.spikes["a"].sum(), wanted.spikes["a"].sum()
     assert b > 300 and abs(a - b) < 0.05 * b
     assert got.spikes["out"].sum() == 0
-    volts = nl.dequantize(got).traces["out", "v"]
+    volts = got.traces["out", "v"] * fixed.population("out").lsb
     spread = np.std(wanted.traces["out", "v"])
     assert np.sqrt(np.mean((volts - wanted.traces["out", "v"]) ** 2)) < 0.2 * spread
 
@@ -828,7 +961,7 @@ def test_coded_networks_behave_as_described(coding: str, code: Any, profile: str
 # --------------------------------------------------------------------------- networks as Lava
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(SEEDS)
 def test_networks_get_lavas_integers(lava_peer: Any, seed: int) -> None:
     """lava-dl's rules written out once more, number by number, and Lava's own weight helpers."""
@@ -942,11 +1075,12 @@ def test_what_may_be_approximated(
         return
     fixed = code(stepped, profile, approximate=(name,))
     assert any(text in a for a in fixed.ledger.approximations)
-    if name == "synapse":  # the weak and slow one keeps its area
-        longest = {r for p in stepped.populations for r in p.tau_syn}
-        assert max(longest) == 20e-3
-        strong, weak = (dense(fixed.effective_weights(q))[0, 0] for q in fixed.projections)
-        assert weak * 2.0 ** fixed.projections[1].exponent < strong
+    if name == "synapse":  # each keeps its area
+        strong, weak = (
+            dense(fixed.effective_weights(q))[0, 0] * 2.0**q.exponent for q in fixed.projections
+        )
+        # half the peak and four times the time constant: twice the area
+        assert weak / strong == pytest.approx(2, rel=0.02)
 
 
 def test_what_lava_refuses() -> None:
@@ -963,7 +1097,9 @@ def test_what_lava_refuses() -> None:
 def test_a_threshold_that_fires_when_reached_is_noted() -> None:
     stepped = nl.discretize(changed().network, DT, "exact-ge")
     for code, profile in ((code_as_nengo_loihi, NENGO), (code_as_lava, "lava-0.10")):
-        assert "exactly the threshold fires under the step rule" in str(code(stepped, profile).ledger)
+        assert "exactly the threshold fires under the step rule" in str(
+            code(stepped, profile).ledger
+        )
 
 
 # ------------------------------------------------------------------------------- by name

@@ -69,20 +69,21 @@ def alone(folder: Path, *arguments: str, blocked: Path) -> subprocess.CompletedP
     )  # fmt: skip
 
 
-def spikes_of(text: str) -> set[tuple[str, int, int]]:
-    """Return (population, step, neuron) of every printed spike."""
+def spikes_of(text: str) -> set[tuple[str, int, int, int]]:
+    """Return (population, step, neuron, value) of everything printed as sent."""
     found = set()
     for line in text.splitlines():
         match = re.fullmatch(r"(\S+) step (\d+) neurons \[(.*)\]", line)
-        if match:
-            found |= {(match[1], int(match[2]), int(n)) for n in match[3].split(",")}
+        for sent in match[3].split(", ") if match else ():
+            neuron, _, value = sent.partition("=")
+            found.add((match[1], int(match[2]), int(neuron), int(value or 1)))
     return found
 
 
-def expected_spikes(fixed: FixedNetwork, n_steps: int) -> set[tuple[str, int, int]]:
+def expected_spikes(fixed: FixedNetwork, n_steps: int) -> set[tuple[str, int, int, int]]:
     spikes = run_fixed(fixed, n_steps).spikes
     return {
-        (name, int(step) + 1, int(neuron))
+        (name, int(step) + 1, int(neuron), int(rows[step, neuron]))
         for name, rows in spikes.items()
         for step, neuron in np.argwhere(rows)
     }
@@ -125,21 +126,15 @@ import sys, tempfile
 from pathlib import Path
 import numpy as np
 from lava.magma.core.run_conditions import RunSteps
-from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.monitor.process import Monitor
 from integer_rules.targets.lava_bundle import build
-neurons, original = [], build.neuron
-def kept(*given):
-    neurons.append(original(*given))
-    return neurons[-1]
-build.neuron = kept
-rows = Path(tempfile.mkdtemp(dir="."))
-process, written = build.build(build.Tables(Path("network.npz")), 20, rows)
+built = build.build(build.Tables(Path("network.npz")), 20, Path(tempfile.mkdtemp(dir=".")))
+process, written, neuron = built.process, built.written, built.neurons["a"]
 monitors = {}
-for name, target in (("v", neurons[0].v), ("u", neurons[0].u), ("spikes", neurons[0].s_out)):
+for name, target in (("v", neuron.v), ("u", neuron.u), ("spikes", neuron.s_out)):
     monitors[name] = Monitor()
     monitors[name].probe(target, 20)
-process.run(RunSteps(num_steps=20), Loihi2SimCfg(select_tag="fixed_pt"))
+process.run(RunSteps(num_steps=20), built.config())
 for name, monitor in monitors.items():
     (table,) = monitor.get_data().values()
     (values,) = table.values()
@@ -236,17 +231,17 @@ def session_members(session: int) -> list[int]:
 def spoil(monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
     """Make every neuron process of ours run ``statement`` in its third step."""
 
-    def export(*args: Any, **kwargs: Any) -> Path:
-        folder = lava_export.export_lava(*args, **kwargs)
+    def export(fixed: Any, folder: Path, *args: Any) -> Any:
+        plan = lava_export.write_export(fixed, folder, *args)
         module = folder / "integer_rules/targets/lava_bundle/processes/__init__.py"
         text = module.read_text()
         line = "        state = self.neurons.state\n"
         assert line in text
         spoiled = f"        if self.time_step == 3:\n            {statement}\n" + line
         module.write_text(text.replace(line, spoiled))
-        return folder
+        return plan
 
-    monkeypatch.setattr(lava, "export_lava", export)
+    monkeypatch.setattr(lava, "write_export", export)
 
 
 @needs_lava
@@ -286,7 +281,9 @@ def test_interrupt_ends_the_run(watched: list[Any], monkeypatch: pytest.MonkeyPa
     spoil(monkeypatch, "import time; time.sleep(1000)")
 
     def interrupted(*args: Any) -> str:
-        time.sleep(2)
+        deadline = time.monotonic() + 30
+        while len(session_members(watched[-1][0])) <= 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
         assert len(session_members(watched[-1][0])) > 2
         raise KeyboardInterrupt
 

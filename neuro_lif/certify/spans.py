@@ -89,7 +89,7 @@ def shifted(x: IntArray, k: Any, rounding: str = "floor") -> IntArray:
 def overflowed(x: IntArray, mode: str, lo: int, hi: int) -> IntArray:
     """Return the interval after an overflow rule (see :func:`neuro_lif.formats.overflow`)."""
     if mode == "sat":
-        return np.clip(x, lo, hi)
+        return np.asarray(np.clip(x, lo, hi), np.int64)
     period = hi - lo + 1
     if mode == "wrap":
         turns = (x - lo) // period
@@ -190,7 +190,7 @@ def _corners(op: Any, x: IntArray, d: IntArray) -> IntArray:
 
 
 def _decay_at(op: Any, x: IntArray, d: IntArray) -> tuple[IntArray, IntArray]:
-    """Return (lowest, highest) of a decay of known values; no limit where 64 bits do not hold it."""
+    """Return (lowest, highest) of a decay of known values; no limit beyond 64 bits."""
     real, product = _real(op, x, d)
     far = np.abs(x) >= FAR
     wide = far | (product >= _STEEPEST) | (np.abs(real) >= FAR)

@@ -120,7 +120,7 @@ def discretize_weights(
 ) -> IntArray:
     """Return the integers that weights on the scale -255..255 add to the current.
 
-    float32 weights are rounded in float32, all others in float64; int32 overflow wraps.
+    int32 overflow wraps.
 
     Args:
         weights: any shape, scaled so that the largest is 255.
@@ -132,10 +132,9 @@ def discretize_weights(
     Raises:
         RangeError: a weight is not finite, or a result is out of range.
     """
-    given = np.asarray(weights)
-    values = given if given.dtype == np.float32 else given.astype(np.float64)
+    values = np.asarray(weights, np.float64)  # float32 ones are halved exactly either way
     if not np.all(np.isfinite(values)):
-        raise RangeError(f"weights = {show(given)}, allowed: finite numbers")
+        raise RangeError(f"weights = {show(weights)}, allowed: finite numbers")
     most, shift = (1 << (8 - shift_bits)) - 1, shift_bits + weight_exp
     whole = np.clip(nearest(values / 2.0**shift_bits), -most, most)
     if lossy_shift:

@@ -50,14 +50,16 @@ def check_holds(profile: HardwareProfile, needs: Needs) -> None:
     """Refuse a profile whose neuron model would read a coding's integers as something else.
 
     Raises:
-        LoweringError: lists everything the profile lacks.
+        LoweringError: lists what the profile's model lacks.
     """
     lacks: list[str] = []
-    if MODEL not in profile.models:
+    ops = walk(profile.ops(MODEL)) if MODEL in profile.models else []
+    if not ops:
         lacks.append(f"a neuron model {MODEL!r}")
-    lacks += [f"a parameter {p!r}" for p in needs.params if p not in profile.params]
+    used = {v for op in ops for v in op.values() if isinstance(v, str)}
+    missing = [p for p in needs.params if p not in profile.params or p not in used]
+    lacks += [f"a parameter {name!r}" for name in missing]
     if not lacks:
-        ops = walk(profile.ops(MODEL))
         for name, offset in needs.decays.items():
             wanted = {"d": name, "kind": "mult_keep", "k": 12, "offset": offset, "round": "rtz"}
             if not _has(ops, "decay", wanted):

@@ -32,7 +32,8 @@ def add(commands: Any) -> None:
     parser.add_argument("--steps", type=int, help="number of steps (default: the inputs' length)")
     parser.add_argument("--inputs", type=Path, help=".npz with one array (n_steps, n) per input")
     parser.add_argument("--record", default="probes", choices=("probes", "all"))
-    parser.add_argument("--strict", action="store_true", help="an overflow is an error (emulator)")
+    parser.add_argument("--strict", action="store_true",
+                        help="an overflow is an error (emulator, lava)")  # fmt: skip
     parser.add_argument("--out", type=Path, help="write the recording (.npz)")
     parser.set_defaults(run=run)
 
@@ -65,7 +66,8 @@ def _record(args: argparse.Namespace) -> Recording:
     if args.engine == "lava":
         from ..targets.lava import run_lava
 
-        return run_lava(fixed, inputs=inputs, **common)
+        with progress_bar("Lava") as progress:
+            return run_lava(fixed, inputs=inputs, strict=args.strict, progress=progress, **common)
     if args.engine == "nengo-fixed":
         from ..targets.nengo import run_nengo_fixed
 

@@ -7,6 +7,8 @@ and some of its failures never return. The child may belong to another Python (L
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,13 @@ from ..checks import expect
 from ..errors import FileFormatError, TargetError, show
 from ..fixed import FixedNetwork
 from ..npz import NpzFile
-from ..recording import Recording
-from ..reference.clocked import check_record
+from ..recording import OverflowEvent, Recording
+from ..reference.clocked import Progress, check_record
+from ..runs import RECORDS, in_order, input_events, input_rows, spike_dtype, wanted_registers
 from ..stimulate import Inputs, batch_of, check_given, steps_of
-from .lava_export import export_lava
-from .lava_plan import LavaChoice, plan_lava
+from .lava_choice import LavaChoice
+from .lava_export import export_lava, exported_plan, write_export
+from .lava_plan import plan_lava
 from .lava_python import (
     LavaPython,
     find_lava_python,
@@ -29,53 +33,84 @@ from .lava_python import (
     run_folder,
     temporary_folder,
 )
+from .lava_replay import first_difference, largest, payloads_sent, replay
+from .lava_tables import constants, readable
 
 __all__ = [
     "LavaChoice",
     "LavaPython",
     "default_timeout",
     "export_lava",
+    "exported_plan",
     "find_lava_python",
     "lava_status",
     "plan_lava",
     "run_lava",
 ]
 
+REPLAY = "from the emulator's replay of the run, equal in every spike and trace"
+
 
 def run_lava(
     fixed: FixedNetwork, n_steps: int | None = None, inputs: Inputs | None = None,
     record: str = "probes", timeout: float | None = None, python: str | Path | None = None,
+    progress: Progress | None = None, strict: bool = False,
 ) -> Recording:  # fmt: skip
     """Run a FixedNetwork in Lava.
+
+    Lava does not tell of overflow. So the emulator replays the run, the two are compared in every
+    spike and every trace, and where they are equal the replay's count of overflows is this run's;
+    where they are not, provenance says where they part, and that overflow was not counted.
 
     Args:
         fixed: the network.
         n_steps: number of steps; absent means the length of ``inputs``.
         inputs: input name -> integers ``(n_steps, n)`` or ``(batch, n_steps, n)``; replaces the
             rasters the network carries. A batch runs side by side in one runtime.
-        record: ``"probes"``, or ``"all"`` for u and v of every population.
+        record: ``"probes"``; ``"all"`` for u and v of every population; ``"registers"`` for every
+            register by its name. Scratch registers that Lava's own neurons do not have are left
+            out, and provenance names them.
         timeout: s after which the run is ended; absent: see :func:`default_timeout`.
         python: interpreter with Lava; absent: see :func:`find_lava_python`.
+        progress: called with (steps done, steps in all).
+        strict: make the first overflow an error.
 
     Returns:
-        A recording as :func:`neuro_lif.run_fixed` makes it; Lava does not tell of overflow, so the
-        only events are those of parameter storage.
+        A recording as :func:`neuro_lif.run_fixed` makes it.
 
     Raises:
-        RangeError: no FixedNetwork, or the inputs do not fit it.
+        RangeError: no FixedNetwork, the inputs do not fit it; or, with ``strict``, an overflow.
         TargetError: there is no Lava, it cannot run this network, it failed or took too long.
     """
     expect(fixed, FixedNetwork, "run_lava")
-    check_record(record)
+    check_record(record, RECORDS)
     _check_run(timeout, python)
-    given = check_given(inputs, fixed.input_sizes())
+    given = check_given(inputs, fixed.input_sizes(), whole=True)
     n_steps = steps_of(n_steps, given)
     found = find_lava_python(None if python is None else str(python))
+    rows = input_rows(fixed, given, batch_of(given) or 1, n_steps)
+    plan_lava(fixed, largest(rows), batch_of(given) or 1)  # refuse before anything runs
+    expected = replay(fixed, n_steps, given, record, strict)
     if timeout is None:
         timeout = default_timeout(fixed, n_steps, batch_of(given) or 1)
     with temporary_folder() as folder:
-        path = export_lava(fixed, folder, n_steps, inputs, record)
-        return _recording(fixed, n_steps, found, run_folder(found, path, timeout))
+        payloads = payloads_sent(fixed, lambda: expected)
+        plan = write_export(fixed, Path(folder), n_steps, given, record, payloads)
+        told = None if progress is None else partial(_tell, progress, n_steps)
+        spikes, traces, head = _results(fixed, run_folder(found, Path(folder), timeout, told))
+    steady, absent = _unread(fixed, plan, record)
+    traces |= {k: np.broadcast_to(x, spikes[k[0]].shape).copy() for k, x in steady.items()}
+    about = {
+        "engine": "Lava runtime", "profile": fixed.profile.name, "lava": head["lava"],
+        "python": head["python"], "numpy": found.numpy,
+    }  # fmt: skip
+    about |= {"not in Lava": "; ".join(absent)} if absent else {}
+    recording = replace(expected, spikes=spikes, traces=traces, events=(), provenance=about)
+    return _counted(recording, expected, in_order(*input_events(fixed, rows)), strict)
+
+
+def _tell(progress: Progress, n_steps: int, done: int) -> None:
+    progress(min(done, n_steps), n_steps)
 
 
 def _check_run(timeout: object, python: object) -> None:
@@ -102,30 +137,61 @@ def default_timeout(fixed: FixedNetwork, n_steps: int, batch: int = 1) -> float:
     return float(60.0 + processes + n_steps * (0.01 * processes + 1e-7 * work * batch))
 
 
-def _recording(fixed: FixedNetwork, n_steps: int, found: LavaPython, result: Path) -> Recording:
-    """Read what the child wrote."""
+def _results(
+    fixed: FixedNetwork, result: Path
+) -> tuple[dict[str, Any], dict[tuple[str, str], Any], dict[str, Any]]:
+    """Read what the child wrote: spikes, traces, and versions."""
     try:
         data = NpzFile(result)
         head: dict[str, Any] = json.loads(str(data.array("head")))
+        found = {name: data.array(name) for name in data.names if name != "head"}
         spikes = {
-            p.name: data.array(f"spikes/{p.name}").astype(np.int16) for p in fixed.populations
-        }
-        traces = {
-            (p.name, v): data.array(f"{v}/{p.name}")
+            p.name: found.pop(f"spikes/{p.name}").astype(spike_dtype(fixed, p.name))
             for p in fixed.populations
-            for v in ("u", "v")
-            if f"{v}/{p.name}" in data.names
         }
-    except (FileFormatError, ValueError) as error:
+    except (FileFormatError, ValueError, KeyError) as error:
         raise TargetError(f"the results of Lava cannot be read: {error}") from None
-    return Recording(
-        fixed.dt, n_steps, spikes, traces,
-        {p.name: np.asarray(p.lsb) for p in fixed.populations},
-        {p.name: np.asarray(p.v_zero) for p in fixed.populations},
-        tuple(fixed.storage_events()),
-        {
-            "engine": "Lava runtime", "profile": fixed.profile.name, "lava": head["lava"],
-            "python": head["python"], "numpy": found.numpy,
-            "overflow": "not counted: Lava does not tell of it",
-        },
-    )  # fmt: skip
+    traces = {(population, variable): rows for (variable, _, population), rows in
+              ((key.rpartition("/"), rows) for key, rows in found.items())}  # fmt: skip
+    return spikes, traces, head
+
+
+def _unread(
+    fixed: FixedNetwork, plan: list[LavaChoice], record: str
+) -> tuple[dict[tuple[str, str], Any], list[str]]:
+    """Return what was wanted and Lava has no Var for.
+
+    Returns:
+        (population, variable) -> ``(n,)`` for what never changes; and texts for what does.
+    """
+    chosen = {choice.element: choice for choice in plan}
+    steady: dict[tuple[str, str], Any] = {}
+    absent: dict[str, None] = {}
+    for p in fixed.populations:
+        choice = chosen[f"population {p.name!r}"]
+        wanted = [v for name, v in wanted_registers(fixed, record) if name == p.name]
+        found = constants(fixed, p, choice, wanted)
+        steady |= {(p.name, variable): values for variable, values in found.items()}
+        known = found.keys() | readable(fixed, p, choice, wanted).keys()
+        missing = ", ".join(v for v in wanted if v not in known)
+        if missing:
+            absent[f"{missing} of {choice.process}"] = None
+    return steady, list(absent)
+
+
+def _counted(
+    recording: Recording, expected: Recording, known: tuple[OverflowEvent, ...], strict: bool
+) -> Recording:
+    """Return Lava's recording with the replay's overflows, where the two are equal.
+
+    Raises:
+        TargetError: ``strict``, and they are not: nobody knows whether Lava's run overflowed.
+    """
+    difference = first_difference(expected, recording)
+    if not difference:
+        about = {**recording.provenance, "overflow counts": REPLAY}
+        return replace(recording, events=expected.events, provenance=about)
+    text = f"not counted: the emulator's replay and Lava differ in {difference}"
+    if strict:
+        raise TargetError(f"overflow {text} (strict=True)")
+    return replace(recording, events=known, provenance={**recording.provenance, "overflow": text})

@@ -1,13 +1,13 @@
 """Decides, element by element, which Lava process computes exactly what the profile says.
 
-Stock processes (LIF, Dense, Sparse, DelayDense, DelaySparse) are taken where their arithmetic is
-the profile's, which is found by comparing data; our own process steps in everywhere else.
+Lava's own processes are taken where their arithmetic is the profile's, which is found by comparing
+data; processes of ours step in everywhere else. This file plans projections and inputs;
+:mod:`neuro_lif.targets.lava_stock` plans populations.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,15 @@ from scipy import sparse
 from ..arrays import entries, has_duplicates, is_sparse, post_of_entries
 from ..checks import expect
 from ..errors import Faults, TargetError
-from ..fixed import FixedNetwork, FixedPopulation, FixedProjection
+from ..fixed import FixedNetwork, FixedProjection
 from ..formats import shift
 from ..numerics import walk
-from ..profile import load_profile
-from ..profile_model import HardwareProfile, Weights
+from ..profile_model import Weights
+from .lava_choice import INT32, LavaChoice, fits32
+from .lava_conv import conv_settings, why_no_conv
+from .lava_stock import lava_profile, plan_population
 from .plain import refuse_special
 
-INT32 = (-(2**31), 2**31 - 1)
 WRAP32 = (("wrap", *INT32),)
 LONGEST_STOCK_DELAY = 63
 """Lava's DelayDense and DelaySparse refuse more while running."""
@@ -32,46 +33,32 @@ KEEP_ALL_BITS = 9
 MIXED_RANGE = (-256, 255)
 
 
-@dataclass(frozen=True)
-class LavaChoice:
-    """Which Lava process an element becomes, and why.
-
-    Args:
-        element: ``population 'a'``, ``projection 'c'``, ``source 's'`` or ``input 'i'``.
-        process: name of the Lava process.
-        stock: True: shipped with Lava; False: ours, from the exported folder.
-        why: the reason in a few words.
-        settings: what the process is given beyond arrays (for the export).
-    """
-
-    element: str
-    process: str
-    stock: bool
-    why: str
-    settings: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-
-    def __str__(self) -> str:
-        origin = "Lava's" if self.stock else "our"
-        return f"{self.element}: {origin} {self.process} ({self.why})"
-
-
-def plan_lava(fixed: FixedNetwork, payloads: dict[str, int] | None = None) -> list[LavaChoice]:
+def plan_lava(
+    fixed: FixedNetwork, payloads: dict[str, int] | None = None, batch: int = 1
+) -> list[LavaChoice]:
     """Return the Lava process of every population, projection, source and direct input.
 
     Args:
         fixed: the network.
-        payloads: input name -> largest magnitude sent; absent ones are read from the raster.
+        payloads: population or input name -> largest magnitude sent. Absent ones are read from the
+            raster, or are the largest that can be sent; ``run_lava`` and ``export_lava`` know them
+            from a run of the emulator.
+        batch: samples side by side.
 
     Raises:
         RangeError: that is no FixedNetwork.
         TargetError: something no Lava process can do, by name.
     """
     expect(fixed, FixedNetwork, "plan_lava")
-    refuse_special(fixed, "Lava")
+    refuse_special(fixed, "Lava", can=("ports", "noise"))
     faults = Faults()
-    largest = _payloads(fixed) | (payloads or {})
+    most = _payloads(fixed)
+    largest = most | (payloads or {})
     choices = [plan_population(fixed, p) for p in fixed.populations]
-    choices += [plan_projection(fixed, p, largest[p.pre]) for p in fixed.projections]
+    senders = {p.name for p in fixed.populations}
+    for p in fixed.projections:
+        bound = max(most[p.pre], largest[p.pre]) if p.pre in senders else largest[p.pre]
+        choices.append(_projection(fixed, p, largest[p.pre], bound, batch))
     choices += [_plan_input("source", s.name, largest[s.name], faults) for s in fixed.sources]
     choices += [_plan_input("input", d.name, largest[d.name], faults) for d in fixed.directs]
     faults.raise_if_any(TargetError, "Lava cannot run this network")
@@ -82,9 +69,7 @@ def _payloads(fixed: FixedNetwork) -> dict[str, int]:
     """Return the largest magnitude each population, source and direct input can send."""
     sent = {s.name: _magnitude(s.raster) for s in fixed.sources}
     sent |= {d.name: _magnitude(d.raster) for d in fixed.directs}
-    for population in fixed.populations:
-        sent[population.name] = _most_spikes(fixed.profile.ops(population.model))
-    return sent
+    return sent | {p.name: most_sent(fixed.profile.ops(p.model)) for p in fixed.populations}
 
 
 def _magnitude(raster: Any) -> int:
@@ -94,7 +79,7 @@ def _magnitude(raster: Any) -> int:
     return max(abs(int(array.min())), abs(int(array.max()))) if array.size else 0
 
 
-def _most_spikes(ops: Any) -> int:
+def most_sent(ops: Any) -> int:
     """Return a bound of what a neuron sends: spikes, or a graded value of 32 bits."""
     total = 0
     for op in walk(ops):
@@ -102,8 +87,8 @@ def _most_spikes(ops: Any) -> int:
             total += int(op["cap"]) if op["multi"] == "loop" else 1
         elif op["op"] == "emit":
             constant = isinstance(op["src"], int) and isinstance(op["shift"], int)
-            total += abs(shift(op["src"], op["shift"])) if constant else INT32[1]
-    return total
+            total += abs(shift(op["src"], op["shift"])) if constant else -INT32[0]
+    return min(total, -INT32[0])
 
 
 def _plan_input(kind: str, name: str, largest: int, faults: Faults) -> LavaChoice:
@@ -115,53 +100,24 @@ def _plan_input(kind: str, name: str, largest: int, faults: Faults) -> LavaChoic
     return LavaChoice(element, "RingBuffer", True, why)
 
 
-# ------------------------------------------------------------------------------ populations
-
-
-@lru_cache(maxsize=1)
-def _lava_profile() -> HardwareProfile:
-    """Return the profile that says what Lava's own processes compute."""
-    return load_profile("lava-0.10")
-
-
-def plan_population(fixed: FixedNetwork, population: FixedPopulation) -> LavaChoice:
-    """Return ``LIF`` where Lava's own neuron does the same, else ``OpListNeuron``."""
-    element = f"population {population.name!r}"
-    model = fixed.profile.model(population.model)
-    if (
-        fixed.profile.ops(population.model) != _lava_profile().ops("lif")
-        or (model.voltage, model.current) != ("v", "u")
-    ):  # fmt: skip
-        why = f"Lava's LIF does not do the operations of {population.model!r}"
-        return LavaChoice(element, "OpListNeuron", False, why)
-    stored = fixed.params(population.name)
-    scalars = {}
-    for name in ("du", "dv", "vth"):
-        values = np.unique(stored[name])
-        if len(values) > 1:
-            return LavaChoice(element, "OpListNeuron", False, f"{name} differs between neurons")
-        scalars[name] = int(values[0])
-    start = fixed.initial(population.name)
-    wide = [k for k, x in (scalars | {"u": start["u"], "v": start["v"]}).items() if not fits32(x)]
-    wide += [k for k in ("bias_mant", "bias_exp") if not _wraps_to(population, k, stored[k])]
-    if wide:
-        return LavaChoice(element, "OpListNeuron", False, f"{wide[0]} is too wide for Lava's LIF")
-    return LavaChoice(element, "LIF", True, "the operations are Lava's own", scalars)
-
-
-def fits32(values: Any) -> bool:
-    """Tell whether all values fit 32 bits."""
-    array = np.asarray(values)
-    return bool(array.size == 0 or (array.min() >= INT32[0] and array.max() <= INT32[1]))
-
-
-def _wraps_to(population: FixedPopulation, name: str, stored: Any) -> bool:
-    """Tell whether Lava's int16 storage makes of a parameter what the profile makes of it."""
-    given = np.asarray(population.params.get(name, stored), np.int64)
-    return bool(np.array_equal(np.broadcast_to(given.astype(np.int16), stored.shape), stored))
-
-
 # ------------------------------------------------------------------------------ projections
+
+
+def _projection(
+    fixed: FixedNetwork, p: FixedProjection, payload: int, most: int, batch: int
+) -> LavaChoice:
+    """Plan for the payloads seen, and say up to which others the plan holds."""
+    choice = plan_projection(fixed, p, payload, batch)
+
+    def holds(magnitude: int) -> bool:
+        return plan_projection(fixed, p, magnitude, batch).process == choice.process
+
+    if not (choice.stock and p.graded and payload < most) or holds(most):
+        return choice
+    limit = max(payload, 1)
+    while 4 * limit < most and holds(4 * limit):
+        limit *= 4
+    return replace(choice, limit=limit)
 
 
 def arrival_delays(fixed: FixedNetwork, p: FixedProjection) -> Any:
@@ -170,27 +126,49 @@ def arrival_delays(fixed: FixedNetwork, p: FixedProjection) -> Any:
     return np.asarray(delays + (fixed.latency(p) - 1), np.int64)
 
 
-def plan_projection(fixed: FixedNetwork, p: FixedProjection, payload: int) -> LavaChoice:
-    """Return the stock connection that does the same, else ``IntegerSynapses``."""
+def plan_projection(
+    fixed: FixedNetwork, p: FixedProjection, payload: int, batch: int = 1
+) -> LavaChoice:
+    """Return the connection of Lava's that does the same, else ``IntegerSynapses``."""
     element = f"projection {p.name!r}"
     delays = arrival_delays(fixed, p)
     present = delays[entries(fixed.effective_weights(p)) != 0]
     soonest, longest = (int(present.min()), int(present.max())) if present.size else (0, 0)
-    own = _why_own(fixed, p, payload, soonest, longest)
+    widest = sum_bound(fixed, p, payload)
+    note = ""
+    if p.convolution is not None:
+        why = "a batch" if batch > 1 else why_no_conv(fixed, p, widest, bool(soonest or longest))
+        if not why:
+            settings = conv_settings(p)
+            return LavaChoice(element, "Conv", True, "a convolution that Lava's does exactly",
+                              settings)  # fmt: skip
+        note = f"; no Conv: {why}"
+    coded = not fixed.is_raw(p) and _same_coding(fixed.profile.weights, lava_profile().weights)
+    coded = coded and fits32(entries(p.weights))
+    own = _why_own(fixed, p, widest, (soonest, longest), coded)
     if own:
-        return LavaChoice(element, "IntegerSynapses", False, own)
-    coding = _stock_coding(fixed, p)
+        return LavaChoice(element, "IntegerSynapses", False, own + note)
+    coding = _stock_coding(fixed, p, coded)
     if isinstance(coding, str):
-        return LavaChoice(element, "IntegerSynapses", False, coding)
+        return LavaChoice(element, "IntegerSynapses", False, coding + note)
     kind = ("Delay" if longest else "") + ("Sparse" if is_sparse(p.weights) else "Dense")
-    why = coding.pop("why")
+    why = coding.pop("why") + note
     return LavaChoice(element, kind, True, why, coding | {"max_delay": longest})
 
 
 def _why_own(
-    fixed: FixedNetwork, p: FixedProjection, payload: int, soonest: int, longest: int
+    fixed: FixedNetwork, p: FixedProjection, widest: int, arrival: tuple[int, int], coded: bool
 ) -> str:
-    """Return why no stock connection will do (timing and sums), or an empty string."""
+    """Return why no matrix of Lava's will do (timing and sums), or an empty string.
+
+    Args:
+        fixed: the network.
+        p: the projection.
+        widest: no sum gets larger, before its exponent.
+        arrival: soonest and longest delay as Lava counts it.
+        coded: Lava codes the weights itself.
+    """
+    soonest, longest = arrival
     if has_duplicates(p.weights):
         return "several synapses between the same two neurons"
     if soonest < 0:
@@ -201,11 +179,13 @@ def _why_own(
     if exponent < 0 and fixed.profile.weights.exponent_round != "floor":
         return "the exponent does not round down as Lava does"
     rules = fixed.accumulator(p)
-    widest = sum_bound(fixed, p, payload) << max(exponent, 0)
-    if widest > INT32[1] and (rules != WRAP32 or exponent < 0):
-        return f"sums up to {widest} do not fit Lava's 32 bits"
-    if rules != WRAP32 and any(-widest < lo or widest > hi for _, lo, hi in rules):
-        return f"sums up to {widest} may overflow, and not as Lava's do"
+    shifted = widest << max(exponent, 0)
+    # shifted to the right, sums must wrap first: Lava does that where nothing is delayed
+    wraps = rules == WRAP32 and (exponent >= 0 or (coded and not longest))
+    if shifted > INT32[1] and not wraps:
+        return f"sums up to {shifted} do not fit Lava's 32 bits"
+    if rules != WRAP32 and any(-shifted < lo or shifted > hi for _, lo, hi in rules):
+        return f"sums up to {shifted} may overflow, and not as Lava's do"
     return ""
 
 
@@ -217,11 +197,11 @@ def sum_bound(fixed: FixedNetwork, p: FixedProjection, payload: int) -> int:
     return int(per_post.max(initial=0)) * (payload if p.graded else 1)
 
 
-def _stock_coding(fixed: FixedNetwork, p: FixedProjection) -> dict[str, Any] | str:
+def _stock_coding(fixed: FixedNetwork, p: FixedProjection, coded: bool) -> dict[str, Any] | str:
     """Return how to hand the weights to Lava, or why that cannot be done."""
     rules = fixed.profile.weights
     bits = p.weight_bits or rules.default_bits
-    if _same_coding(rules, _lava_profile().weights) and fits32(entries(p.weights)):
+    if coded:
         return {
             "weights": "mantissas", "weight_exp": int(p.exponent), "num_weight_bits": int(bits),
             "sign_mode": str(p.sign_mode).upper(), "shift": 0, "why": "coded as Lava codes weights",

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -132,13 +133,16 @@ def child_environment(executable: str) -> dict[str, str]:
 # ------------------------------------------------------------------------------ running
 
 
-def run_folder(found: LavaPython, folder: Path, timeout: float) -> Path:
+def run_folder(
+    found: LavaPython, folder: Path, timeout: float, told: Callable[[int], None] | None = None
+) -> Path:
     """Run an exported folder to its end, or end it.
 
     Args:
         found: the interpreter.
         folder: an export; what the run writes stays inside.
         timeout: s.
+        told: called with the steps done, from time to time.
 
     Returns:
         The file with the results.
@@ -146,11 +150,11 @@ def run_folder(found: LavaPython, folder: Path, timeout: float) -> Path:
     Raises:
         TargetError: the run failed (with its own last words) or took longer than ``timeout``.
     """
-    out, said = folder / "result.npz", folder / "said.txt"
+    out, said, steps = folder / "result.npz", folder / "said.txt", folder / "steps.txt"
     prefix = f"nl{os.urandom(3).hex()}"
     command = [
         found.executable, "run.py", "--quiet", "--out", str(out), "--shm-prefix", prefix,
-        "--watch-stdin",
+        "--watch-stdin", *(() if told is None else ("--progress", str(steps))),
     ]  # fmt: skip
     environment = child_environment(found.executable)
     # relative, because the socket that Lava opens in there may have a path of 107 bytes at most
@@ -161,7 +165,7 @@ def run_folder(found: LavaPython, folder: Path, timeout: float) -> Path:
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         try:
-            why = _wait(child, said, timeout)
+            why = _wait(child, said, timeout, _Steps(steps, told))
         finally:
             _end(child, prefix)
     if why or child.returncode or not out.is_file():
@@ -170,16 +174,37 @@ def run_folder(found: LavaPython, folder: Path, timeout: float) -> Path:
     return out
 
 
-def _wait(child: subprocess.Popen[bytes], said: Path, timeout: float) -> str:
-    """Wait for the end; return why it must be ended, or an empty string."""
+class _Steps:
+    """Hands on how many steps are done, as often as the child says something new."""
+
+    def __init__(self, file: Path, told: Callable[[int], None] | None) -> None:
+        self.file, self.told, self.last = file, told, 0
+
+    def __call__(self) -> None:
+        if self.told is None or not self.file.is_file():
+            return
+        text = self.file.read_text(encoding="ascii")
+        if text.isdigit() and int(text) != self.last:  # empty while it is being written
+            self.last = int(text)
+            self.told(self.last)
+
+
+def _wait(
+    child: subprocess.Popen[bytes], said: Path, timeout: float, every: Callable[[], None]
+) -> str:
+    """Wait for the end; return why it must be ended, or an empty string.
+
+    ``every`` is called from time to time, and once more at the end.
+    """
     deadline = time.monotonic() + timeout
     failed = False
     while True:
         try:
             child.wait(POLL_S)
+            every()
             return ""
         except subprocess.TimeoutExpired:
-            pass
+            every()
         if not failed and TRACEBACK.encode() in said.read_bytes():
             failed = True
             deadline = min(deadline, time.monotonic() + AFTER_TRACEBACK_S)

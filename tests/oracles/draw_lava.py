@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ def bias_forms(rng: Rng) -> Vector:
     params = lif(rng, n, vth=int(rng.integers(1, 131072)))
     if wild:
         params["bias_mant"] = rng.integers(-70000, 70000, n) // int(pick(rng, 1, 1, 64))
-        params["bias_exp"] = rng.integers(-10, 18, n)
+        params["bias_exp"] = rng.integers(pick(rng, -10, -10, 14), 21, n)
     else:
         params["bias_mant"] = rng.integers(-4096, 4096, n)
         params["bias_exp"] = rng.integers(0, 8, n)
@@ -329,9 +330,8 @@ def convolution(rng: Rng) -> Vector:
     return vector(PEER, net, n_steps, rule)
 
 
-def sigma_delta(rng: Rng) -> Vector:
+def sigma_delta(rng: Rng, model: str) -> Vector:
     n, n_steps = int(rng.integers(1, 3)), int(rng.integers(8, 12))
-    model = pick(rng, "sigma", "delta", "delta_cum_error", "sigma_delta", "sigma_delta_unit")
     params: dict[str, Any] = {}
     if model != "sigma":
         params = {"vth": int(rng.integers(0, 12)), "spike_exp": int(pick(rng, 0, 0, 2)),
@@ -353,6 +353,7 @@ TEMPLATES: tuple[tuple[int, Callable[[Rng], Vector]], ...] = (
     (8, plain_lif), (8, u_overflow), (5, v_saturation), (7, threshold_edge), (6, bias_forms),
     (3, out_of_range), (3, started), (4, lif_reset), (4, atrlif), (16, coded), (10, delayed),
     (10, recurrent), (7, graded), (4, graded_input), (5, ternary), (7, convolution),
-    (8, sigma_delta),
+    *((2, partial(sigma_delta, model=model)) for model in
+      ("sigma", "delta", "delta_cum_error", "sigma_delta", "sigma_delta_unit")),
 )  # fmt: skip
 """How many of a hundred and some are drawn of each kind."""

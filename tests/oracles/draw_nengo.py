@@ -76,7 +76,7 @@ def sums_up(rng: Rng) -> Vector:
     w = rng.integers(Q_TOP // 2, Q_TOP, (n, 1)) * int(pick(rng, 1, -1))
     params = cell(rng, n, du=int(pick(rng, 0, 1, 60)), dv=int(pick(rng, 0, 512, 4095)),
                   vth=int(pick(rng, 8388544, 4194304)), vmin=int(pick(rng, 0, -TOP + 1)),
-                  vmax=TOP - 1)  # fmt: skip
+                  vmax=int(pick(rng, TOP - 1, TOP - 1, Q_TOP - 1)))  # fmt: skip
     if rng.random() < 0.6:
         params["bias"] = int(pick(rng, 1, -1)) * (int(rng.integers(2048, 4096)) << 7)
     raster = (rng.random((n_steps, 1)) < 0.9).astype(int)

@@ -219,12 +219,15 @@ def _lava_lif(p: dict[str, Any], rows: dict[str, Any]) -> Flags:
     found |= _lava_u(toward_zero(u0, kept_u), shifted, rows["u"])
     bias, of_bias = _lava_bias(params, shape)
     found |= of_bias
-    y = toward_zero(v0, kept_v) + rows["u"] + bias
+    total = toward_zero(v0, kept_v) + rows["u"] + bias
+    y = wrapped(total, 32)
+    if np.any(y != total):
+        found.add("v_int32_wrap")
     if np.any(y > TOP - 1):
         found.add("v_saturates_high")
     if np.any(y < -TOP + 1):
         found.add("v_saturates_low")
-    pre = np.clip(wrapped(y, 32), -TOP + 1, TOP - 1)
+    pre = np.clip(y, -TOP + 1, TOP - 1)
     return found | _lava_threshold(params, rows, pre)
 
 

@@ -178,7 +178,7 @@ def generate(short: str, count: int, seed: int) -> dict[str, Any]:
     vectors = draw(peer, count, seed)
     vectors += [v for v in (*named.upstream(), *named.questions()) if v["peer"] == peer.name]
     for vector, trace in zip(vectors, peer.run(vectors), strict=True):
-        vector["flags"] = sorted(peer.flags(vector, trace))
+        vector["flags"] = sorted(peer.flags(vector, trace) | set(vector["flags"]))
         vector["expect"] = shown(trace)
     about = (
         f"What {peer.name} {vectors[0]['peer_version']} did with small networks: drawn at random "

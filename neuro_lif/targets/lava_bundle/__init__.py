@@ -3,5 +3,5 @@
 Nothing here may import more than lava-nc brings (numpy, scipy) and the integer rules beside it.
 """
 
-FORMAT = "neuro-lif-lava/1"
+FORMAT = "neuro-lif-lava/2"
 """What ``network.npz`` calls itself."""

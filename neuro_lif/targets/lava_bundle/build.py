@@ -7,6 +7,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,14 @@ import lava.magma.runtime.runtime as lava_runtime
 import numpy as np
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
-from lava.proc.dense.process import DelayDense, Dense
-from lava.proc.io.source import RingBuffer
-from lava.proc.lif.process import LIF
-from lava.proc.sparse.process import DelaySparse, Sparse
-from lava.utils.weightutils import SignMode
-from scipy.sparse import csr_matrix
 
-from . import FORMAT
+from . import FORMAT, stock
+from .names import port_name
 from .processes import IntegerSynapses, OpListNeuron, Recorder
 
 Arrays = Mapping[str, Any]
+Entry = Mapping[str, Any]
+OURS = (OpListNeuron, IntegerSynapses, Recorder)
 
 
 class Tables:
@@ -37,106 +35,94 @@ class Tables:
         if self.head.get("format") != FORMAT:
             raise ValueError(f"{path.name}: format {self.head.get('format')!r}, allowed: {FORMAT}")
 
-    def of(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arrays of one entry by their short names."""
-        prefix = entry["key"] + "/"
+    def of(self, entry: Entry, group: str = "") -> dict[str, Any]:
+        """Return the arrays of one entry (or of a group of them) by their short names."""
+        prefix = entry["key"] + "/" + (group and group + "/")
         return {k[len(prefix) :]: v for k, v in self.arrays.items() if k.startswith(prefix)}
 
 
-def neuron(entry: Mapping[str, Any], arrays: Arrays) -> Any:
+@dataclass(frozen=True)
+class Built:
+    """A network ready to run.
+
+    Args:
+        neurons: population -> its process.
+        process: what to run.
+        written: (population, ``spikes`` or a variable) -> the file it will be written to.
+        models: process of ours -> the class that runs it.
+    """
+
+    neurons: dict[str, Any]
+    process: Any
+    written: dict[tuple[str, str], Path]
+    models: dict[Any, type]
+
+    def config(self) -> Any:
+        """Return how Lava is to run it: in integers, ours by the models they made."""
+        return Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=self.models)
+
+
+def neuron(entry: Entry, tables: Tables) -> Any:
     """Return the process of one population."""
-    if entry["kind"] == "LIF":
-        scalars = {name: int(entry[name]) for name in ("du", "dv", "vth")}
-        named = {name: arrays[name] for name in ("u", "v", "bias_mant", "bias_exp")}
-        return LIF(shape=arrays["u"].shape, **scalars, **named)
-    params, state = _group(arrays, "param"), _group(arrays, "state")
-    return OpListNeuron(
-        ops=entry["ops"], params=params, state=state, voltage=entry["voltage"],
-        current=entry["current"],
-    )  # fmt: skip
+    if entry["kind"] != "OpListNeuron":
+        return stock.neuron(entry, tables.of(entry, "given"), tables.of(entry, "start"))
+    params, state = tables.of(entry, "param"), tables.of(entry, "state")
+    named = {name: entry[name] for name in ("ops", "ports", "noise")}
+    return OpListNeuron(label=entry["name"], params=params, state=state, **named)
 
 
-def _group(arrays: Arrays, name: str) -> dict[str, Any]:
-    return {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith(name + "/")}
-
-
-def synapses(entry: Mapping[str, Any], arrays: Arrays) -> Any:
-    """Return the process of one projection."""
-    weights = _matrix(entry, arrays, "weights")
+def connect(entry: Entry, arrays: Arrays, sender: Any, receiver: Any) -> Any:
+    """Create the process of one projection between an OutPort and an InPort, and return it."""
+    if entry["kind"] == "Conv":
+        process = stock.convolution(entry, arrays)
+        stock.as_plane(sender, entry["plane"], entry["axes"]).connect(process.s_in)
+        stock.as_row(process.a_out, entry["axes_out"]).connect(receiver)
+        return process
     if entry["kind"] == "IntegerSynapses":
-        return IntegerSynapses(
-            weights=weights, delays=arrays["delays"], latency=entry["latency"],
-            exponent=entry["exponent"], accumulator=entry["accumulator"], batch=entry["batch"],
-            graded=entry["graded"],
+        names = ("latency", "exponent", "accumulator", "batch", "graded", "narrow")
+        process = IntegerSynapses(
+            weights=stock.matrix(entry, arrays, "weights"), delays=arrays["delays"],
+            **{name: entry[name] for name in names},
         )  # fmt: skip
-    coding = {
-        "weight_exp": entry["weight_exp"],
-        "num_weight_bits": entry["num_weight_bits"],
-        "sign_mode": SignMode[entry["sign_mode"]],
-        "num_message_bits": entry["num_message_bits"],
-    }
-    if not entry["kind"].startswith("Delay"):
-        return {"Dense": Dense, "Sparse": Sparse}[entry["kind"]](weights=weights, **coding)
-    # Lava wants the dtype to be Python's int and nothing else
-    delays = _matrix(entry, arrays, "delays").astype(int)
-    kind = {"DelayDense": DelayDense, "DelaySparse": DelaySparse}[entry["kind"]]
-    return kind(weights=weights, delays=delays, max_delay=entry["max_delay"], **coding)
+    else:
+        process = stock.connection(entry, arrays)
+    sender.connect(process.s_in)
+    process.a_out.connect(receiver)
+    return process
 
 
-def _matrix(entry: Mapping[str, Any], arrays: Arrays, name: str) -> Any:
-    if "indptr" not in arrays:
-        return arrays[name]
-    parts = (arrays[name], arrays["indices"], arrays["indptr"])
-    return csr_matrix(parts, shape=tuple(entry["shape"]))
-
-
-def source(arrays: Arrays, n_steps: int) -> Any:
-    """Return a source that plays ``(n, n_steps)`` int32 once (Lava's buffer repeats by itself)."""
-    raster = arrays["raster"]
-    played = np.zeros((raster.shape[0], n_steps), np.int32)
-    kept = min(n_steps, raster.shape[1])
-    played[:, :kept] = raster[:, :kept]
-    return RingBuffer(data=played)
-
-
-def build(tables: Tables, n_steps: int, folder: Path) -> tuple[Any, dict[tuple[str, str], Path]]:
+def build(tables: Tables, n_steps: int, folder: Path, progress: Path | None = None) -> Built:
     """Create and wire all processes.
 
-    Returns:
-        A process to run, and where (population, ``spikes`` | ``u`` | ``v``) will be written.
+    Args:
+        tables: the exported network.
+        n_steps: length of the run.
+        folder: for the files of the recorder.
+        progress: file that is kept to tell the steps done.
     """
     head = tables.head
-    neurons = {e["name"]: neuron(e, tables.of(e)) for e in head["neurons"]}
-    sources = {e["name"]: source(tables.of(e), n_steps) for e in head["sources"]}
+    neurons = {e["name"]: neuron(e, tables) for e in head["neurons"]}
+    sources = {e["name"]: stock.source(tables.of(e), n_steps) for e in head["sources"]}
     for entry in head["directs"]:
-        source(tables.of(entry), n_steps).s_out.connect(neurons[entry["population"]].a_in)
+        target = getattr(neurons[entry["population"]], port_name(entry["port"]))
+        stock.source(tables.of(entry), n_steps).s_out.connect(target)
+    processes = list(neurons.values())
     for entry in head["synapses"]:
-        process = synapses(entry, tables.of(entry))
         pre = sources[entry["pre"]] if entry["external"] else neurons[entry["pre"]]
-        pre.s_out.connect(process.s_in)
-        process.a_out.connect(neurons[entry["post"]].a_in)
+        target = getattr(neurons[entry["post"]], port_name(entry["port"]))
+        processes.append(connect(entry, tables.of(entry), pre.s_out, target))
     written: dict[tuple[str, str], Path] = {}
-    last = None
+    spikes, variables = [], []
     for i, entry in enumerate(head["neurons"]):
-        variables = ["spikes", *entry["record"]]
-        files = {name: folder / f"{i}-{name}.npy" for name in variables}
-        written |= {(entry["name"], name): path for name, path in files.items()}
-        recorder = _recorder(neurons[entry["name"]], files, n_steps)
-        if last is not None:
-            last.link_out.connect(recorder.link_in)
-        last = recorder
-    return last, written
-
-
-def _recorder(process: Any, files: Mapping[str, Path], n_steps: int) -> Any:
-    n = int(np.prod(process.s_out.shape))
-    paths = {name: str(path) for name, path in files.items()}
-    recorder = Recorder(n=n, n_steps=n_steps, files=paths)
-    process.s_out.connect(recorder.s_in)
-    for name in ("u", "v"):
-        if name in files:
-            getattr(recorder, name).connect_var(getattr(process, name))
-    return recorder
+        name, process = entry["name"], neurons[entry["name"]]
+        written[name, "spikes"] = folder / f"{i}-spikes.npy"
+        spikes.append((name, process.s_out, written[name, "spikes"], entry["limit"]))
+        files = {v: folder / f"{i}-{k}.npy" for k, v in enumerate(set(entry["record"].values()))}
+        variables += [(getattr(process, v), file) for v, file in files.items()]
+        written |= {(name, variable): files[v] for variable, v in entry["record"].items()}
+    recorder = Recorder(n_steps=n_steps, spikes=spikes, variables=variables, progress=progress)
+    ours = [p for p in (*processes, recorder) if isinstance(p, OURS)]
+    return Built(neurons, recorder, written, {p: p.lava_model() for p in ours})
 
 
 def announce_failures() -> None:
@@ -158,21 +144,23 @@ def announce_failures() -> None:
     lava_runtime.target_fn = loud
 
 
-def run(path: Path, n_steps: int | None) -> dict[tuple[str, str], Any]:
+def run(
+    path: Path, n_steps: int | None, progress: Path | None = None
+) -> dict[tuple[str, str], Any]:
     """Run the network of ``network.npz``.
 
     Returns:
-        (population, ``spikes`` | ``u`` | ``v``) -> integers ``(n_steps, n)``, or
+        (population, ``spikes`` or a variable) -> integers ``(n_steps, n)``, or
         ``(batch, n_steps, n)`` where the network was exported with a batch.
     """
     tables = Tables(path)
     n_steps = n_steps or int(tables.head["n_steps"])
     announce_failures()
     with tempfile.TemporaryDirectory(prefix="neuro-lif-lava-rows-") as folder:
-        process, written = build(tables, n_steps, Path(folder))
-        process.run(RunSteps(num_steps=n_steps), Loihi2SimCfg(select_tag="fixed_pt"))
-        found = {key: np.load(file) for key, file in written.items()}
-        process.stop()
+        built = build(tables, n_steps, Path(folder), progress)
+        built.process.run(RunSteps(num_steps=n_steps), built.config())
+        found = {key: np.load(file) for key, file in built.written.items()}
+        built.process.stop()
     batch = tables.head["batch"]
     return {key: rows if batch is None else _unstack(rows, batch) for key, rows in found.items()}
 

@@ -30,7 +30,7 @@ def main(folder: Path) -> int:
     try:
         from .build import run
 
-        found = run(folder / "network.npz", options.steps)
+        found = run(folder / "network.npz", options.steps, options.progress)
         if options.out is not None:
             save(options.out, found)
         if not options.quiet:
@@ -54,6 +54,7 @@ def _options() -> Any:
     parser.add_argument("--steps", type=int, help="number of steps (default: as exported)")
     parser.add_argument("--out", type=Path, help="write spikes and traces to this .npz file")
     parser.add_argument("--quiet", action="store_true", help="print no spikes")
+    parser.add_argument("--progress", type=Path, help="file that tells the steps done")
     parser.add_argument("--shm-prefix", help=argparse.SUPPRESS)
     parser.add_argument("--watch-stdin", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -63,23 +64,28 @@ def _options() -> Any:
 
 
 def listing(found: Any) -> str:
-    """Return the spikes as text: population, step, neurons; and the number of spikes."""
+    """Return what was sent as text: population, step, neurons; and how many spikes.
+
+    Where a population sends other values than 1, they follow their neuron: ``[3=-7, 5=20]``.
+    """
     lines, total = [], 0
     for (population, variable), rows in found.items():
         if variable != "spikes":
             continue
-        total += int(rows.sum())
+        total += int(np.count_nonzero(rows))
+        plain = bool(np.isin(rows, (0, 1)).all())
         samples = rows if rows.ndim == 3 else rows[None]
         for sample, raster in enumerate(samples):
             head = f"{population}[{sample}]" if rows.ndim == 3 else population
             for step in np.flatnonzero(raster.any(axis=1)):
-                neurons = np.repeat(np.arange(raster.shape[1]), raster[step]).tolist()
-                lines.append(f"{head} step {step + 1} neurons {neurons}")
+                sent = [(i, raster[step, i]) for i in np.flatnonzero(raster[step])]
+                texts = [f"{i}" if plain else f"{i}={value}" for i, value in sent]
+                lines.append(f"{head} step {step + 1} neurons [{', '.join(texts)}]")
     return "\n".join([*lines, f"{total} spikes"])
 
 
 def save(path: Path, found: Any) -> None:
-    """Write ``spikes/<population>`` and ``u/``, ``v/`` arrays and a JSON ``head``."""
+    """Write ``<variable>/<population>`` arrays, spikes among them, and a JSON ``head``."""
     head = {"lava": version("lava-nc"), "python": platform.python_version()}
     arrays = {f"{variable}/{population}": rows for (population, variable), rows in found.items()}
     part = path.with_name(path.name + ".part")

@@ -1,0 +1,1 @@
+"""Mutation testing, by ``make mutation``; see docs/mutation.md."""
