@@ -95,6 +95,10 @@ def run_semantics(
     )  # fmt: skip
 
 
+Turn = tuple[int, int, int]
+"""Place of an event: projection of its port, presynaptic index, repetition."""
+
+
 @dataclass
 class _Arriving:
     """What is under way to one population's port: sums, or events where they are taken singly."""
@@ -111,6 +115,7 @@ class Machine:
         self.noise = Noise(fixed, 1)
         self.ops = {p.name: fixed.profile.ops(p.model) for p in fixed.populations}
         self.caps = {p.name: fixed.profile.event_ports(p.model) for p in fixed.populations}
+        self.joint = {p.name: fixed.profile.joint_ports(p.model) for p in fixed.populations}
         self.params = {p.name: _per_neuron(fixed.params(p.name)) for p in fixed.populations}
         self.state = {p.name: _per_neuron(fixed.initial(p.name)) for p in fixed.populations}
         self.synapses = {p.name: _synapses(fixed, p) for p in fixed.projections}
@@ -156,21 +161,27 @@ class Machine:
         """Return, for every neuron, what arrives at each of its ports in step ``t``."""
         name, caps = population.name, self.caps[population.name]
         ports: list[dict[str, Any]] = [{} for _ in range(population.size)]
+        taken = dict.fromkeys(caps, 0)
         for p in self.fixed.projections:
             if p.post == name and p.port in caps:
                 for post, events in self.pending[p.name].events.pop(t, {}).items():
-                    weights = [weight for _, weight in sorted(events, key=lambda e: e[0])]
-                    ports[post].setdefault(p.port, []).extend(weights)
+                    found = _turns(taken[p.port], sorted(events, key=lambda e: e[0]))
+                    ports[post].setdefault(p.port, []).extend(found)
+                taken[p.port] += 1
             elif p.post == name:
                 for post, value in self.pending[p.name].sums.pop(t, {}).items():
                     ports[post][p.port] = ports[post].get(p.port, 0) + value
         for direct in self.fixed.directs:
-            if direct.population == name:
+            if direct.population == name and direct.port in caps:
                 for post, value in enumerate(feeds[direct.name]):
-                    if direct.port in caps:
-                        ports[post].setdefault(direct.port, []).extend([value] if value else [])
-                    else:
-                        ports[post][direct.port] = ports[post].get(direct.port, 0) + value
+                    found = _turns(taken[direct.port], [(0, value)] if value else [])
+                    ports[post].setdefault(direct.port, []).extend(found)
+                taken[direct.port] += 1
+            elif direct.population == name:
+                for post, value in enumerate(feeds[direct.name]):
+                    ports[post][direct.port] = ports[post].get(direct.port, 0) + value
+        for neuron in ports:
+            neuron |= _in_turns({p: neuron[p] for p in caps if p in neuron}, self.joint[name])
         return ports
 
     def _send(self, p: FixedProjection, t: int, spikes: list[int]) -> None:
@@ -214,6 +225,28 @@ class Machine:
                 self.counter.add(p.name, -1, "sum", mode, post)
             x = y
         return x
+
+
+def _turns(place: int, events: list[tuple[int, int]]) -> list[tuple[Turn, int]]:
+    """Return (presynaptic index, weight) pairs in order of arrival with the turn of each."""
+    seen: dict[int, int] = {}
+    found = []
+    for pre, weight in events:
+        seen[pre] = seen.get(pre, -1) + 1
+        found.append(((place, pre, seen[pre]), weight))
+    return found
+
+
+def _in_turns(
+    arriving: Mapping[str, list[tuple[Turn, int]]], joint: tuple[str, ...]
+) -> dict[str, list[int | None]]:
+    """Return each port's events in order; None where only another of the joint ports has one."""
+    turns = sorted({turn for port in joint for turn, _ in arriving.get(port, ())})
+    lists: dict[str, list[int | None]] = {}
+    for port, events in arriving.items():
+        here = dict(events)
+        lists[port] = [here.get(t) for t in turns] if port in joint else [w for _, w in events]
+    return lists
 
 
 def _per_neuron(table: Mapping[str, Any]) -> list[dict[str, int]]:

@@ -217,8 +217,10 @@ class Each(Strict):
     """Run ``do`` once for every event that arrives, in order, instead of once for their sum.
 
     The order is that of the projections in the network, then of the presynaptic neurons, each
-    repeated as often as it spiked, at most ``cap`` times. Where several ports are named, turn k
-    takes the k-th event of each, and 0 from a port that has no more.
+    repeated as often as it spiked, at most ``cap`` times. Where several ports are named, one turn
+    takes what has the same place in that order at each of them: the same projection of its port
+    (the first, the second, ...), the same presynaptic index, the same repetition; a port that has
+    nothing there gives 0.
     """
 
     op: Literal["each"]
@@ -306,6 +308,12 @@ def walk(ops: ResolvedOps) -> list[dict[str, Any]]:
 def ports_of(ops: ResolvedOps) -> dict[str, int | None]:
     """Return every event port of a model with its cap (see :class:`Each`; None: no cap)."""
     return {port: op["cap"] for op in walk(ops) if op["op"] == "each" for port in op["ports"]}
+
+
+def joint_ports_of(ops: ResolvedOps) -> tuple[str, ...]:
+    """Return the event ports that some ``each`` takes together with others."""
+    joint = [op["ports"] for op in walk(ops) if op["op"] == "each" and len(op["ports"]) > 1]
+    return tuple(sorted({port for ports in joint for port in ports}))
 
 
 def sum_ports_of(ops: ResolvedOps) -> set[str]:

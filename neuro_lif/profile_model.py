@@ -18,6 +18,7 @@ from .numerics import (
     Overflow,
     ResolvedOps,
     Strict,
+    joint_ports_of,
     ports_of,
     resolve,
     sum_ports_of,
@@ -274,6 +275,10 @@ class HardwareProfile(Strict):
     def event_ports(self, model: str) -> dict[str, int | None]:
         """Return the ports of a model that take events one by one, with their caps."""
         return ports_of(self.ops(model))
+
+    def joint_ports(self, model: str) -> tuple[str, ...]:
+        """Return the event ports of a model that are taken together, turn by turn."""
+        return joint_ports_of(self.ops(model))
 
     def ports(self, model: str) -> set[str]:
         """Return the ports of a model that projections may lead to."""

@@ -49,10 +49,14 @@ def register_of(fixed: FixedNetwork, population: str, variable: str) -> str:
 
 
 def spike_dtype(fixed: FixedNetwork, population: str) -> Any:
-    """Return a type that holds what a population sends: graded values are wider than counts."""
-    ops = fixed.profile.ops(fixed.population(population).model)
-    graded = any(op["op"] == "emit" for op in walk(ops))
-    return np.int64 if graded else np.int16
+    """Return a type that holds what a population sends: graded values are wider than counts.
+
+    So is the count of a neuron that may spike once for each of its events.
+    """
+    ops = walk(fixed.profile.ops(fixed.population(population).model))
+    events = [inner for op in ops if op["op"] == "each" for inner in walk(op["do"])]
+    wide = any(op["op"] == "emit" for op in ops) or any(op["op"] == "fire" for op in events)
+    return np.int64 if wide else np.int16
 
 
 def input_rows(

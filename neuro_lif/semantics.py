@@ -31,7 +31,8 @@ class Neuron:
         params: parameter -> integer.
         state: register -> integer, ``ref`` being the refractory counter; changed in place.
         ports: port -> sum of the synaptic input of this step, or the list of the events where the
-            model takes them one by one.
+            model takes them one by one; None stands for a turn in which only another port, taken
+            together with this one, has an event.
         t: the step, 1 being the first.
         sent: what the neuron sends in this step: spikes, or graded values; what an alias has
             added to it before the neuron's own turn counts against its cap.
@@ -199,9 +200,10 @@ def _if_step(n: Neuron, op: Any) -> None:
 
 def _each(n: Neuron, op: Any) -> None:
     ports = n.ports
-    for weights in zip_longest(*(ports.get(port, ()) for port in op["ports"]), fillvalue=0):
-        n.ports = dict(zip(op["ports"], weights, strict=True))
-        n.run(op["do"])
+    for weights in zip_longest(*(ports.get(port, ()) for port in op["ports"])):
+        if any(weight is not None for weight in weights):
+            n.ports = {port: w or 0 for port, w in zip(op["ports"], weights, strict=True)}
+            n.run(op["do"])
     n.ports = ports
 
 

@@ -120,10 +120,10 @@ def sections_of(data: Any) -> list[Section]:
     if "odin" in keys or "tinyodin" in keys:
         _keys("odin", data, {"meta"} | (keys & {"odin", "tinyodin"}))
         return [Section(name, name, data[name]) for name in ("odin", "tinyodin") if name in keys]
-    for kind, profile, key in (
-        ("dynapcnn", "dynapcnn", "min_v_mem"), ("reckon", "reckon", "rows"),
-        ("ranc", "truenorth", "axon_type"),
-    ):  # fmt: skip
+    if "rows" in keys and all(np.shape(row) == (len(RECKON_COLUMNS),) for row in data["rows"]):
+        return [Section("reckon", "reckon", data)]
+    for kind, profile, key in (("dynapcnn", "dynapcnn", "min_v_mem"),
+                               ("ranc", "truenorth", "axon_type")):  # fmt: skip
         if key in keys:
             return [Section(kind, profile, data)]
     raise UnknownRecording(f"keys {sorted(keys)[:8]}: not a recording of a chip")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ("figures",)
+
 DATA = Path(__file__).parent / "data"
 VECTORS = (DATA / "loihi_vectors.json", DATA / "lava_more.json")
 
@@ -21,6 +23,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--vectors",
         metavar="FILE",
         help="vector file (schema loihi-vectors/1) to replay instead of the shipped ones",
+    )
+    parser.addoption(
+        "--chips",
+        metavar="FOLDER",
+        help="folder of recordings of chips to replay instead of the shipped ones",
     )
 
 

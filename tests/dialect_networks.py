@@ -48,13 +48,15 @@ def _in_span(rng: Rng, span: tuple[int, int], size: int | None) -> Any:
 def population(rng: Rng, profile: HardwareProfile, name: str, wild: bool) -> FixedPopulation:
     """Return a population of a random model, all its parameters and starts drawn."""
     size, model = int(rng.integers(1, 7)), str(rng.choice(sorted(profile.models)))
+    shifts = {op.get("shift") for op in walk(profile.ops(model))}
     params = {}
     for key in used_params(profile, model):
         p = profile.params[key]
         many = p.per == "neuron" and rng.random() < 0.6
         params[key] = _in_span(rng, p.span, size if many else None)
         if wild and p.storage is not None:
-            params[key] = _in_span(rng, (-FAR, FAR), size if many else None)
+            reach = (-31, 31) if key in shifts else (-FAR, FAR)
+            params[key] = _in_span(rng, reach, size if many else None)
     init = {
         register: _in_span(rng, span, size)
         for register, span in profile.register_ranges.items()
@@ -76,10 +78,11 @@ def _weights(rng: Rng, profile: HardwareProfile, mode: str, shape: tuple[int, in
     if rng.random() < 0.5:
         return values
     rows, columns = np.nonzero(values)
-    data = values[rows, columns]
-    again = rng.random(rows.size) < 0.2  # the same pair of neurons twice, the second one of weight 0
-    parts = [np.concatenate([a, a[again] * k]) for a, k in ((data, 0), (rows, 1), (columns, 1))]
-    return sparse.coo_matrix((parts[0], (parts[1], parts[2])), shape=shape)
+    again = np.flatnonzero(rng.random(rows.size) < 0.2)  # these pairs of neurons are joined twice
+    ends = tuple(np.concatenate([part, part[again]]) for part in (rows, columns))
+    values = values[ends]
+    values[rows.size :] >>= int(rng.integers(0, 3)) * 12  # where there are no such weights: 0
+    return sparse.coo_matrix((values, ends), shape=shape)
 
 
 def projection(rng: Rng, profile: HardwareProfile, name: str, pre: Any, post: Any) -> Any:

@@ -50,11 +50,13 @@ def folder_of(config: pytest.Config) -> Path:
 
 def recordings(folder: Path) -> list[tuple[str, Section]]:
     """Every section of every file of a folder with its name; other files are named and left."""
-    found = []
+    found, shipped = [], {path.name for path in SHIPPED.glob("*.json")}
     for path in sorted(folder.glob("*.json")):
         try:
             sections = load_sections(path)
         except UnknownRecording as unknown:
+            if path.name in shipped:  # one of the formats told in the README, and not understood
+                raise
             print(f"left out: {path.name}: {unknown}")
             continue
         found += [(f"{path.stem}:{s.profile}", s) for s in sections]
@@ -447,7 +449,7 @@ def test_a_neuron_spikes_as_often_as_it_has_events(engine: Engine) -> None:
         (nl.FixedProjection("w", "x", "n", np.array([[1]]), graded=True),),
         (nl.FixedSource("x", 1),),
     )  # fmt: skip
-    assert engine(fixed, 1, {"x": np.array([[40000]])}).spikes["n"].tolist() == [[40000]]
+    assert engine(fixed, 1, {"x": np.array([[33000]])}).spikes["n"].tolist() == [[33000]]
 
 
 def saturated(x: int) -> int:

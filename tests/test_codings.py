@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -401,14 +401,15 @@ def test_single_precision_decides_ties(peer: Any) -> None:
     """Enough numbers that some round otherwise in double precision."""
     rng = np.random.default_rng(0)
     assert_same_block(peer, plain(400), [rng.normal(size=(900, 400)).astype(np.float32)])
-    biases = rng.choice([-1, 1], 20_000) * 10 ** rng.uniform(-5, 0, 20_000)
-    assert_same_block(peer, plain(20_000, biases), [])
+    biases = rng.choice([-1, 1], 300_000) * 10 ** rng.uniform(-5, 0, 300_000)
+    assert_same_block(peer, plain(300_000, biases), [])
     ends = np.float32(4095) * 2.0 ** np.arange(8, dtype=np.float32)
     near = [ends]
-    for _ in range(4):
-        near = [*near, np.nextafter(near[-1], np.float32(0), dtype=np.float32)]
-    for _ in range(4):
-        near = [*near, np.nextafter(near[-1], np.float32(1e9), dtype=np.float32)]
+    for toward in (0, np.inf):
+        values = ends
+        for _ in range(4):
+            values = np.nextafter(values, np.float32(toward), dtype=np.float32)
+            near.append(values)
     for values in (x[:7] for x in near):
         for array in (values, values.astype(np.float64)):
             for wanted, got in zip(peer.bias_to_manexp(array), nengo_loihi.bias_to_manexp(array),
@@ -439,10 +440,11 @@ def test_ratios_next_to_powers_of_two(peer: Any, kind: Any) -> None:
 @pytest.mark.parametrize("size", [1e-7, 2e-8, 1.1e-8, 0.9e-8, 1e-9, 0.0])
 def test_what_counts_as_nothing(peer: Any, size: float) -> None:
     """The limits below which the peer takes weights and biases for zero."""
+    unit = size if size > 1e-8 else 1.0
+    fields = plain(2, 0.01 * unit) | {"vth": np.full(2, 3 * unit)}
+    assert_same_block(peer, fields | {"bias": np.full(2, size)}, [])
     weights = np.array([[1.0, -0.3]], np.float32)
-    vth = np.full(2, 3 * size if size > 1e-8 else 1.0)
-    assert_same_block(peer, plain(2, size) | {"vth": vth}, [])
-    assert_same_block(peer, plain(2, 0.01), [weights * np.float32(size)])
+    assert_same_block(peer, fields, [weights * np.float32(size)])
     tiny = weights * np.float32(size * 1e-8)
     assert_same_block(peer, plain(2, 0.01), [weights, tiny])
 
@@ -560,6 +562,7 @@ def matrices(draw: Any) -> Any:
 
 @settings(max_examples=200, deadline=None)
 @given(matrices(), st.sampled_from(SIGN_MODES), st.integers(-40, 13), st.booleans())
+@example(np.array([[-(2**31)]]), "inhibitory", 8, False)  # the one whose negative is itself
 def test_lava_weights_equal_the_peer(
     lava_peer: Any, weights: Any, mode: str, bits: int, is_sparse: bool
 ) -> None:

@@ -1,4 +1,4 @@
-"""Random networks in every dialect: both engines alike; and no code that asks which dialect it is."""
+"""Random networks in every dialect: both engines alike; no code asks which dialect it runs."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def test_random_networks_reach_every_operation_and_every_limit(name: str) -> Non
     assert models == profile.models.keys()
     assert params == {p for m in profile.models for p in used_params(profile, m)}
     assert params == profile.params.keys(), "a parameter that no model uses"
-    assert loud > 100 and sent > 2000
+    assert loud > 80 and sent > 1000
     limits = {  # what must have happened: (register, kind)
-        "lava-0.10": {("u", "wrap_once"), ("v", "sat"), ("sum", "wrap"), ("theta", "wrap")},
+        "lava-0.10": {("u", "wrap_once"), ("v", "sat"), ("sum", "wrap"), ("sigma", "wrap")},
         "nengo-loihi-1.1": {("q", "wrap"), ("u", "wrap"), ("d", "wrap"), ("v", "clamp")},
         "brian2-loihi-0.5": set(),
         "loihi1": {("sum", "wrap"), ("u", "wrap"), ("d", "wrap"), ("v", "sat"), ("v", "clamp")},
@@ -84,7 +84,8 @@ def asked(tree: ast.AST) -> list[ast.expr]:
         elif isinstance(node, ast.MatchValue):
             found.append(node.value)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            found += node.args if node.func.attr in ("startswith", "endswith", "get", "find") else []
+            asks = ("startswith", "endswith", "get", "find")
+            found += node.args if node.func.attr in asks else []
     return [inner for e in found if e is not None for inner in ast.walk(e)
             if isinstance(inner, ast.Constant)]  # fmt: skip
 

@@ -55,7 +55,7 @@ def test_row_03_input_is_22_bits_wide_in_nengo_loihi() -> None:
 
 
 def test_row_04_u_leaves_24_bits_in_three_ways() -> None:
-    """Lava wraps once and keeps +2**23, nengo-loihi is two's complement, brian2_loihi has no end."""
+    """Lava wraps once and keeps 2**23, nengo-loihi is two's complement, brian2_loihi has no end."""
     start, step = 7341825, 2**14  # what is left of the start is 2**23 - 2**20
     for sign, expected in (
         (1, {LAVA: TOP, NENGO: -TOP, BRIAN2: TOP, "loihi1": -TOP, "loihi2": TOP}),
@@ -228,10 +228,12 @@ def test_row_14_ranges_of_weights() -> None:
     assert max(u) == -min(u) == 254 << 6
     ends = {"mixed": (-256, 254), "excitatory": (0, 255), "inhibitory": (-256, 0)}
     for mode, (lo, hi) in ends.items():
-        ask(BRIAN2, projections=synapses(BRIAN2, [[lo]], sign_mode=mode), spikes=[[1]], enforce=True)
+        for w in (lo, hi):
+            joins = synapses(BRIAN2, [[w]], sign_mode=mode)
+            assert ask(BRIAN2, projections=joins, spikes=[[1]], enforce=True).u == [w << 6]
         for w in (lo - 1, hi + 1):
+            joins = synapses(BRIAN2, [[w]], sign_mode=mode)
             with pytest.raises(RangeError, match="weights"):
-                joins = synapses(BRIAN2, [[w]], sign_mode=mode)
                 ask(BRIAN2, projections=joins, spikes=[[1]], enforce=True)
     assert load_profile(LAVA).weights.mode_range("inhibitory") == (-255, 0)
 
@@ -278,7 +280,7 @@ def test_row_17_clip_after_the_exponent() -> None:
 
 
 def test_row_18_a_source_is_heard_at_once_or_a_step_later() -> None:
-    """Lava and nengo-loihi one step later (Lava: at once without synapses), brian2_loihi at once."""
+    """Lava and nengo-loihi a step later (Lava at once without synapses), brian2_loihi at once."""
     spikes = [[x] for x in (1, 0, 0, 1, 1, 0, 0, 0, 0, 0)]
     at_once = peer("brian2.generator_latency", "u")
     for name in ALL:
@@ -381,7 +383,7 @@ def test_row_25_several_synapses_between_two_neurons() -> None:
 
 
 def test_row_26_the_first_step_is_1_whatever_the_peer_calls_it() -> None:
-    """Lava and nengo-loihi begin with t = 1, brian2_loihi with t = 0; row 0 is the first for all."""
+    """Lava and nengo-loihi begin with t = 1, brian2_loihi with t = 0; here row 0 is the first."""
     firsts = {LAVA: "lava.u_decay_offset", NENGO: "nengo.u_decay_offset", BRIAN2: "brian2.delay_0"}
     assert [recorded(which)["t_first"] for which in firsts.values()] == [1, 1, 0]
     for name in ALL:

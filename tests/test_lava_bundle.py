@@ -31,6 +31,7 @@ from neuro_lif import (
 from neuro_lif.errors import RangeError, TargetError
 from neuro_lif.fixed import verify
 from neuro_lif.targets import lava_export, lava_python
+from neuro_lif.targets.lava_bundle import main
 
 AVAILABLE, ABOUT = lava.lava_status()
 PACKAGE = Path(lava.__file__).parents[1]
@@ -146,6 +147,24 @@ process.stop()
     done = subprocess.run([python, "-c", script], cwd=folder, capture_output=True, text=True,
                           timeout=120, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_listing_shows_the_values_of_graded_spikes() -> None:
+    """Neurons alone where all sent 1; neuron and value where anything else was sent."""
+    rows = np.array([[0, 1, 1], [0, 0, 0], [1, 0, 0]])
+    found = {("a", "spikes"): rows, ("a", "v"): rows, ("g", "spikes"): rows[None] * [-7, 5, 300]}
+    assert main.listing(found).splitlines() == [
+        "a step 1 neurons [1, 2]", "a step 3 neurons [0]",
+        "g[0] step 1 neurons [1=5, 2=300]", "g[0] step 3 neurons [0=-7]", "6 spikes",
+    ]  # fmt: skip
+
+
+def test_an_export_tells_its_plan(tmp_path: Path) -> None:
+    """The choices as they were made for what is sent; anything else is no export."""
+    folder = lava.export_lava(tiny(), tmp_path / "net", 5)
+    assert lava.exported_plan(folder) == [str(choice) for choice in lava.plan_lava(tiny())]
+    with pytest.raises(TargetError, match="is no export"):
+        lava.exported_plan(tmp_path)
 
 
 def test_copied_modules_need_nothing_but_lava() -> None:

@@ -6,6 +6,7 @@ Every network of the vector files, in both engines, each peer by its own profile
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -182,6 +183,17 @@ def test_loihi1_neurons_equal_nengo_loihi(nengo_vector: Vector) -> None:
                              enforce_ranges=False, seed=theirs.seed)  # fmt: skip
         for run in (run_fixed, run_semantics):
             check(nengo_vector, run(fixed, n_steps, record="registers"))
+
+
+def test_the_model_without_noise_equals_nengo_loihi(nengo_vector: Vector) -> None:
+    """What quantize lowers to computes the same wherever no noise is enabled."""
+    fixed, inputs, n_steps = vector_to_fixed(nengo_vector)
+    if any(fixed.params(p.name)["enable_noise"].any() for p in fixed.populations):
+        pytest.skip("with noise")
+    quiet = tuple(replace(p, model="lif_quiet") for p in fixed.populations)
+    for run in (run_fixed, run_semantics):
+        again = run(replace(fixed, populations=quiet), n_steps, inputs, record="registers")
+        check(nengo_vector, again)
 
 
 def test_noise_is_drawn_as_numpy_draws_it() -> None:

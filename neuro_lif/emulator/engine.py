@@ -96,6 +96,7 @@ class Emulator:
         self.fixed, self.batch, self.t = fixed, batch, 0
         self.counter, self.noise = EventCounter(), Noise(fixed, batch)
         self.caps = {p.name: fixed.profile.event_ports(p.model) for p in fixed.populations}
+        self.joint = {p.name: fixed.profile.joint_ports(p.model) for p in fixed.populations}
         self.neurons = {p.name: self._neurons(p.name) for p in fixed.populations}
         cap = fixed.profile.routing.alias_cap
         self.order = {p.name: alias_order(p, cap) for p in fixed.populations}
@@ -162,7 +163,9 @@ class Emulator:
                     events.setdefault(direct.port, []).append(direct_events(feeds[direct.name]))
                 else:
                     sums[direct.port] = sums.get(direct.port, 0) + feeds[direct.name]
-        return sums | {port: packed(found, *shape) for port, found in events.items()}
+        joint = {port: events.pop(port) for port in self.joint[name] if port in events}
+        alone = {port: packed({port: found}, *shape)[port] for port, found in events.items()}
+        return sums | alone | packed(joint, *shape)
 
     def register(self, population: str, name: str) -> Array:
         """Return a register's current content ``(batch, n)``."""

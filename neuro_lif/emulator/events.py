@@ -14,6 +14,8 @@ from .oplist import Alias, Events
 
 Array = npt.NDArray[Any]
 Listener = Callable[[int, str, str, Array], None]
+Arrived = tuple[IntArray, IntArray, IntArray, IntArray]
+"""(sample, post, presynaptic index, weight) of events in order of arrival."""
 
 
 class EventCarrier:
@@ -53,35 +55,58 @@ class EventCarrier:
             counts = np.clip(counts, -self.cap, self.cap)
         self.past[t % len(self.past)] = counts
 
-    def arriving(self, t: int) -> tuple[IntArray, IntArray, IntArray]:
-        """Return (sample, post, weight) of every event of step ``t``, in order of arrival."""
+    def arriving(self, t: int) -> Arrived:
+        """Return the events of step ``t`` in order of arrival."""
         emitted = t - self.latency - self.delay
         counts = self.past[emitted % len(self.past), :, self.pre] * (emitted > 0)[:, None]
         synapse, sample = np.nonzero(counts)
         count = counts[synapse, sample]
         weight = self.values[synapse] * np.sign(count)
-        times = np.abs(count)
-        return (np.repeat(sample, times), np.repeat(self.post[synapse], times),
-                np.repeat(weight, times))  # fmt: skip
+        found = (sample, self.post[synapse], self.pre[synapse], weight)
+        return tuple(np.repeat(part, np.abs(count)) for part in found)  # type: ignore[return-value]
 
 
-def packed(events: list[tuple[IntArray, IntArray, IntArray]], batch: int, size: int) -> Events:
-    """Return events as weights ``(k, batch, size)`` and which of them there are."""
-    sample, post, weight = (np.concatenate(parts) for parts in zip(*events, strict=True))
-    neuron = sample * size + post
-    order = np.argsort(neuron, kind="stable")
-    neuron = neuron[order]
-    turn = np.arange(neuron.size) - np.searchsorted(neuron, neuron)
-    weights = np.zeros((int(turn.max(initial=-1)) + 1, batch * size), np.int64)
-    there = np.zeros(weights.shape, np.bool_)
-    weights[turn, neuron], there[turn, neuron] = weight[order], True
-    return weights.reshape(-1, batch, size), there.reshape(-1, batch, size)
+def packed(events: dict[str, list[Arrived]], batch: int, size: int) -> dict[str, Events]:
+    """Return the events of ports that are taken together, turn by turn.
+
+    Returns:
+        port -> weights ``(k, batch, size)`` and which of them there are.
+    """
+    if not events:
+        return {}
+    keys = {port: _keys(found, size) for port, found in events.items()}
+    ends = np.cumsum([k.shape[1] for k in keys.values()])[:-1]
+    every, which = np.unique(np.concatenate(list(keys.values()), 1), axis=1, return_inverse=True)
+    turn = np.arange(every.shape[1]) - np.searchsorted(every[0], every[0])
+    shape = (int(turn.max(initial=-1)) + 1, batch * size)
+    out = {}
+    for (port, found), mine in zip(events.items(), np.split(which.ravel(), ends), strict=True):
+        weights, there = np.zeros(shape, np.int64), np.zeros(shape, np.bool_)
+        at = (turn[mine], every[0][mine])
+        weights[at], there[at] = np.concatenate([part[3] for part in found]), True
+        out[port] = (weights.reshape(-1, batch, size), there.reshape(-1, batch, size))
+    return out
 
 
-def direct_events(values: Array) -> tuple[IntArray, IntArray, IntArray]:
+def _keys(found: list[Arrived], size: int) -> IntArray:
+    """Return (neuron, projection of the port, presynaptic index, repetition) of events."""
+    neuron = np.concatenate([sample * size + post for sample, post, _, _ in found])
+    place = np.repeat(np.arange(len(found)), [part[0].size for part in found])
+    pre = np.concatenate([part[2] for part in found])
+    order = np.lexsort((np.arange(pre.size), pre, place, neuron))
+    keys = np.stack([neuron, place, pre])[:, order]
+    first = np.ones(pre.size, np.bool_)
+    first[1:] = (np.diff(keys, axis=1) != 0).any(axis=0)
+    starts = np.maximum.accumulate(np.where(first, np.arange(pre.size), 0))
+    repetition = np.empty(pre.size, np.int64)
+    repetition[order] = np.arange(pre.size) - starts
+    return np.stack([neuron, place, pre, repetition])
+
+
+def direct_events(values: Array) -> Arrived:
     """Return integers put straight into a port as events: one each, none where it is 0."""
     sample, post = np.nonzero(values)
-    return sample, post, np.asarray(values[sample, post], np.int64)
+    return sample, post, np.zeros_like(post), np.asarray(values[sample, post], np.int64)
 
 
 def alias_order(p: FixedPopulation, cap: int) -> list[Alias] | None:

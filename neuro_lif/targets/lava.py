@@ -93,19 +93,12 @@ def run_lava(
     expected = replay(fixed, n_steps, given, record, strict)
     if timeout is None:
         timeout = default_timeout(fixed, n_steps, batch_of(given) or 1)
+    told = None if progress is None else partial(_tell, progress, n_steps)
     with temporary_folder() as folder:
         payloads = payloads_sent(fixed, lambda: expected)
         plan = write_export(fixed, Path(folder), n_steps, given, record, payloads)
-        told = None if progress is None else partial(_tell, progress, n_steps)
-        spikes, traces, head = _results(fixed, run_folder(found, Path(folder), timeout, told))
-    steady, absent = _unread(fixed, plan, record)
-    traces |= {k: np.broadcast_to(x, spikes[k[0]].shape).copy() for k, x in steady.items()}
-    about = {
-        "engine": "Lava runtime", "profile": fixed.profile.name, "lava": head["lava"],
-        "python": head["python"], "numpy": found.numpy,
-    }  # fmt: skip
-    about |= {"not in Lava": "; ".join(absent)} if absent else {}
-    recording = replace(expected, spikes=spikes, traces=traces, events=(), provenance=about)
+        result = run_folder(found, Path(folder), timeout, told)
+        recording = _recording(fixed, expected, plan, record, result)
     return _counted(recording, expected, in_order(*input_events(fixed, rows)), strict)
 
 
@@ -137,10 +130,10 @@ def default_timeout(fixed: FixedNetwork, n_steps: int, batch: int = 1) -> float:
     return float(60.0 + processes + n_steps * (0.01 * processes + 1e-7 * work * batch))
 
 
-def _results(
-    fixed: FixedNetwork, result: Path
-) -> tuple[dict[str, Any], dict[tuple[str, str], Any], dict[str, Any]]:
-    """Read what the child wrote: spikes, traces, and versions."""
+def _recording(
+    fixed: FixedNetwork, expected: Recording, plan: list[LavaChoice], record: str, result: Path
+) -> Recording:
+    """Read what the child wrote; everything but Lava's values is the replay's."""
     try:
         data = NpzFile(result)
         head: dict[str, Any] = json.loads(str(data.array("head")))
@@ -149,11 +142,16 @@ def _results(
             p.name: found.pop(f"spikes/{p.name}").astype(spike_dtype(fixed, p.name))
             for p in fixed.populations
         }
+        about = {name: str(head[name]) for name in ("lava", "python", "numpy")}
     except (FileFormatError, ValueError, KeyError) as error:
         raise TargetError(f"the results of Lava cannot be read: {error}") from None
-    traces = {(population, variable): rows for (variable, _, population), rows in
-              ((key.rpartition("/"), rows) for key, rows in found.items())}  # fmt: skip
-    return spikes, traces, head
+    keys = {key: key.rpartition("/") for key in found}
+    traces = {(population, v): found[key] for key, (v, _, population) in keys.items()}
+    steady, absent = _unread(fixed, plan, record)
+    traces |= {k: np.broadcast_to(x, spikes[k[0]].shape).copy() for k, x in steady.items()}
+    about = {"engine": "Lava runtime", "profile": fixed.profile.name, **about}
+    about |= {"not in Lava": "; ".join(absent)} if absent else {}
+    return replace(expected, spikes=spikes, traces=traces, events=(), provenance=about)
 
 
 def _unread(

@@ -1,8 +1,8 @@
 """The mutants of the package: mutmut makes them, this file finds their place and puts them in."""
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import hashlib
 import importlib

@@ -14,7 +14,7 @@ from .mutants import SAMPLED, Mutant
 LEAST = 95.0
 """Percent of the mutants run that tests must kill, in every module."""
 KILLED = ("killed", "timeout")
-MARK = "\n<!-- written by `make mutation-write` from here on; the reasons are kept -->\n"
+MARK = "\n<!-- written by `run.py --write` from here on; the reasons are kept -->\n"
 HEAD = "| change | why no test can or need notice |\n|---|---|\n"
 
 
@@ -47,7 +47,7 @@ def table(
     lines = ["| module | mutants | run | killed | of these by time limit | survived | of these "
              "equivalent | killed / run | killed / (run - equivalent) |",
              "|---|--:|--:|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
-    percent, total = {}, Counter[str]()
+    percent = {}
     left = survivors(mutants, done)
     for module, every in (*counts.items(), ("total", sum(counts.values()))):
         c = Counter(done[m.name]["verdict"] for m in mutants if module in ("total", m.module))
@@ -60,14 +60,13 @@ def table(
             f"| {module} | {every} | {run} | {killed} | {c['timeout']} | {run - killed} | {same} | "
             f"{percent[module]:.1f} % | {100 * killed / max(run - same, 1):.1f} % |"
         )
-    del total
     return lines, percent
 
 
 def finish(
     path: Path, mutants: list[Mutant], counts: dict[str, int], done: dict[str, Any], given: Any
 ) -> int:
-    """Compare a run with the report, or write it; return 0 where all is listed and enough killed."""
+    """Compare a run with the report, or write it; return 0 if all is listed and enough killed."""
     text = path.read_text() if path.exists() else "# Mutation testing\n" + MARK
     reasons = reasons_in(text)
     lines, percent = table(mutants, counts, done, reasons)

@@ -53,7 +53,7 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=0.3, help="of the mutants of lower/*")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--budget", type=float, default=10, help="CPU seconds per survivor")
-    parser.add_argument("--only", nargs="*", default=[], help="modules, such as formats lower/codes")
+    parser.add_argument("--only", nargs="*", default=[], help="modules, such as lower/codes")
     parser.add_argument("--again", action="store_true", help="run what survived last time again")
     parser.add_argument("--tests", nargs="*", default=list(TESTS))
     parser.add_argument("--write", action="store_true", help="write docs/mutation.md")
@@ -71,8 +71,9 @@ def main() -> int:
     saved = WORK / "verdicts.json"
     done = json.loads(saved.read_text()) if saved.exists() else {}
     names = {m.name: m.change for m in mutants}
-    done = {k: v for k, v in done.items() if names.get(k) == v["change"]
-            and not (given.again and v["verdict"] in ("survived", "no tests", "broken"))}
+    again = ("survived", "no tests", "broken") if given.again else ()
+    done = {k: v for k, v in done.items()
+            if names.get(k) == v["change"] and v["verdict"] not in again}  # fmt: skip
     files = sorted({str(f) for t in given.tests for f in (tree / "tests").glob(f"test_{t}.py")})
     start = time.time()
     code = session.run(tree, files, mutants, done, saved, given.budget, LEFT_OUT)

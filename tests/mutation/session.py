@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import gc
+import hashlib
 import json
 import os
+import pickle
 import resource
 import signal
 import sys
@@ -45,6 +47,8 @@ class MutationSession:
         self.seconds: dict[str, float] = {}
         self.failed: list[str] = []
         self.items: dict[str, Any] = {}
+        self.states: dict[str, str] = {}
+        self.measured_in = saved.with_name("measured.pickle")
         self.cover = coverage.Coverage(data_file=None, include=[f"{package}/*"], config_file=False)
 
     # ------------------------------------------------------------------ the run without mutants
@@ -70,7 +74,6 @@ class MutationSession:
         start = time.process_time()
         result = yield
         self.seconds[item.nodeid] = time.process_time() - start
-        self.items[item.nodeid] = item
         return result
 
     def pytest_runtest_logreport(self, report: Any) -> None:
@@ -80,33 +83,73 @@ class MutationSession:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: Any) -> Any:
-        """Run the tests once, then the mutants; tests that fail anyway tell nothing."""
+        """Run the tests that are not measured yet, then the mutants."""
+        self.items = {item.nodeid: item for item in session.items}
+        kept = self._measured()
+        session.items[:] = [i for i in session.items if i.nodeid not in kept]
         self.cover.start()
         result = yield
         self.cover.stop()
         session.testsfailed = 0
-        for nodeid in self.failed:
+        kept |= self._measurement()
+        self.measured_in.write_bytes(pickle.dumps(kept))
+        for nodeid in self.failed:  # it tells nothing of a mutant
             self.items.pop(nodeid, None)
             _say(f"fails without a mutant, left out: {nodeid}")
-        self._run_mutants()
+        self._run_mutants({k: v for k, v in kept.items() if k in self.items})
         return result
+
+    def _measured(self) -> dict[str, Any]:
+        """Return what is known of tests from the last time; package and test file are the same."""
+        if not self.measured_in.exists():
+            return {}
+        found = pickle.loads(self.measured_in.read_bytes())
+        return {k: v for k, v in found.items() if k in self.items and v["state"] == self._state(k)}
+
+    def _state(self, nodeid: str) -> str:
+        if not self.states:
+            code = [p.read_bytes() for p in sorted(self.package.rglob("*.py"))]
+            self.states[""] = hashlib.sha256(b"".join(code)).hexdigest()
+        path = nodeid.partition("::")[0]
+        if path not in self.states:
+            test = (self.package.parent / path).read_bytes()
+            self.states[path] = hashlib.sha256(self.states[""].encode() + test).hexdigest()
+        return self.states[path]
+
+    def _measurement(self) -> dict[str, Any]:
+        """Return, per test just run, its CPU seconds and the lines it ran of each module."""
+        lines: defaultdict[str, defaultdict[str, set[int]]]
+        lines = defaultdict(lambda: defaultdict(set))
+        data = self.cover.get_data()
+        for path in data.measured_files():
+            module = Path(path).relative_to(self.package).with_suffix("").as_posix()
+            for line, contexts in data.contexts_by_lineno(path).items():
+                for nodeid in contexts:
+                    lines[nodeid][module].add(line)
+        return {
+            k: {"seconds": v, "lines": dict(lines[k]), "state": self._state(k)}
+            for k, v in self.seconds.items() if k not in self.failed
+        }  # fmt: skip
 
     # ------------------------------------------------------------------------- the mutants
 
-    def _run_mutants(self) -> None:
-        tests_at = self._tests_of_lines()
+    def _run_mutants(self, measured: dict[str, Any]) -> None:
+        self.seconds = {k: v["seconds"] for k, v in measured.items()}
+        tests_at: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
+        for nodeid, known in measured.items():
+            for module, lines in known["lines"].items():
+                for line in lines:
+                    tests_at[module, line].add(nodeid)
         caches = [o for o in gc.get_objects() if isinstance(o, functools._lru_cache_wrapper)]
         kills: defaultdict[str, Counter[str]] = defaultdict(Counter)
         gc.freeze()
         todo = [m for m in self.mutants if m.name not in self.done]
         start = time.time()
         for k, mutant in enumerate(todo):
-            where = tests_at[mutant.module]
             lines = mutant.body if mutant.lines is None else mutant.lines
-            tests = set().union(*(where.get(line, ()) for line in lines))
+            tests = set().union(*(tests_at[mutant.module, line] for line in lines))
             here, near = kills[mutant.module + mutant.function], kills[mutant.module]
-            order = sorted(tests, key=lambda t: (-here[t], -min(near[t], 3), self.seconds[t]))
-            verdict = self._fork(mutant, order, caches)
+            verdict = self._fork(mutant, self._in_order(tests, here, near), caches)
             self.done[mutant.name] = verdict
             if verdict["by"]:
                 here[verdict["by"]] += 1
@@ -117,16 +160,20 @@ class MutationSession:
                 spent = time.time() - start
                 _say(f"{k + 1}/{len(todo)} {spent:.0f} s {dict(state)} {mutant.name}")
 
-    def _tests_of_lines(self) -> defaultdict[str, defaultdict[int, set[str]]]:
-        """Return, per module and line, the tests that run it."""
-        found: defaultdict[str, defaultdict[int, set[str]]]
-        found = defaultdict(lambda: defaultdict(set))
-        data = self.cover.get_data()
-        for path in data.measured_files():
-            module = Path(path).relative_to(self.package).with_suffix("").as_posix()
-            for line, contexts in data.contexts_by_lineno(path).items():
-                found[module][line] = {c for c in contexts if c in self.items}
-        return found
+    def _in_order(self, tests: set[str], here: Counter[str], near: Counter[str]) -> list[str]:
+        """Return tests in the order to try them.
+
+        First what killed other mutants of the function, then of the module, then one case of
+        every test function, the quickest first, then the other cases.
+        """
+        seen: Counter[str] = Counter()
+        turn = {}
+        for nodeid in sorted(tests, key=lambda t: (self.seconds[t], t)):
+            turn[nodeid] = seen[nodeid.partition("[")[0]]
+            seen[nodeid.partition("[")[0]] += 1
+        return sorted(
+            tests, key=lambda t: (-here[t], -min(near[t], 3), turn[t], self.seconds[t], t)
+        )
 
     def _fork(self, mutant: Mutant, tests: list[str], caches: list[Any]) -> dict[str, Any]:
         """Run tests against a mutant in a fork until one fails; return the verdict."""
@@ -172,7 +219,7 @@ class MutationSession:
                 os.write(send, f"survived {k} of {len(tests)} tests\n".encode())
                 return
             limit = int(time.process_time() + 4 + 8 * self.seconds[nodeid])
-            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 2))
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
             os.write(send, f"trying {nodeid}\n".encode())
             item = self.items[nodeid]
             item._initrequest()
@@ -199,9 +246,9 @@ def run(
     root: Path, tests: list[str], mutants: list[Mutant], done: dict[str, Any], saved: Path,
     budget: float, left_out: tuple[str, ...],
 ) -> int:  # fmt: skip
-    """Run the tests named against the mutants of the package under ``root``; return pytest's code."""
+    """Run the tests named against the mutants of the package in ``root``; return pytest's code."""
     os.chdir(root)
     sys.path.insert(0, str(root))
     plugin = MutationSession(root / "neuro_lif", mutants, done, saved, budget, left_out)
-    arguments = ["-q", "--capture=fd", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
-    return int(pytest.main(arguments, plugins=[plugin]))
+    options = ["-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    return int(pytest.main([*options, *tests], plugins=[plugin]))

@@ -4,8 +4,8 @@
 
 The networks are drawn at random, in turn from the templates of ``draw_<peer>``, and kept where what
 the peer did with them exercises a rule; the flags are what ``flags`` finds in its answer. Then come
-the vectors of ``named``: upstream bugs, and questions asked of all peers. The same seed gives the
-same file.
+the vectors of ``named``: upstream bugs, corners, and questions asked of all peers. The same seed
+gives the same file.
 """
 
 from __future__ import annotations
@@ -176,7 +176,8 @@ def generate(short: str, count: int, seed: int) -> dict[str, Any]:
     """Return a file of vectors of one peer."""
     peer = PEERS[short]()
     vectors = draw(peer, count, seed)
-    vectors += [v for v in (*named.upstream(), *named.questions()) if v["peer"] == peer.name]
+    more = (*named.upstream(), *named.corners(), *named.questions())
+    vectors += [v for v in more if v["peer"] == peer.name]
     for vector, trace in zip(vectors, peer.run(vectors), strict=True):
         vector["flags"] = sorted(peer.flags(vector, trace) | set(vector["flags"]))
         vector["expect"] = shown(trace)

@@ -62,6 +62,16 @@ def upstream() -> list[Vector]:
     return [v | {"flags": ["upstream_bug"]} for v in found]
 
 
+def corners() -> list[Vector]:
+    """Return what chance seldom draws."""
+    params = {"du": 4095, "dv": 0, "vth": 131071, "bias_mant": [32767, -32768, -32768, 1],
+              "bias_exp": [16, 16, 17, 31]}  # fmt: skip
+    start = {"v": [TOP - 1, -TOP + 1, 0, 0]}
+    wide = network([population("n", 4, "lif", params, **start)], enforce_ranges=False)
+    rule = "v, u and bias are added in 32 bits before v saturates"
+    return [vector("lava-nc", wide, 5, rule, "lava.corner.v_int32_wrap")]
+
+
 # ------------------------------------------------------------------------------ questions
 
 BIG = {"lava-nc": {"vth": 131071}, "nengo-loihi": {"vth": 8388544, "refract": 0},

@@ -86,7 +86,9 @@ def listing(found: Any) -> str:
 
 def save(path: Path, found: Any) -> None:
     """Write ``<variable>/<population>`` arrays, spikes among them, and a JSON ``head``."""
-    head = {"lava": version("lava-nc"), "python": platform.python_version()}
+    head = {
+        "lava": version("lava-nc"), "python": platform.python_version(), "numpy": np.__version__
+    }  # fmt: skip
     arrays = {f"{variable}/{population}": rows for (population, variable), rows in found.items()}
     part = path.with_name(path.name + ".part")
     with part.open("wb") as stream:
