@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from random_networks import hostile_rasters
 from scipy import sparse
 
 import neuro_lif as nl
@@ -35,7 +36,7 @@ from neuro_lif.codings.nengo_synapses import (
     discretize_synapse,
     discretize_weights,
 )
-from neuro_lif.codings.parts import check_counts, draft_of
+from neuro_lif.codings.parts import draft_of
 from neuro_lif.errors import LoweringError, NeuroLifError, RangeError
 from neuro_lif.profile import SIGN_MODES
 
@@ -729,7 +730,7 @@ def their_block(stepped: nl.SteppedNetwork, name: str) -> tuple[Any, dict[str, A
         block.compartment.configure_lif(tau_rc=neuron.tau_m, tau_ref=tau_ref, vth=1, dt=DT)
         leak = p.leak_v
     block.compartment.configure_filter(float(p.tau_syn[0]), dt=DT)
-    draft = check_counts(draft_of(stepped, NENGO, (), None))
+    draft = draft_of(stepped, NENGO, (), None)
     unit = block_of(draft, p).unit  # the threshold; a read-out has none
     assert not p.spikes or np.array_equal(unit, p.threshold)
     block.compartment.bias[:] = p.bias / leak / unit
@@ -911,6 +912,41 @@ def test_weak_projections_come_out_too_strong_unless_mended() -> None:
     notes = "\n".join((as_is.ledger or pytest.fail()).notes)
     assert "'weak': 2**3 times too strong" in notes and "repair_small_synapses" in notes
     assert "too strong" not in str(mended.ledger)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.booleans())
+def test_a_proof_holds(seed: int, as_lava: bool) -> None:
+    """Where the ledger says that no register can overflow, hostile input makes none overflow."""
+    stepped = random_stepped(seed, refractory=not as_lava)
+    fixed = (
+        outcome(code_as_lava, stepped, "lava-0.10")
+        if as_lava
+        else outcome(code_as_nengo_loihi, stepped, NENGO)
+    )
+    if isinstance(fixed, Exception):
+        assert isinstance(fixed, LoweringError)
+        return
+    rows = fixed.ledger.headroom
+    assert {h.where for h in rows} == {f"population {p.name!r}" for p in fixed.populations}
+    raster = hostile_rasters(np.random.default_rng(seed), stepped.network, 80)
+    got = nl.run_fixed(fixed, 80, {"x": raster}, record="all")
+    if fixed.ledger.proved:
+        assert not got.events
+    for h in rows:
+        if h.register in ("u", "v") and h.proved:
+            name = h.where.split("'")[1]
+            assert np.abs(got.traces[name, h.register]).max() <= h.bound
+
+
+def test_some_proofs_are_given() -> None:
+    proved = [
+        fixed.ledger.proved
+        for seed in range(30)
+        if isinstance(fixed := outcome(code_as_nengo_loihi, random_stepped(seed), NENGO),
+                      nl.FixedNetwork)
+    ]  # fmt: skip
+    assert 5 < sum(proved) < len(proved)
 
 
 def test_ledger_of_a_nengo_coding() -> None:

@@ -57,28 +57,26 @@ def exhausted(
     if fixed.profile.noise is not None or how_many(feeds, n_steps) > most:
         return False, None
     for rows in all_inputs(feeds, n_steps):
-        found = witness_in(fixed, rows or _no_rows(n_steps), n_steps, _nothing)
+        found = witness_in(fixed, rows, n_steps, _nothing)
         if found is not None:
             return True, found
     return True, None
-
-
-def _no_rows(n_steps: int) -> Rows:
-    return {}
 
 
 def _nothing() -> None:
     """Tell nobody."""
 
 
-def lost_counts(fixed: FixedNetwork, feeds: Mapping[str, Feed]) -> Witness | None:
+def lost_counts(
+    fixed: FixedNetwork, feeds: Mapping[str, Feed], n_steps: int | None
+) -> Witness | None:
     """Return an input whose counts a projection that is not graded takes as one spike each."""
     for p in fixed.projections:
         feed = feeds.get(p.pre)
         if p.graded or feed is None:
             continue
         low, high = feed.low, feed.high
-        steps = 1 if feed.raster is None else len(feed.raster)
+        steps = 1 if feed.raster is None else min(len(feed.raster), n_steps or len(feed.raster))
         if low.min() < 0 or high.max() > 1:
             rows = {name: known_rows(f, 1, steps)[0] if f.raster is not None else
                     np.broadcast_to(np.clip(0, f.low, f.high), (steps, f.low.size)).copy()

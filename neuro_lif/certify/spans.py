@@ -94,8 +94,9 @@ def overflowed(x: IntArray, mode: str, lo: int, hi: int) -> IntArray:
     if mode == "wrap":
         turns = (x - lo) // period
         same = turns[0] == turns[1]
-        return np.stack([np.where(same, x[0] - turns[0] * period, lo),
-                         np.where(same, x[1] - turns[1] * period, hi)])  # fmt: skip
+        moved = [np.where(same, x[0] - turns[0] * period, lo),
+                 np.where(same, x[1] - turns[1] * period, hi)]  # fmt: skip
+        return np.asarray(moved, np.int64)
     none = np.stack([np.full_like(x[0], FAR), np.full_like(x[1], -FAR)])
     parts = (
         (meet(x, _ends(-FAR, lo - 1, x)), period),
@@ -104,8 +105,7 @@ def overflowed(x: IntArray, mode: str, lo: int, hi: int) -> IntArray:
     )
     out = none
     for part, by in parts:
-        moved = plus(part, _ends(by, by, x))
-        out = np.where(part[0] <= part[1], hull(out, moved), out)
+        out = np.where(part[0] <= part[1], hull(out, plus(part, _ends(by, by, x))), out)
     return out
 
 

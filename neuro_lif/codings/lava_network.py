@@ -30,7 +30,7 @@ from ..ledger import entry
 from ..lower.codes import _code_delays, _collapse
 from ..lower.draft import Draft, note, refuse_or_note
 from ..lower.encode import CurrentCodes
-from ..lower.models import headroom
+from ..lower.models import _check_counts, _time_constants, headroom
 from ..profile import HardwareProfile
 from .lava import WEIGHT_BITS, determine_sign_mode, optimize_weight_bits
 from .parts import (
@@ -38,15 +38,14 @@ from .parts import (
     Needs,
     assemble,
     bias_of,
-    check_counts,
     check_holds,
     check_population,
     code_start,
     coded_network,
     decay_entry,
     draft_of,
+    headroom_rows,
     loss_u_of,
-    time_constants,
 )
 
 NEEDS = Needs("lava", ("du", "dv", "vth", "bias_mant", "bias_exp"), {"du": 1, "dv": 0}, 6, 6)
@@ -102,7 +101,7 @@ def code_as_lava(
 def lower_as_lava(draft: Draft) -> Draft:
     """Code the network of a draft (a pass of the lowering)."""
     check_holds(draft.profile, NEEDS)
-    draft = check_counts(draft)
+    draft = _check_counts(draft)
     populations: list[FixedPopulation] = []
     projections: list[FixedProjection] = []
     codes: CurrentCodes = {}
@@ -117,7 +116,9 @@ def lower_as_lava(draft: Draft) -> Draft:
                 projections.append(projection)
         kept = 1.0 - quantize_decay(loss_u_of(p)) / 4096.0
         codes[p.name] = p.gain * (SCALE / unit) * 2.0**6, kept, 6
-    return assemble(draft, populations, projections, codes)
+    draft = assemble(draft, populations, projections, codes)
+    rows = tuple(h for p in draft.stepped.populations for h in headroom_rows(draft, p))
+    return note(draft, headroom=rows)
 
 
 def unit_of(draft: Draft, p: SteppedPopulation) -> float:
@@ -152,7 +153,7 @@ def _code_population(
     rows = [decay_entry(p, name, meant[name], values[name], offset,
                         int(np.sum(values[name] + offset != codes[name])))
             for name, offset in NEEDS.decays.items()]  # fmt: skip
-    taus = time_constants(draft.stepped, p, (values["du"] + 1) / 4096.0, values["dv"] / 4096.0)
+    taus = _time_constants(draft.stepped, p, (values["du"] + 1) / 4096.0, values["dv"] / 4096.0)
     bias = bias_of(draft, p)
     values["bias_mant"] = quantize_8bit(bias / unit)
     values["bias_exp"] = np.full(p.size, BIAS_EXP)

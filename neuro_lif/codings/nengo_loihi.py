@@ -22,6 +22,7 @@ from ..errors import Faults, LoweringError, RangeError
 from ..formats import nearest
 from .nengo_numbers import (
     BIAS_MAX,
+    Q_BITS,
     VTH_MAX,
     bias_to_manexp,
     code_decays,
@@ -44,7 +45,6 @@ __all__ = [
     "vth_to_manexp",
 ]
 
-Q_BITS = 21
 WEIGHT_EXPONENTS = range(0, -8, -1)
 """Exponents of a block, in the order in which the peer tries them."""
 NO_DECAY = 0.5 / 2**12

@@ -21,17 +21,17 @@ from ..ledger import Entry, entry
 from ..lower.codes import _code_delays, _collapse
 from ..lower.draft import Draft, note, refuse_or_note
 from ..lower.encode import CurrentCodes
-from ..lower.models import headroom
+from ..lower.models import _check_counts, _time_constants, headroom
 from ..profile import HardwareProfile
 from .nengo_block import Block, block_of
 from .nengo_loihi import IntegerCompartment
 from .nengo_numbers import BIAS_MAX, VTH_MAX
+from .nengo_reach import headroom_rows
 from .nengo_synapses import IntegerSynapses, Synapses, discretize_block
 from .parts import (
     MODEL,
     Needs,
     assemble,
-    check_counts,
     check_holds,
     check_population,
     code_start,
@@ -39,7 +39,6 @@ from .parts import (
     decay_entry,
     draft_of,
     loss_u_of,
-    time_constants,
 )
 
 NEEDS = Needs(
@@ -82,7 +81,7 @@ def code_as_nengo_loihi(
 def lower_as_nengo_loihi(draft: Draft, repair_small_synapses: bool = False) -> Draft:
     """Code the network of a draft (a pass of the lowering)."""
     check_holds(draft.profile, NEEDS)
-    draft = check_counts(draft)
+    draft = _check_counts(draft)
     populations: list[FixedPopulation] = []
     projections: list[FixedProjection] = []
     codes: CurrentCodes = {}
@@ -97,7 +96,9 @@ def lower_as_nengo_loihi(draft: Draft, repair_small_synapses: bool = False) -> D
             projections.append(projection)
         gain = p.gain * block.drive * coded.b_scale
         codes[p.name] = np.asarray(gain), 1.0 - (coded.decay_u + 1) / 4096.0, 0
-    return assemble(draft, populations, projections, codes)
+    draft = assemble(draft, populations, projections, codes)
+    rows = tuple(h for p in draft.stepped.populations for h in headroom_rows(draft, p))
+    return note(draft, headroom=rows)
 
 
 def _discretize(
@@ -134,7 +135,7 @@ def _code_population(
         for name in ("vmin", "vmax", "noise_exp", "noise_offset", "noise_at_membrane")
     }
     init, started = code_start(p, lsb, (coded.vmin, coded.vmax))
-    taus = time_constants(draft.stepped, p, (coded.decay_u + 1) / 4096.0, coded.decay_v / 4096.0)
+    taus = _time_constants(draft.stepped, p, (coded.decay_u + 1) / 4096.0, coded.decay_v / 4096.0)
     rows = (*_entries(p, block, coded, lsb), *started)
     draft = note(draft, entries=rows, time_constants=taus, scales=((p.name, float(lsb.max())),),
                  notes=_notes(p, coded, where))  # fmt: skip

@@ -21,6 +21,8 @@ VTH_MAX = VTH_MAN_MAX << VTH_EXP
 BIAS_MAN_MAX = 2**12 - 1
 BIAS_EXP_MAX = 7
 BIAS_MAX = BIAS_MAN_MAX << BIAS_EXP_MAX
+Q_BITS, U_BITS = 21, 23
+"""Magnitude bits of the synaptic input of a step, and of current and voltage."""
 DECAY_START = 2**21
 LOST_PER_STEP = 0.494
 """What one rounding of a decay takes away on average; the peer found it by simulation."""

@@ -17,7 +17,7 @@ from ..ledger import Entry, Headroom, Ledger, entry
 from ..lower.draft import APPROXIMATIONS, Draft, note
 from ..lower.encode import CurrentCodes, code_currents, code_sources
 from ..lower.form import lif_form
-from ..lower.models import _check_counts, _time_constants, headroom
+from ..lower.models import headroom
 from ..lower.reach import reach
 from ..lower.scales import _constant_current
 from ..numerics import walk
@@ -197,7 +197,7 @@ def assemble(
     projections: Sequence[FixedProjection],
     codes: CurrentCodes,
 ) -> Draft:
-    """Build the network from its coded parts, with its inputs and the reach of its registers."""
+    """Build the network from its coded parts and the inputs."""
     order = {q.name: i for i, q in enumerate(draft.stepped.projections)}
     directs, noted = code_currents(draft.stepped, codes, draft.n_steps)
     fixed = FixedNetwork(
@@ -209,19 +209,21 @@ def assemble(
         draft.stepped.dt,
         draft.stepped.network.probes,
     )
-    draft = note(replace(draft, fixed=fixed), entries=noted)
-    rows = tuple(h for p in draft.stepped.populations for h in _headroom(draft, fixed, p))
-    return note(draft, headroom=rows)
+    return note(replace(draft, fixed=fixed), entries=noted)
 
 
-def _headroom(draft: Draft, fixed: FixedNetwork, p: SteppedPopulation) -> tuple[Headroom, ...]:
-    """Return how far the registers go if every source fires in every step; empty if unknown."""
-    open_ = any(d.population == p.name and d.raster is None for d in fixed.directs)
-    try:
-        form = lif_form(fixed.profile, MODEL)
-    except LoweringError:
+def is_open(fixed: FixedNetwork, p: SteppedPopulation) -> bool:
+    """Tell whether a population gets a current that nobody knows yet."""
+    return any(d.population == p.name and d.raster is None for d in fixed.directs)
+
+
+def headroom_rows(draft: Draft, p: SteppedPopulation) -> tuple[Headroom, ...]:
+    """Return how far the registers of a plain LIF go if every source fires in every step."""
+    fixed = draft.fixed
+    if fixed is None or is_open(fixed, p):
         return ()
-    found = None if open_ else reach(fixed, p.name, form, draft.most, 1.0, p.spikes)
+    form = lif_form(fixed.profile, MODEL)
+    found = reach(fixed, p.name, form, draft.most, 1.0, p.spikes)
     if found is None:
         return ()
     shown = {"sum", *fixed.profile.registers}
@@ -231,7 +233,3 @@ def _headroom(draft: Draft, fixed: FixedNetwork, p: SteppedPopulation) -> tuple[
         for register, r in found.registers.items()
         if register in shown or r.share > 1
     )  # fmt: skip
-
-
-check_counts = _check_counts
-time_constants = _time_constants
