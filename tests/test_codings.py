@@ -542,6 +542,130 @@ def test_what_is_refused(call: Callable[[], Any], kind: type[NeuroLifError], tex
         call()
 
 
+# --------------------------------------------------------------- the same without the peer
+
+RECORD = Path(__file__).parent / "data" / "nengo_codings.json"
+RESULTS = (*FIELDS, "vmin", "vmax", "noise_exp", "noise_offset", "w_exp", "v_scale", "b_scale",
+           "w_scale")  # fmt: skip
+
+
+def recorded(key: str) -> list[Any]:
+    return list(json.loads(RECORD.read_text("utf-8"))[key])
+
+
+def coded_block(entry: dict[str, Any]) -> dict[str, Any] | None:
+    """What we make of a recorded block; None where it cannot be coded."""
+    n = len(entry["fields"]["vth"])
+    matrices = [np.array(w, np.float32) for w in entry["weights"]]
+    fields = {k: float(v) if k in ("vmin", "vmax") else v for k, v in entry["fields"].items()}
+    made = [Synapses(w, np.broadcast_to(np.arange(n), w.shape)) for w in matrices]
+    both = outcome(lambda: discretize_block(Compartment(**fields), made))
+    if isinstance(both, Exception):
+        assert isinstance(both, NeuroLifError), both
+        return None
+    coded, groups = both
+    values = {name: np.asarray(getattr(coded, name)).tolist() for name in RESULTS}
+    return values | {
+        "weights": [g.weights.tolist() for g in groups],
+        "weight_exp": [g.weight_exp for g in groups],
+    }
+
+
+@pytest.mark.parametrize("entry", recorded("blocks"), ids=lambda e: e["id"])
+def test_recorded_blocks(entry: dict[str, Any]) -> None:
+    """Needs no peer, so it also runs under the numpy that the peer cannot run under."""
+    assert coded_block(entry) == entry["expected"]
+
+
+def test_recorded_mantissas() -> None:
+    for entry in recorded("biases"):
+        values = np.array(entry["input"], entry["dtype"])
+        man, exp = nengo_loihi.bias_to_manexp(values)
+        assert {"man": man.tolist(), "exp": exp.tolist()} == entry["expected"]
+
+
+def test_the_record_is_the_peers(peer: Any) -> None:
+    for entry in recorded("blocks"):
+        assert their_record(peer, entry["fields"], entry["weights"]) == entry["expected"], entry
+
+
+def their_record(peer: Any, fields: dict[str, Any], matrices: Any) -> dict[str, Any] | None:
+    """What the peer makes of a block, as it is recorded."""
+    from nengo_loihi.block import LoihiBlock, Synapse
+
+    block = LoihiBlock(len(fields["vth"]))
+    fill(block.compartment, {k: float(v) if isinstance(v, str) else v for k, v in fields.items()})
+    for weights in matrices:
+        block.add_synapse(Synapse(len(weights)))
+        block.synapses[-1].set_weights(np.array(weights, np.float32))
+    if isinstance(outcome(peer.discretize_block, block), Exception):
+        return None
+    c = block.compartment
+    values = {n: np.asarray(getattr(c, n, None)).tolist() for n in RESULTS[:8]}
+    values |= {n: np.asarray(c.discretize_info[n]).tolist() for n in RESULTS[8:]}
+    return values | {
+        "weights": [np.concatenate(s.weights).tolist() for s in block.synapses],
+        "weight_exp": [s.synapse_cfg.weight_exp for s in block.synapses],
+    }
+
+
+def record(peer: Any) -> None:
+    """Write the record anew: ``python tests/test_codings.py`` where the peer is installed."""
+    rng = np.random.default_rng(0)
+    inputs: list[tuple[str, dict[str, Any], list[Any]]] = []
+
+    def add(name: str, bias: Any, matrices: list[Any], **fields: Any) -> None:
+        bias = np.asarray(bias, np.float32)
+        n = len(bias)
+        plain_ = {"decay_u": 0.1, "decay_v": 0.0, "vth": 1.0} | fields
+        each = {k: [float(np.float32(plain_.pop(k)))] * n for k in ("decay_u", "decay_v", "vth")}
+        inputs.append(
+            (name, each | {"bias": bias.tolist()} | plain_, [w.tolist() for w in matrices])
+        )
+
+    # numbers that round otherwise where the products are taken in double precision
+    many = np.float32(10) ** rng.uniform(-4, -2.2, 400_000).astype(np.float32)
+    scale = 524160 / 1.0
+    odd = np.rint(many * np.float32(scale)) != np.rint(many.astype(np.float64) * scale)
+    add("bias in single precision", [1.0, *many[odd][:30]], [])
+    many = rng.uniform(-0.7, 0.7, 4_000_000).astype(np.float32)
+    scale = 255 / float(np.float32(0.7))
+    half = many * np.float32(scale) / 2, many.astype(np.float64) * scale / 2
+    odd = np.rint(half[0]) != np.rint(half[1])
+    weights = np.array([np.float32(0.7), *many[odd][:11]], np.float32).reshape(3, 4)
+    add("weights in single precision", np.zeros(4), [weights])
+    ratios = [np.nextafter(np.float32(2.0**-k), np.float32(1)) for k in range(1, 12)]
+    groups = [np.array([[1.0]], np.float32), *[np.array([[r]], np.float32) for r in ratios]]
+    add("ratios next to powers of two", [0.0], groups, decay_u=1.0)
+    for i in range(40):
+        n, noisy = int(rng.integers(1, 4)), bool(rng.integers(2))
+        leak, vth = float(rng.choice([0, 10 ** rng.uniform(-3, 0)])), 10 ** rng.uniform(-1, 1)
+        groups = [(rng.normal(size=(2, n)) * vth * 10 ** rng.uniform(-3.5, 1)).astype(np.float32)
+                  for _ in range(int(rng.integers(0, 3)))]  # fmt: skip
+        add(
+            f"block {i}", rng.normal(size=n) * vth * rng.choice([0, 0.01, 0.3]), groups, vth=vth,
+            decay_u=10 ** rng.uniform(-3, 0), decay_v=leak, scale_u=bool(rng.integers(4)),
+            scale_v=leak > 0, vmin=str(rng.choice(["0", "-1.5", "-inf"])),
+            vmax=str(rng.choice(["inf", "2.0"])), enable_noise=[noisy] * n,
+            noise_exp=float(rng.integers(-5, 2)), noise_offset=float(rng.normal()),
+        )  # fmt: skip
+    blocks = [
+        {"id": name, "fields": f, "weights": w, "expected": their_record(peer, f, w)}
+        for name, f, w in inputs
+    ]
+    biases = []
+    for kind in ("float32", "float64"):
+        ends = np.float32(4095) * 2.0 ** np.arange(8, dtype=np.float32)
+        values = np.stack([np.nextafter(ends, np.float32(0)), ends,
+                           np.nextafter(ends, np.float32(np.inf))])[:, :7].astype(kind)  # fmt: skip
+        man, exp = peer.bias_to_manexp(values.ravel())
+        expected = {"man": man.tolist(), "exp": exp.tolist()}
+        biases.append({"dtype": kind, "input": values.ravel().tolist(), "expected": expected})
+    about = "nengo-loihi 1.1.0 under numpy 1.26: blocks before and after discretize_block"
+    data = {"schema": "nengo-codings/1", "about": about, "blocks": blocks, "biases": biases}
+    RECORD.write_text(json.dumps(data, indent=None, separators=(",", ":")) + "\n", "utf-8")
+
+
 # ------------------------------------------------------------------------------------- Lava
 
 
@@ -563,6 +687,7 @@ def matrices(draw: Any) -> Any:
 
 @settings(max_examples=200, deadline=None)
 @given(matrices(), st.sampled_from(SIGN_MODES), st.integers(-40, 13), st.booleans())
+@example(np.array([[-256, 0]]), "inhibitory", 8, False)
 @example(np.array([[-(2**31)]]), "inhibitory", 8, False)  # the one whose negative is itself
 def test_lava_weights_equal_the_peer(
     lava_peer: Any, weights: Any, mode: str, bits: int, is_sparse: bool
@@ -1173,3 +1298,10 @@ def test_codings_by_name() -> None:
     for option in ({"weight_bits": 4}, {"proved": True}, {"gain_compensation": False}):
         with pytest.raises(RangeError, match=f"{next(iter(option))} = .*with 'own' only"):
             nl.quantize(stepped, "lava-0.10", coding="lava", **option)
+
+
+if __name__ == "__main__":
+    with quiet():
+        from nengo_loihi.builder import discretize
+
+        record(discretize)

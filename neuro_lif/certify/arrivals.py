@@ -13,7 +13,7 @@ from ..fixed import FixedNetwork, FixedProjection
 from ..formats import shift_array
 from .assume import Feed
 from .potential import Potential, signed, together
-from .spans import FAR, overflowed, plus, shifted
+from .spans import FAR, overflowed, pair, plus, shifted
 from .world import Notes
 
 Sent = Callable[[str], IntArray]
@@ -26,7 +26,7 @@ def carried(p: FixedProjection, sent: IntArray) -> IntArray:
         return sent
     some = (sent[0] > 0) | (sent[1] < 0)
     none = (sent[0] == 0) & (sent[1] == 0)
-    return np.stack([some.astype(np.int64), (~none).astype(np.int64)])
+    return pair(some.astype(np.int64), (~none).astype(np.int64))
 
 
 class Sums:
@@ -85,11 +85,11 @@ class Sums:
         if self.most is not None and (low != high).any():
             return self._strongest(up, down, counts)
         if max(int(np.abs(counts).max(initial=0)), 1) < 2**22:
-            return np.stack([up @ low + down @ high, up @ high + down @ low])
+            return pair(up @ low + down @ high, up @ high + down @ low)
         ends = [np.asarray(x, np.float64) for x in (low, high)]
         real = np.stack([up @ ends[0] + down @ ends[1], up @ ends[1] + down @ ends[0]])
         far = np.abs(real) >= FAR
-        exact = np.stack([up @ low + down @ high, up @ high + down @ low])
+        exact = pair(up @ low + down @ high, up @ high + down @ low)
         return np.where(far, np.array([[-FAR], [FAR]]), exact)
 
     def _strongest(self, up: Any, down: Any, counts: IntArray) -> IntArray:
@@ -107,11 +107,10 @@ class Sums:
         return out
 
     def _bounded(self, x: IntArray) -> IntArray:
-        everyone = np.ones(x.shape[1], np.bool_)
         for mode, lo, hi in self.rules:
-            self.notes.add(("sum", mode, -1, f"{lo}..{hi}"), x, lo, hi, everyone)
+            self.notes.add(("sum", mode, -1, f"{lo}..{hi}"), x, lo, hi)
             inside = (x[0] >= lo) & (x[1] <= hi)
-            x = np.where(inside, x, overflowed(x, mode, lo, hi))
+            x = x if inside.all() else np.where(inside, x, overflowed(x, mode, lo, hi))
         return x
 
 
@@ -153,8 +152,7 @@ class Singles:
         counts = carried(self.p, sent)
         if self.cap is None:
             return counts
-        everyone = np.ones(counts.shape[1], np.bool_)
-        self.notes.add(("payload", "cap", -1, ""), counts, -self.cap, self.cap, everyone)
+        self.notes.add(("payload", "cap", -1, ""), counts, -self.cap, self.cap)
         return np.clip(counts, -self.cap, self.cap)
 
     def _events(self, counts: IntArray) -> Potential:
@@ -220,7 +218,7 @@ class Arrivals:
             else:
                 sums[port] = plus(sums[port], found) if port in sums else found
         if noise is not None:
-            sums[noise.port] = np.stack([np.full(n, noise.lo), np.full(n, noise.hi)])
+            sums[noise.port] = pair(np.full(n, noise.lo), np.full(n, noise.hi))
         return sums | {port: together(parts, n) for port, parts in events.items()}
 
     def longest(self) -> int:
@@ -232,6 +230,6 @@ def _direct(values: IntArray) -> Potential:
     """Return integers put straight into a port as events: none where it is 0."""
     some = (values[0] > 0) | (values[1] < 0)
     none = (values[0] == 0) & (values[1] == 0)
-    times = np.stack([some.astype(np.int64), (~none).astype(np.int64)])
+    times = pair(some.astype(np.int64), (~none).astype(np.int64))
     n = values.shape[1]
     return Potential(n, np.arange(n), values, times)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import IntArray
 from .potential import Potential, Sum, added_up, nothing
-from .spans import FAR, hull, plus, shifted, within
+from .spans import FAR, hull, pair, plus, shifted, within
 from .world import Core, World, joined
 
 PATIENCE = 16
@@ -61,7 +61,7 @@ class Events(Core):
                 after.sent = far.pop("sent", after.sent)
                 after.state, after.links = {**after.state, **far}, {}
             world = after
-        nothing_known = np.stack([np.full(self.n, -FAR), np.full(self.n, FAR)])
+        nothing_known = pair(np.full(self.n, -FAR), np.full(self.n, FAR))
         world.state, world.links = dict.fromkeys(world.state, nothing_known), {}
         world.sent = nothing_known
         return world
@@ -119,7 +119,7 @@ def _checks(
 
 
 def _widened(x: IntArray, before: IntArray) -> IntArray:
-    return np.stack([np.where(x[0] < before[0], -FAR, x[0]), np.where(x[1] > before[1], FAR, x[1])])
+    return pair(np.where(x[0] < before[0], -FAR, x[0]), np.where(x[1] > before[1], FAR, x[1]))
 
 
 def _turns(events: list[Potential], n: int) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import IntArray
-from .spans import FAR, limited, minus, plus, point, shifted
+from .spans import FAR, limited, minus, pair, plus, point, shifted
 from .world import Core, World, joined
 
 
@@ -24,8 +24,8 @@ class Firing(Core):
         yes = limited(x, op["cmp"], threshold)
         no = limited(x, op["cmp"], threshold, False)
         if op["min_v"] is not None:
-            yes = np.stack([np.maximum(yes[0], op["min_v"]), yes[1]])
-            no = np.stack([no[0], np.maximum(no[1], np.minimum(x[1], op["min_v"] - 1))])
+            yes = pair(np.maximum(yes[0], op["min_v"]), yes[1])
+            no = pair(no[0], np.maximum(no[1], np.minimum(x[1], op["min_v"] - 1)))
         no = np.where(room[0] > 0, no, x)  # without room for a spike any value stays
         fires = world.alive & (yes[0] <= yes[1]) & (room[1] > 0)
         stays = world.alive & (no[0] <= no[1])
@@ -67,22 +67,22 @@ class Firing(Core):
         if op["min_v"] is not None:
             first = np.maximum(first, op["min_v"])
         turns = np.maximum((x - first) // one + 1, 1)
-        count = np.stack([np.minimum(turns[0], np.maximum(room[0], 1)),
-                          np.minimum(turns[1], room[1])])  # fmt: skip
+        count = pair(np.minimum(turns[0], np.maximum(room[0], 1)),
+                          np.minimum(turns[1], room[1]))  # fmt: skip
         least = np.maximum(room[0], 1) * one
         highest = np.where(x[1] >= FAR, FAR, x[1] - one)
-        left = np.stack([first - one, np.maximum(np.minimum(first - 1, highest), x[1] - least)])
+        left = pair(first - one, np.maximum(np.minimum(first - 1, highest), x[1] - least))
         same = (turns[0] == turns[1]) & (turns[0] <= room[0])
         left = np.where(same, x - turns * one, left)
         left[1] = np.where(x[1] >= FAR, FAR, left[1])
         coarse = self._coarse(x, threshold, room[1])
-        any_count = np.stack([np.ones_like(step), room[1]])
+        any_count = pair(np.ones_like(step), room[1])
         count = np.where(plain, count, any_count)
         left = np.where(plain, left, coarse)
         if op["reset"] != "subtract" or not op["ovf"]:
             return count, left
         # every value on the way, each taken into its range before the next
-        way = np.where(plain, np.stack([first - one, highest]), coarse)
+        way = np.where(plain, pair(first - one, highest), coarse)
         bounded = self._bound(way, op["ovf"], op, op["reg"], world)
         moved = np.any(bounded != way, axis=0)
         if moved.any():  # from wherever a rule put it, the threshold may be taken away again
@@ -97,11 +97,11 @@ class Firing(Core):
         reach = np.abs(threshold) * most.astype(np.float64)
         far = np.where(reach >= FAR, FAR, np.abs(threshold) * most)
         down, up = np.where(threshold[1] > 0, far[1], 0), np.where(threshold[0] < 0, far[0], 0)
-        return np.stack([plus(x, point(-down, self.n))[0], plus(x, point(up, self.n))[1]])
+        return pair(plus(x, point(-down, self.n))[0], plus(x, point(up, self.n))[1])
 
     @staticmethod
     def _anywhere(op: Any, like: IntArray) -> IntArray:
         """Return all that the last overflow rule lets through."""
         mode, lo, hi = op["ovf"][-1]
         ends = (lo, hi) if mode != "wrap_once" else (-FAR, FAR)
-        return np.stack([np.full_like(like[0], ends[0]), np.full_like(like[1], ends[1])])
+        return pair(np.full_like(like[0], ends[0]), np.full_like(like[1], ends[1]))

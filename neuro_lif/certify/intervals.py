@@ -24,6 +24,7 @@ from .spans import (
     meet,
     minus,
     negative,
+    pair,
     plus,
     point,
     shifted,
@@ -136,7 +137,7 @@ class Interpreter(Firing, Events):
         rounding = 4 * max(1, op["min_step"])  # twice the most that a rounding moves a value
         low = np.min([end[0] for end in ends], axis=0) - rounding
         high = np.max([end[1] for end in ends], axis=0) + rounding
-        return snap(np.stack([low, high]))
+        return snap(pair(low, high))
 
     def _add(self, op: Any, world: World, sign: int = 1) -> World:
         register, source = op["reg"], str(op["src"])
@@ -168,8 +169,8 @@ class Interpreter(Firing, Events):
         x = world.state[op["reg"]]
         lo, hi = self._value(world, op["lo"]), self._value(world, op["hi"])
         self.notes.add((op["reg"], "clamp", op["at"], ""), x, lo[1], hi[0], world.alive)
-        raised = np.stack([np.maximum(x[0], lo[0]), np.maximum(x[1], lo[1])])
-        lowered = np.stack([np.minimum(raised[0], hi[0]), np.minimum(raised[1], hi[1])])
+        raised = pair(np.maximum(x[0], lo[0]), np.maximum(x[1], lo[1]))
+        lowered = pair(np.minimum(raised[0], hi[0]), np.minimum(raised[1], hi[1]))
         return self._write(world, op["reg"], lowered)
 
     def _floor(self, op: Any, world: World) -> World:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import IntArray
-from .spans import FAR, negative, shifted
+from .spans import FAR, negative, pair, shifted
 
 MOST_TURNS = 4096
 """Events of one neuron in one step that are followed one by one."""
@@ -48,7 +48,7 @@ class Potential:
 
     def span(self) -> IntArray:
         """Return lowest and highest weight of any one event of a neuron, 0 where it has none."""
-        out = np.stack([np.full(self.n, 2 * FAR), np.full(self.n, -2 * FAR)])
+        out = pair(np.full(self.n, 2 * FAR), np.full(self.n, -2 * FAR))
         live = self.times[1] > 0
         np.minimum.at(out[0], self.post[live], self.weight[0, live])
         np.maximum.at(out[1], self.post[live], self.weight[1, live])
@@ -61,7 +61,7 @@ class Potential:
             shift: ``(n,)`` of every weight.
         """
         moved = shifted(self.weight, shift[self.post])
-        ends = np.stack([np.minimum(moved[0], 0), np.maximum(moved[1], 0)])
+        ends = pair(np.minimum(moved[0], 0), np.maximum(moved[1], 0))
         out, real = np.zeros((2, self.n), np.int64), np.zeros((2, self.n))
         for row in (0, 1):
             np.add.at(out[row], self.post, ends[row] * self.times[1])
@@ -105,13 +105,13 @@ def signed(weight: IntArray, counts: IntArray) -> tuple[IntArray, IntArray]:
         weight: ``(m,)`` known weights.
         counts: ``(2, m)`` lowest and highest count.
     """
-    up, down = np.stack([weight, weight]), negative(np.stack([weight, weight]))
-    both = np.stack([-np.abs(weight), np.abs(weight)])
+    up, down = pair(weight, weight), negative(pair(weight, weight))
+    both = pair(-np.abs(weight), np.abs(weight))
     span = np.where(counts[0] >= 0, up, np.where(counts[1] <= 0, down, both))
     most = np.maximum(np.abs(counts[0]), np.abs(counts[1]))
     crosses = (counts[0] <= 0) & (counts[1] >= 0)
     least = np.where(crosses, 0, np.minimum(np.abs(counts[0]), np.abs(counts[1])))
-    return span, np.stack([least, most])
+    return span, pair(least, most)
 
 
 def together(parts: list[Potential], n: int) -> Potential:

@@ -17,7 +17,6 @@ from .spans import (
     hull,
     limited,
     limited_magnitude,
-    meet,
     negative,
     overflowed,
     point,
@@ -75,11 +74,12 @@ def joined(a: World, b: World) -> World:
 
 @dataclass
 class Note:
-    """How far a value went where a rule watches it: ``(n,)`` each, and the rule's ``limits``."""
+    """How far a value went where a rule watches it ``(n,)``, and the rule's limits."""
 
     low: IntArray
     high: IntArray
-    limits: IntArray
+    lo: Any
+    hi: Any
 
 
 Key = tuple[str, str, int, str]
@@ -89,18 +89,24 @@ Key = tuple[str, str, int, str]
 class Notes(dict[Key, Note]):
     """How far the value that a rule watches went in all runs."""
 
+    quiet = False
+    """Nothing is noted while this is set."""
     opened = False
     """Whether any went outside its limits."""
 
-    def add(self, key: Key, x: IntArray, lo: Any, hi: Any, alive: Any) -> None:
-        """Remember an interval of the neurons that are alive."""
-        low, high = np.where(alive, x[0], FAR), np.where(alive, x[1], -FAR)
-        ends = np.stack([np.broadcast_to(np.asarray(e, np.int64), low.shape) for e in (lo, hi)])
+    def add(self, key: Key, x: IntArray, lo: Any, hi: Any, alive: Any = None) -> None:
+        """Remember an interval of the neurons that are alive (all where absent)."""
+        if self.quiet:
+            return
+        low, high = x
+        if alive is not None and not alive.all():
+            low, high = np.where(alive, low, FAR), np.where(alive, high, -FAR)
         if (old := self.get(key)) is not None:
             low, high = np.minimum(low, old.low), np.maximum(high, old.high)
-            ends = meet(ends, old.limits)  # the same, but for a clamp between registers
-        self[key] = Note(low, high, ends)
-        self.opened = self.opened or bool(((low < ends[0]) | (high > ends[1])).any())
+            if isinstance(lo, np.ndarray):  # a clamp between registers
+                lo, hi = np.maximum(lo, old.lo), np.minimum(hi, old.hi)
+        self[key] = Note(low, high, lo, hi)
+        self.opened = self.opened or bool(np.any(low < lo) or np.any(high > hi))
 
 
 class Core:

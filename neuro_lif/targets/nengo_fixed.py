@@ -53,7 +53,7 @@ def fixed_to_nengo(
         TargetError: a batch was given.
     """
     expect(fixed, FixedNetwork, "fixed_to_nengo")
-    refuse_special(fixed, "Nengo")
+    refuse_special(fixed, "Nengo", can=("noise",))
     given = _whole_rows(fixed, inputs)
     nodes: dict[str, Any] = {}
     items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)

@@ -19,11 +19,12 @@ from ..emulator.oplist import OpList
 from ..errors import TargetError
 from ..fixed import FixedNetwork, FixedProjection
 from ..numerics import walk
+from ..runs import Noise
 from .nengo_parts import own_identity, step_of
 from .nengo_processes import State, Step
 
-TAKEN = {"J", "bias", "clock", "dt", "in", "input", "out", "output", "overflows", "rates",
-         "self", "spikes"}  # fmt: skip
+TAKEN = {"J", "bias", "clock", "dt", "generator", "in", "input", "out", "output", "overflows",
+         "rates", "self", "spikes"}  # fmt: skip
 """Names Nengo or this module gives to other signals of a neuron."""
 
 
@@ -87,6 +88,37 @@ def whole(values: Any, where: str) -> IntArray:
     return np.asarray(rounded, np.int64)
 
 
+class NoiseOf:
+    """One population's share of a network's noise, its generator kept in a signal of Nengo's.
+
+    The generator draws for all neurons of the network at once, so each population draws all and
+    takes its own.
+
+    Args:
+        fixed: the network.
+        population: which of its populations.
+    """
+
+    def __init__(self, fixed: FixedNetwork, population: str) -> None:
+        self.noise, self.population = Noise(fixed, 1), population
+        self.port = fixed.profile.noise.port if fixed.profile.noise else ""
+
+    def start(self) -> IntArray:
+        """Return the state of the generator at the start: its words and its place in them."""
+        state: Any = self.noise.generators[0].get_state()
+        return np.concatenate([state[1], [state[2]]]).astype(np.int64)
+
+    def draw(self, state: IntArray) -> dict[str, IntArray]:
+        """Return what arrives at the noise port in the next step; ``state`` moves on, in place."""
+        generator = np.random.RandomState()
+        generator.set_state(("MT19937", state[:-1].astype(np.uint32), int(state[-1])))
+        self.noise.generators = [generator]
+        drawn = self.noise.draw()[self.population][0]
+        moved: Any = generator.get_state()
+        state[:-1], state[-1] = moved[1], moved[2]
+        return {self.port: drawn}
+
+
 @own_identity
 class FixedPointNeurons(nengo.neurons.NeuronType):  # type: ignore[misc]
     """A population of a FixedNetwork as a Nengo neuron type.
@@ -109,7 +141,10 @@ class FixedPointNeurons(nengo.neurons.NeuronType):  # type: ignore[misc]
         self.start = fixed.initial(population)
         rules = sum(len(v) for op in walk(self.ops) for k, v in op.items() if k.endswith("ovf"))
         self.tally = Tally(population, rules + len(list(walk(self.ops))))
-        self.state = dict.fromkeys((*map(signal_of, self.start), "clock", "overflows"))
+        heard = fixed.profile.hears_noise(fixed.population(population).model)
+        self.noise = NoiseOf(fixed, population) if heard else None
+        own = ("clock", "overflows", *(["generator"] if heard else []))
+        self.state = dict.fromkeys((*map(signal_of, self.start), *own))
 
     def make_state(self, n_neurons: int, rng: Any = None, dtype: Any = None) -> dict[str, IntArray]:
         """Return the registers at the start, as int64 signals.
@@ -126,7 +161,8 @@ class FixedPointNeurons(nengo.neurons.NeuronType):  # type: ignore[misc]
                 "(nengo.rc precision bits = 64), in which the integers are exact"
             )
         state = {signal_of(r): np.array(values) for r, values in self.start.items()}
-        return state | {"clock": np.zeros(1, np.int64), "overflows": self.tally.start()}
+        noise = {} if self.noise is None else {"generator": self.noise.start()}
+        return state | {"clock": np.zeros(1, np.int64), "overflows": self.tally.start()} | noise
 
     def gain_bias(self, max_rates: Any, intercepts: Any) -> tuple[Any, Any]:
         """Return gain 1 and bias 0: the input is what arrives."""
@@ -152,7 +188,8 @@ class FixedPointNeurons(nengo.neurons.NeuronType):  # type: ignore[misc]
         registers = {r: state[signal_of(r)] for r in self.start}
         neurons = OpList(self.ops, self.params, registers, told)
         neurons.t = int(clock[0]) - 1
-        output[...] = neurons.step(whole(J, self.where)) / dt
+        noise = {} if self.noise is None else self.noise.draw(state["generator"])
+        output[...] = neurons.step({"in": whole(J, self.where)} | noise) / dt
         for register, values in registers.items():
             values[...] = neurons.state[register]
 

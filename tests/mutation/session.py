@@ -20,7 +20,7 @@ import coverage
 import pytest
 from _pytest.runner import runtestprotocol
 
-from .mutants import Mutant, put_in
+from .mutants import SAMPLED, WHOLE, Mutant, put_in
 
 MEMORY = 3 * 2**30
 """Bytes a mutant may take beyond what the session has."""
@@ -100,7 +100,7 @@ class MutationSession:
         return result
 
     def _measured(self) -> dict[str, Any]:
-        """Return what is known of tests from the last time; package and test file are the same."""
+        """Return what is known of tests from the last time, if code and test file are the same."""
         if not self.measured_in.exists():
             return {}
         found = pickle.loads(self.measured_in.read_bytes())
@@ -108,7 +108,7 @@ class MutationSession:
 
     def _state(self, nodeid: str) -> str:
         if not self.states:
-            code = [p.read_bytes() for p in sorted(self.package.rglob("*.py"))]
+            code = [(self.package / f"{m}.py").read_bytes() for m in WHOLE + SAMPLED]
             self.states[""] = hashlib.sha256(b"".join(code)).hexdigest()
         path = nodeid.partition("::")[0]
         if path not in self.states:
