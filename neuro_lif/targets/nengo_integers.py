@@ -106,12 +106,13 @@ class NoiseOf:
     def start(self) -> IntArray:
         """Return the state of the generator at the start: its words and its place in them."""
         state: Any = self.noise.generators[0].get_state()
-        return np.concatenate([state[1], [state[2]]]).astype(np.int64)
+        return np.asarray([*state[1], state[2]], np.int64)
 
     def draw(self, state: IntArray) -> dict[str, IntArray]:
         """Return what arrives at the noise port in the next step; ``state`` moves on, in place."""
         generator = np.random.RandomState()
-        generator.set_state(("MT19937", state[:-1].astype(np.uint32), int(state[-1])))
+        words = state[:-1].astype(np.uint32)
+        generator.set_state(("MT19937", words, int(state[-1]), 0, 0.0))
         self.noise.generators = [generator]
         drawn = self.noise.draw()[self.population][0]
         moved: Any = generator.get_state()
