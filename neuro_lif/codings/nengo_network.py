@@ -121,7 +121,7 @@ def _code_population(
 ) -> tuple[Draft, FixedPopulation]:
     where, profile = f"population {p.name!r}", draft.profile
     lsb = block.unit / coded.v_scale
-    draft, held = _code_refractory(draft, p, where)
+    draft, held = _code_refractory(draft, p, coded.refract_delay, where)
     values: dict[str, Any] = {
         "du": coded.decay_u,
         "dv": coded.decay_v,
@@ -142,9 +142,10 @@ def _code_population(
     return draft, FixedPopulation(p.name, p.size, MODEL, params, init, lsb, p.v_zero)
 
 
-def _code_refractory(draft: Draft, p: SteppedPopulation, where: str) -> tuple[Draft, IntArray]:
+def _code_refractory(
+    draft: Draft, p: SteppedPopulation, values: IntArray, where: str
+) -> tuple[Draft, IntArray]:
     lo, hi = draft.profile.params["refract"].span
-    values = p.refractory + 1
     held = np.clip(values, lo, hi)
     if np.any(held != values):
         text = (

@@ -25,13 +25,13 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from ..targets.lava import export_lava, plan_lava
+    from ..targets.lava import export_lava, exported_plan
 
     fixed = fixed_of(args, args.steps)
     folder = export_lava(
         fixed, args.folder, args.steps, read_inputs(args.inputs), overwrite=args.overwrite
     )
-    for line in plan_lava(fixed):
+    for line in exported_plan(folder):
         print(f"  {line}")
     print(f"written to {folder}; run it with:  python {folder}/run.py")
     return 0

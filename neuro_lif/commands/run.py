@@ -6,11 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..emulator import run_fixed
 from ..errors import RangeError
 from ..machine import run_semantics
 from ..recording import Recording
 from ..reference import run_clocked
+from ..runs import RECORDS
 from .common import (
     add_lowering,
     dt_of,
@@ -31,9 +34,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--engine", default="emulator", choices=ENGINES)
     parser.add_argument("--steps", type=int, help="number of steps (default: the inputs' length)")
     parser.add_argument("--inputs", type=Path, help=".npz with one array (n_steps, n) per input")
-    parser.add_argument("--record", default="probes", choices=("probes", "all"))
+    parser.add_argument("--record", default="probes", choices=RECORDS)
     parser.add_argument("--strict", action="store_true",
-                        help="an overflow is an error (emulator, lava)")  # fmt: skip
+                        help="an overflow is an error (of the integer engines)")  # fmt: skip
     parser.add_argument("--out", type=Path, help="write the recording (.npz)")
     parser.set_defaults(run=run)
 
@@ -62,7 +65,7 @@ def _record(args: argparse.Namespace) -> Recording:
         return run_nengo(network_of(args), dt_of(args), inputs=inputs, **common)
     fixed = fixed_of(args, args.steps)
     if args.engine == "semantics":
-        return run_semantics(fixed, inputs=inputs, **common)
+        return run_semantics(fixed, inputs=inputs, strict=args.strict, **common)
     if args.engine == "lava":
         from ..targets.lava import run_lava
 
@@ -71,7 +74,7 @@ def _record(args: argparse.Namespace) -> Recording:
     if args.engine == "nengo-fixed":
         from ..targets.nengo import run_nengo_fixed
 
-        return run_nengo_fixed(fixed, inputs=inputs, **common)
+        return run_nengo_fixed(fixed, inputs=inputs, strict=args.strict, **common)
     with progress_bar("integer emulator") as progress:
         return run_fixed(fixed, inputs=inputs, strict=args.strict, progress=progress, **common)
 
@@ -80,12 +83,12 @@ def summary(recording: Recording) -> str:
     """Return what a person wants to see of a recording: spikes, rates, overflow."""
     lines = [f"{recording.n_steps} steps of {recording.dt:g} s"]
     lines += [f"  {k}: {v}" for k, v in recording.provenance.items()]
-    for name, spikes in recording.spikes.items():
-        duration = recording.n_steps * recording.dt
-        rate = spikes.sum() / (spikes.size / recording.n_steps) / duration
-        lines.append(
-            f"  {name}: {spikes.shape[-1]} neurons, {int(spikes.sum())} spikes, {rate:.4g} Hz"
-        )
+    for name, sent in recording.spikes.items():
+        graded = recording.is_integer and sent.dtype == np.int64 and bool(np.any(sent < 0))
+        count = int(np.count_nonzero(sent) if graded else sent.sum())
+        rate = count / (sent.size / recording.n_steps) / (recording.n_steps * recording.dt)
+        what = "graded spikes" if graded else "spikes"
+        lines.append(f"  {name}: {sent.shape[-1]} neurons, {count} {what}, {rate:.4g} Hz")
     for e in recording.events:
         lines.append(
             f"  OVERFLOW {e.where}.{e.register}: {e.kind}, {e.count} value(s), first in "

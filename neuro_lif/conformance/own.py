@@ -61,7 +61,10 @@ class SideBySide(OwnEngine):
             except (Refused, Unsupported) as error:
                 answers[k] = error
                 continue
-            groups.setdefault((id(fixed.profile), fixed.enforce_ranges), []).append((k, fixed))
+            # noise is drawn for the whole network at once: such a network must run alone
+            alone = k if fixed.profile.noise is not None else -1
+            key = (alone, id(fixed.profile), fixed.enforce_ranges)
+            groups.setdefault(key, []).append((k, fixed))
         for group in groups.values():
             longest = max(int(vectors[k]["n_steps"]) for k, _ in group)
             recording = self.runner(_merged([f for _, f in group]), longest)

@@ -22,6 +22,7 @@ from ..runs import (
     in_order,
     input_events,
     input_rows,
+    refuse_overflow,
     register_of,
     spike_dtype,
     wanted_registers,
@@ -123,19 +124,20 @@ def _synapses(
 
 def run_nengo_fixed(
     fixed: FixedNetwork, n_steps: int | None = None, inputs: Inputs | None = None,
-    record: str = "probes",
+    record: str = "probes", strict: bool = False,
 ) -> Recording:  # fmt: skip
     """Run a FixedNetwork inside Nengo, equal to :func:`neuro_lif.run_fixed` at every step.
 
     Args:
         fixed, inputs, record: see :func:`fixed_to_nengo`.
         n_steps: number of steps; absent means the length of ``inputs``.
+        strict: make an overflow an error (at the end of the run).
 
     Returns:
         A recording with integer traces in LSB and every overflow counted.
 
     Raises:
-        RangeError, TargetError: see :func:`fixed_to_nengo`.
+        RangeError, TargetError: see :func:`fixed_to_nengo`; and, with ``strict``, an overflow.
     """
     expect(fixed, FixedNetwork, "run_nengo_fixed")
     check_record(record, RECORDS)
@@ -147,6 +149,9 @@ def run_nengo_fixed(
         sim.run_steps(n_steps)
         data = {key: model.data(sim, *key) for key in model.probes}
         events = overflow_events(model, sim)
+    events = in_order(*lost, *events)
+    if strict:
+        refuse_overflow(events, n_steps)
     return Recording(
         fixed.dt, n_steps,
         {
@@ -157,7 +162,7 @@ def run_nengo_fixed(
         {key: a for key, a in data.items() if key[1] != "spikes"},
         {p.name: np.asarray(p.lsb) for p in fixed.populations},
         {p.name: np.asarray(p.v_zero) for p in fixed.populations},
-        in_order(*lost, *events),
+        events,
         {"engine": f"nengo {nengo.__version__}, FixedPointNeurons", "profile": fixed.profile.name},
     )  # fmt: skip
 
