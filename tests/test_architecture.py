@@ -37,6 +37,7 @@ reference
 semantics
 runs
 machine emulator
+certify
 compare lower
 codings
 quantize dequantize
