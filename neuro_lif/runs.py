@@ -128,7 +128,8 @@ class Noise:
     """
 
     def __init__(self, fixed: FixedNetwork, batch: int) -> None:
-        self.rule = fixed.profile.noise
+        heard = any(fixed.profile.hears_noise(p.model) for p in fixed.populations)
+        self.rule = fixed.profile.noise if heard else None
         seeds = [(fixed.seed + k) % 2**32 for k in range(batch)] if self.rule else []
         self.generators = [np.random.RandomState(seed) for seed in seeds]
         self.sizes = {p.name: p.size for p in fixed.populations}

@@ -20,9 +20,22 @@ from neuro_lif import (
     HardwareProfile,
     load_profile,
 )
+from neuro_lif.numerics import OPERAND_FIELDS, walk
 from neuro_lif.profile import SIGN_MODES
 
 PROFILES = ("lava-0.10", "loihi1", "loihi2", "generic")
+PARAMS = {"du", "dv", "vth", "bias_mant", "bias_exp", "refract"}
+
+
+def lif_models(profile: HardwareProfile) -> list[str]:
+    """Return the models that fire and have no other parameters than those of a LIF."""
+    return [m for m in sorted(profile.models) if _is_lif(profile, m)]
+
+
+def _is_lif(profile: HardwareProfile, model: str) -> bool:
+    ops = walk(profile.ops(model))
+    named = {str(op[f]) for op in ops for f in OPERAND_FIELDS if isinstance(op.get(f), str)}
+    return any(op["op"] == "fire" for op in ops) and named & profile.params.keys() <= PARAMS
 
 
 def random_fixed(
@@ -90,7 +103,7 @@ def random_population(
         if rng.random() < 0.5:
             lo, hi = profile.registers[register].span
             init[register] = rng.integers(max(lo, -9000), min(hi, 9000) + 1, size)
-    model = str(rng.choice(sorted(profile.models)))
+    model = str(rng.choice(lif_models(profile)))
     return FixedPopulation(name, size, model, params, init)
 
 

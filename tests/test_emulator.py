@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
-from random_fixed import merged, random_fixed
+from random_fixed import lif_models, merged, random_fixed
 from random_programs import ProgramMaker, compare_program
 
 from neuro_lif import FixedNetwork, FixedPopulation, Recording, load_profile, run_fixed
@@ -307,7 +307,7 @@ def narrowed(ops: Any, span: tuple[int, int]) -> Any:
     return small
 
 
-MODELS = [(p, m) for p in PROFILES for m in sorted(load_profile(p).models)]
+MODELS = [(p, m) for p in PROFILES for m in lif_models(load_profile(p))]
 
 
 @pytest.mark.parametrize(("profile", "model"), MODELS, ids=[f"{p}-{m}" for p, m in MODELS])

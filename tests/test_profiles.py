@@ -169,7 +169,7 @@ def test_weights_as_loihi_stores_them(
 
 
 def test_an_unknown_model_is_refused() -> None:
-    with pytest.raises(ProfileError, match="no neuron model 'hh', allowed: lif"):
+    with pytest.raises(ProfileError, match="no neuron model 'hh', allowed: atrlif, "):
         load_profile("lava-0.10").model("hh")
 
 
@@ -225,7 +225,7 @@ def test_a_wrong_config_value_is_refused(config: dict[str, Any], message: str) -
 
 def test_a_profile_without_config_says_so() -> None:
     with pytest.raises(ProfileError, match=r"none \(this profile has no \[config\]\)"):
-        load_profile("loihi1", weight_bits=4)
+        load_profile("loihi2", weight_bits=4)
 
 
 # ----------------------------------------------------------------------------- user files
@@ -284,10 +284,10 @@ CROSS_CASES = {
                          "models.lif.ops.2 (copy).reg = 'w': not in [registers]"),
     "register of a rule": (('op = "add", reg = "v"', 'op = "add", reg = "w"'),
                            "models.lif.ops.5 (add).reg = 'w': not in [registers]"),
-    "unknown operand": (('src = "bias_mant"', 'src = "bias"'),
-                        "models.lif.ops.3 (add).src = 'bias': not in [params] or [registers]"),
-    "unknown threshold": (('thr = "vth"', 'thr = "theta"'),
-                          "models.lif.ops.6 (fire).thr = 'theta': not in [params] or [registers]"),
+    "unknown operand": (('src = "bias_mant"', 'src = "bia"'),
+                        "models.lif.ops.3 (add).src = 'bia': not in [params] or [registers]"),
+    "unknown threshold": (('thr = "vth"', 'thr = "nope"'),
+                          "models.lif.ops.6 (fire).thr = 'nope': not in [params] or [registers]"),
     "no range": (("vth = { lo = 0, hi = 131071,", "vth = { lo = 0,"),
                  "params.vth: needs lo and hi, or bits, or hi_pow2"),
     "upside down": (("vth = { lo = 0, hi = 131071, default = 131071", "vth = { lo = 9, hi = 1"),
@@ -346,12 +346,12 @@ def test_faults_of_the_schema_hide_no_others(tmp_path: Path) -> None:
                         ('thr = "vth"', 'thr = "nope"'), ("delay_hi = 63", "delay_hi = -1"),
                         ('source = "LV,BR"', 'source = "LV,XX"'),
                         ('reg = "u", kind', 'reg = "w", kind'),
-                        ('reg = "d", src = "u"', 'reg = "x", src = "y"'))  # fmt: skip
+                        ('reg = "d", src = "u"', 'reg = "y", src = "z"'))  # fmt: skip
     told = [line.split(":")[0] for line in faults_of(path)]
     assert told == [
         "registers.u.bits = 999", "routing.delay_hi = -1", "routing.delay",
         "routing.source = 'XX'", "models.lif.ops.0 (decay).reg = 'w'",
-        "models.lif.ops.2 (copy).reg = 'x'", "models.lif.ops.2 (copy).src = 'y'",
+        "models.lif.ops.2 (copy).reg = 'y'", "models.lif.ops.2 (copy).src = 'z'",
         "models.lif.ops.6 (fire).thr = 'nope'",
     ]  # fmt: skip
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
+from random_fixed import lif_models
 from scipy import sparse
 
 from neuro_lif import (
@@ -332,7 +333,7 @@ def models_that(**fire: Any) -> list[tuple[str, str]]:
     found = []
     for name in ("lava-0.10", "loihi1", "loihi2", "generic"):
         profile = load_profile(name)
-        for model in sorted(profile.models):
+        for model in lif_models(profile):
             fires = [op for op in walk(profile.ops(model)) if op["op"] == "fire"]
             if all(op[k] == v for op in fires for k, v in fire.items()):
                 found.append((name, model))

@@ -24,7 +24,7 @@ COPIED = ("neuro_lif", "tests", "hw_profiles", "examples", "docs", "scripts", "p
           "README.md", "CHANGELOG.md", "Makefile")  # fmt: skip
 TESTS = ("formats", "semantics", "emulator", "vectors", "chips", "quantize", "ledger",
          "dequantize", "wrong_input", "fixed_file", "recording", "stimulate", "compare",
-         "network", "carrier")  # fmt: skip
+         "network", "carrier", "lowered", "lif_forms", "rounded_shifts")  # fmt: skip
 """The tests that are tried: those of tests/test_NAME.py that run in this process."""
 LEFT_OUT = ("xylo", "test_a_changed_rule", "test_chips.py::test_both_engines",
             "test_chips.py::test_engines_agree", "test_spike_times_agree",
