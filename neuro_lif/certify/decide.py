@@ -18,7 +18,7 @@ from .assume import Feed, feeds_of
 from .certificate import Certificate, Place
 from .fixpoint import Cell, Whole
 from .forward import Forward
-from .search import Budget, Progress, Search, exhausted, lost_counts
+from .search import Progress, Search, exhausted, lost_counts
 from .spans import FAR
 from .trial import Witness
 from .world import Note
@@ -104,10 +104,15 @@ class _Case:
                 return replace(found, verdict="safe", method=RAN_ALL, missing="",
                                proved_steps=self.n_steps)  # fmt: skip
         if witness is None:
+            found = self._started(found)
             witness = self._search(found)
         if witness is not None:
             return replace(found, verdict="overflows", method=RAN, witness=witness, missing="")
-        return self._undecided(found)
+        if found.proved_steps is not None and found.proved_steps >= self.longest:
+            return replace(found, missing=f"{found.missing}; what comes after step {self.longest} "
+                           "was not looked at (a higher effort looks further)")  # fmt: skip
+        tried = f"no input of up to {self.longest} steps that was tried does it"
+        return replace(found, missing=f"{found.missing}; {tried}")
 
     @property
     def longest(self) -> int:
@@ -174,19 +179,21 @@ class _Case:
         rows = {name: np.zeros((1, f.low.size), np.int64) for name, f in self.feeds.items()}
         return Witness(rows, run_fixed(self.fixed, 1, rows).events[0], 1)
 
-    def _search(self, found: Certificate) -> Witness | None:
-        places = [(p.where, p.low, p.high, p.limits) for p in found.places if not p.holds]
-        budget = Budget(2 * self.longest + 1000, self.progress)
-        return Search(self.fixed, self.feeds, places, self.longest, budget).run()
+    def _started(self, found: Certificate) -> Certificate:
+        """Return the certificate with the steps from the start for which it is proved."""
+        if found.proved_steps is not None:
+            return found
+        forward = Forward(self.fixed, self.feeds)
+        first = forward.first_open(self.longest)
+        return replace(found, proved_steps=self.longest if first is None else first - 1)
 
-    def _undecided(self, found: Certificate) -> Certificate:
-        text = f"{found.missing}; no input of up to {self.longest} steps that was tried does it"
-        if found.proved_steps is None:
-            forward = Forward(self.fixed, self.feeds)
-            first = forward.first_open(self.longest)
-            steps = forward.t if first is None else first - 1
-            found = replace(found, proved_steps=steps)
-        return replace(found, missing=text)
+    def _search(self, found: Certificate) -> Witness | None:
+        soonest = (found.proved_steps or 0) + 1
+        if soonest > self.longest:
+            return None
+        places = [(p.where, p.low, p.high, p.limits) for p in found.places if not p.holds]
+        search = Search(self.fixed, self.feeds, places, soonest, self.longest, self.progress)
+        return search.run()
 
 
 def _limits(note: Note) -> IntArray:

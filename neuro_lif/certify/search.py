@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,39 +11,14 @@ import numpy as np
 from ..arrays import IntArray
 from ..fixed import FixedNetwork
 from .assume import Feed
-from .patterns import SHAPES, Influence, at_random, for_targets, mutated, targets_of
-from .trial import Rows, Witness, all_inputs, checked, how_many, known_rows, witness_in
+from .patterns import SHAPES, Influence, at_random, for_targets, targets_of
+from .trial import TOLD_EVERY, Rows, Witness, all_inputs, checked, how_many, known_rows, witness_in
 
 Progress = Callable[[int, int], None]
 """Called with (steps done, steps at most)."""
 
 SEED = 1
 """Every search draws the same random inputs."""
-
-
-@dataclass
-class Budget:
-    """How long a search may go on, in steps of the network.
-
-    Args:
-        total: steps.
-        progress: told now and then.
-    """
-
-    total: int
-    progress: Progress | None = None
-    done: int = 0
-
-    def spend(self, steps: int) -> None:
-        """Count steps that were run."""
-        self.done += steps
-        if self.progress is not None:
-            self.progress(min(self.done, self.total), self.total)
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing is left."""
-        return self.done >= self.total
 
 
 def exhausted(
@@ -99,35 +74,48 @@ class Search:
         fixed: the network.
         feeds: what is assumed of the inputs.
         open_places: (where, lowest, highest, limits) of what intervals cannot exclude.
+        soonest: no overflow comes before this step.
         longest: the longest run to try.
-        budget: how much to try in all.
+        progress: called with (steps tried, steps at most).
     """
 
     fixed: FixedNetwork
     feeds: Mapping[str, Feed]
     open_places: list[tuple[str, IntArray, IntArray, IntArray]]
+    soonest: int
     longest: int
-    budget: Budget
-    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(SEED))
+    progress: Progress | None = None
 
     def run(self) -> Witness | None:
         """Return inputs that overflow, or None."""
-        targets = targets_of(self.open_places, self.fixed, 256)
+        self.rng, self.done = np.random.default_rng(SEED), 0
+        lengths = [self.soonest + 8, 2 * self.soonest + 32, 8 * self.soonest + 64]
+        lengths = sorted({min(n, self.longest) for n in lengths})
+        self.most = 2 * sum(lengths)
+        targets = _spread(targets_of(self.open_places, self.fixed, 256), 12)
         influence = Influence(self.fixed, self.feeds)
-        n_steps = min(16, self.longest)
-        while True:
-            found = self._try(at_random(self.feeds, n_steps, 8, self.rng), n_steps)
-            worst = _spread(targets, 12)
-            if found is None and worst:
-                found = self._try(for_targets(influence, worst, SHAPES, n_steps), n_steps)
-            if found is not None or n_steps >= self.longest or self.budget.over:
+        for n_steps in lengths:
+            found = None
+            if targets:
+                rows = for_targets(influence, targets, SHAPES, n_steps)
+                found = self._try(rows, n_steps)
+            if found is None:
+                found = self._try(at_random(self.feeds, n_steps, 8, self.rng), n_steps)
+            if found is not None:
                 return found
-            n_steps = min(8 * n_steps, self.longest)
+        return None
 
     def _try(self, rows: Rows, n_steps: int) -> Witness | None:
-        if not rows:
-            return checked(self.fixed, {}, n_steps)
-        return witness_in(self.fixed, rows, n_steps, lambda: self.budget.spend(64))
+        before = self.done
+        found = witness_in(self.fixed, rows, n_steps, self._tick) if rows else checked(
+            self.fixed, {}, n_steps)  # fmt: skip
+        self.done = before + n_steps
+        return found
+
+    def _tick(self) -> None:
+        self.done += TOLD_EVERY
+        if self.progress is not None:
+            self.progress(min(self.done, self.most), self.most)
 
 
 def _spread(targets: list[Any], most: int) -> list[Any]:
@@ -142,6 +130,3 @@ def _spread(targets: list[Any], most: int) -> list[Any]:
             chosen += group[depth : depth + 1]
         depth += 1
     return chosen[:most]
-
-
-__all__ = ["Budget", "Progress", "Search", "exhausted", "lost_counts", "mutated"]

@@ -15,6 +15,9 @@ from ..recording import OverflowEvent, Recording
 from .assume import Feed
 from .fixpoint import Tick
 
+TOLD_EVERY = 64
+"""Steps after which a run says how far it is."""
+
 Rows = Mapping[str, Any]
 """Input name -> ``(batch, n_steps, n)`` integers."""
 
@@ -80,11 +83,14 @@ def first_overflow(fixed: FixedNetwork, rows: Rows, n_steps: int, tick: Tick) ->
     """Return the step of the first overflow of any sample, None where nothing overflows."""
     batch = next((len(a) for a in rows.values()), 1)
     emulator = Emulator(fixed, batch)
+    # every sample gets the noise that it would get alone
+    emulator.noise.generators = [np.random.RandomState(fixed.seed % 2**32)
+                                 for _ in emulator.noise.generators]  # fmt: skip
     for t in range(n_steps):
         emulator.step({name: a[:, t] for name, a in rows.items()})
         if emulator.counter.found:
             return t + 1
-        if t % 64 == 0:
+        if t % TOLD_EVERY == 0:
             tick()
     return None
 
@@ -99,10 +105,6 @@ def witness_in(fixed: FixedNetwork, rows: Rows, n_steps: int, tick: Tick) -> Wit
         tick: called now and then.
     """
     batch = next((len(a) for a in rows.values()), 1)
-    if fixed.profile.noise is not None and batch > 1:  # every sample would get noise of its own
-        found = (witness_in(fixed, {k: a[[i]] for k, a in rows.items()}, n_steps, tick)
-                 for i in range(batch))  # fmt: skip
-        return next((w for w in found if w is not None), None)
     step = first_overflow(fixed, rows, n_steps, tick)
     if step is None:
         return None
