@@ -105,7 +105,9 @@ def counts(per_step: int = 3) -> nl.Network:
     return layer(nl.IF(v_threshold=9.0), np.array([[1.0, 2.0]]), source=spikes)
 
 
-def plain(network: nl.Network, profile: Any = "loihi2", rule: Any = "exact", **options: Any) -> Case:
+def plain(
+    network: nl.Network, profile: Any = "loihi2", rule: Any = "exact", **options: Any
+) -> Case:
     return lambda: (network, rule, profile, options)
 
 
@@ -179,13 +181,7 @@ def _refused() -> dict[str, Case]:
         "an end": plain(sinusoid, n_steps=25),
         "shared dv": plain(layer(cell(tau_m=np.array([5e-3, 9e-3])), weights(15, 2, 2)),
                            per_population("loihi2", "dv")),
-        "no lif": plain(layer(cell(), weights(13, 1, 2)), "truenorth"),
     }  # fmt: skip
-
-
-def recurrent(delay: float) -> nl.Network:
-    return nl.Network([nl.Population("p", 2, cell())],
-                      [nl.Projection("r", "p", "p", weights(16, 2, 2), nl.Delta(), delay)])  # fmt: skip
 
 
 def cases() -> dict[str, Case]:

@@ -153,6 +153,23 @@ def test_how_long_v_is_really_held() -> None:
     assert lif_form(through_u, "lif").ref_extra == 1
 
 
+@pytest.mark.parametrize("compare", [">", ">="])
+@pytest.mark.parametrize("align", [0, 6])
+def test_a_refractory_period_is_held_for_its_steps(compare: str, align: int) -> None:
+    """Whatever the comparison: a neuron held at 0 must not count as one that fires at 0."""
+    chip = nl.load_profile("generic", compare=compare, align_shift=align)
+    assert {name: lif_form(chip, name).ref_extra for name in chip.models} == dict.fromkeys(
+        chip.models, 1
+    )
+    neuron = nl.LIF(20e-3, v_threshold=1.0, t_refractory=3e-3, i_bias=5.0)
+    network = nl.Network([nl.Population("p", 1, neuron)])
+    stepped = nl.discretize(network, 1e-3, "exact-ge" if compare == ">=" else "exact")
+    fixed = nl.quantize(stepped, chip)
+    assert fixed.params("p")["refract"].tolist() == [4]
+    a, b = nl.run_clocked(stepped, 60), nl.run_fixed(fixed, 60)
+    assert np.flatnonzero(a.spikes["p"]).tolist() == np.flatnonzero(b.spikes["p"]).tolist()
+
+
 # ------------------------------------------------------------------------------- refusals
 
 W = "profile generic, model lif"
@@ -185,7 +202,8 @@ KNOWN = "(du, dv, vth, bias_mant, bias_exp, refract)"
         ([param("dv", lo=4097, default=4097, hi_pow2=None, hi=5000)],
          f"{W}, op decay: dv = 4097..5000 never lets register v decay, "
          "allowed: a range that meets 0..4096"),
-        ([with_op("decay", "v", offset=2), param("dv", lo=4095, default=4095, hi_pow2=None, hi=5000)],
+        ([with_op("decay", "v", offset=2),
+          param("dv", lo=4095, default=4095, hi_pow2=None, hi=5000)],
          f"{W}, op decay: dv = 4095..5000 never lets register v decay, "
          "allowed: a range that meets 0..4094"),
         ([param("du", lo=-9, default=-2, hi_pow2=None, hi=-1)],

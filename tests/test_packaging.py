@@ -11,11 +11,16 @@ from typing import Any
 
 import pytest
 
+from neuro_lif.conformance import load_vectors
+
 pytest.importorskip("hatchling", reason="the build back-end is not installed")
 
 ROOT = Path(__file__).resolve().parent.parent
 ASK = (
     "import neuro_lif as nl; from neuro_lif.demo import digits_folder; "
+    "from neuro_lif.conformance import *; v = load_vectors(); "
+    "r = run_conformance(find_engine('emulator'), [x for x in v if x.peer == 'RANC']); "
+    "print(len(v), 'vectors', r.passed, r.counts()['equal']); "
     "print(sorted(nl.available_profiles()), nl.load_profile('loihi1').name, digits_folder())"
 )
 
@@ -42,7 +47,9 @@ def ask(folder: Path, at: Path) -> str:
 
 
 def expected(text: str, inside: Path) -> None:
-    assert "['generic', 'lava-0.10', 'loihi1', 'loihi2'] loihi1" in text
+    names = sorted(path.stem for path in (ROOT / "hw_profiles").glob("*.toml"))
+    assert f"{names} loihi1" in text
+    assert f"{len(load_vectors())} vectors True 2" in text
     assert str(inside) in text
 
 

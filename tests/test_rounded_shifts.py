@@ -29,8 +29,8 @@ def test_every_value(k: int, rounding: str) -> None:
 def test_a_count_per_value() -> None:
     values, counts = np.meshgrid(np.arange(-40, 41), np.arange(-9, 10))
     for rounding, rule in ROUND.items():
-        expected = [rule(x * Fraction(2) ** k)
-                    for x, k in zip(values.ravel().tolist(), counts.ravel().tolist(), strict=True)]  # fmt: skip
+        pairs = zip(values.ravel().tolist(), counts.ravel().tolist(), strict=True)
+        expected = [rule(x * Fraction(2) ** k) for x, k in pairs]
         assert shift_rounded_array(values, counts, rounding).ravel().tolist() == expected
 
 
