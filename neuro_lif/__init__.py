@@ -27,7 +27,7 @@ from .network import (
     SpikeInput,
 )
 from .profile import HardwareProfile, available_profiles, load_profile
-from .quantize import APPROXIMATIONS, quantize
+from .quantize import APPROXIMATIONS, CODINGS, quantize
 from .recording import OverflowEvent, Recording
 from .reference import run_clocked
 
@@ -35,6 +35,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "APPROXIMATIONS",
+    "CODINGS",
     "IF",
     "LI",
     "LIF",

@@ -1,7 +1,7 @@
 """SteppedNetwork -> FixedNetwork: chooses the scales and codes every number in the chip's integers.
 
-An explicit row of passes, each a pure function from one draft to the next; what a profile cannot
-express is refused by name, or approximated where the caller asks.
+A coding is an explicit row of passes, each a pure function from one draft to the next; what a
+profile cannot express is refused by name, or approximated where the caller asks.
 """
 
 from __future__ import annotations
@@ -12,27 +12,23 @@ from typing import Any
 
 import numpy as np
 
+from .codings import CODINGS, approximations_of, coding_of
 from .discretize import SteppedNetwork
 from .errors import LoweringError, RangeError, show
 from .fixed import FixedNetwork
 from .ledger import Ledger
-from .lower.codes import code_network
 from .lower.draft import APPROXIMATIONS, Draft
-from .lower.models import choose_models, code_decays, share_parameters
-from .lower.scales import choose_scales
 from .profile import HardwareProfile, load_profile
 from .stimulate import steps_of
 
-__all__ = ["APPROXIMATIONS", "PASSES", "quantize"]
-
-PASSES = (choose_models, share_parameters, code_decays, choose_scales, code_network)
-"""The lowering, in order; each takes a draft and returns a new one."""
+__all__ = ["APPROXIMATIONS", "CODINGS", "quantize"]
 
 
 def quantize(
     stepped: SteppedNetwork,
     profile: HardwareProfile | str,
     *,
+    coding: str = "own",
     approximate: Iterable[str] = (),
     weight_bits: int | None = None,
     n_steps: int | None = None,
@@ -44,6 +40,8 @@ def quantize(
     Args:
         stepped: from :func:`neuro_lif.discretize`.
         profile: a profile, or the name of a shipped one.
+        coding: one of :data:`CODINGS`: our own, or a peer's, which gives that peer's integers and
+            takes neither weight_bits nor gain_compensation nor proved.
         approximate: names of :data:`APPROXIMATIONS` that are allowed.
         weight_bits: bits of the weight mantissa; absent means the profile's.
         n_steps: needed where a current input has no end of its own (a sinusoid).
@@ -59,6 +57,12 @@ def quantize(
         LoweringError: the profile cannot express something; names it and what to do.
         RangeError: an argument is not valid.
     """
+    options = {
+        "weight_bits": (weight_bits, None),
+        "gain_compensation": (gain_compensation, True),
+        "proved": (proved, False),
+    }
+    chosen = coding_of(coding, **{k: v for k, (v, usual) in options.items() if v is not usual})
     given: Any = stepped
     if not isinstance(given, SteppedNetwork):
         raise RangeError(f"stepped = {show(given)}, allowed: a SteppedNetwork, from discretize()")
@@ -66,24 +70,14 @@ def quantize(
         profile = load_profile(profile)
     if n_steps is not None:
         n_steps = steps_of(n_steps, {})
-    allowed, bits = _approximations(approximate), _bits(profile, weight_bits)
+    allowed, bits = approximations_of(approximate), _bits(profile, weight_bits)
     start = Ledger(profile.name, notes=stepped.notes)
     draft = Draft(stepped, profile, allowed, bits, n_steps, gain_compensation, proved, ledger=start)
-    for step in PASSES:
+    for step in chosen.passes:
         draft = step(draft)
     if draft.fixed is None:
         raise LoweringError("no pass produced a network")
     return replace(draft.fixed, ledger=draft.ledger)
-
-
-def _approximations(names: Iterable[str]) -> frozenset[str]:
-    if not isinstance(names, (str, Iterable)):
-        raise RangeError(f"approximate = {show(names)}, allowed: names, such as ('delay',)")
-    names = (names,) if isinstance(names, str) else tuple(names)
-    for name in names:
-        if not isinstance(name, str) or name not in APPROXIMATIONS:
-            raise RangeError(f"approximate = {name!r}, allowed: {', '.join(APPROXIMATIONS)}")
-    return frozenset(names)
 
 
 def _bits(profile: HardwareProfile, bits: int | None) -> int:

@@ -451,7 +451,7 @@ def test_lava_numbers_at_their_ends() -> None:
 
 
 def changed(neuron: Any = None, **options: Any) -> nl.SteppedNetwork:
-    neuron = neuron or nl.LIF(tau_m=20e-3, v_threshold=1.0, **options)
+    neuron = neuron or nl.LIF(**{"tau_m": 20e-3, "v_threshold": 1.0} | options)
     weights = np.full((neuron_size := 2, 1), 0.5)
     net = nl.Network(
         [nl.Population("p", neuron_size, neuron)],
@@ -517,6 +517,12 @@ def test_what_may_be_approximated(
         assert weak / strong == pytest.approx(2, rel=0.02)
         (tau,) = (t for t in fixed.ledger.time_constants if t.field == "tau_syn")
         assert tau.realised == pytest.approx(20e-3, rel=0.01)
+
+
+def test_a_threshold_far_below_the_weights() -> None:
+    """The largest weight sets the scale, and may leave nothing of the threshold."""
+    with pytest.raises(RangeError, match="'p', as nengo-loihi codes it: vth = .*above 32"):
+        code_as_nengo_loihi(changed(v_threshold=1e-5), NENGO)
 
 
 def test_what_lava_refuses() -> None:

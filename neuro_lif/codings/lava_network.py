@@ -27,10 +27,10 @@ from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
 from ..fixed import FixedNetwork, FixedPopulation, FixedProjection
 from ..formats import near_tie, nearest
 from ..ledger import entry
-from ..lower.codes import _code_delays, _collapse
+from ..lower.codes import code_delays, collapse
 from ..lower.draft import Draft, note, refuse_or_note
 from ..lower.encode import CurrentCodes
-from ..lower.models import _check_counts, _time_constants, headroom
+from ..lower.models import check_counts, headroom, time_constants
 from ..profile import HardwareProfile
 from .lava import WEIGHT_BITS, determine_sign_mode, optimize_weight_bits
 from .parts import (
@@ -101,7 +101,7 @@ def code_as_lava(
 def lower_as_lava(draft: Draft) -> Draft:
     """Code the network of a draft (a pass of the lowering)."""
     check_holds(draft.profile, NEEDS)
-    draft = _check_counts(draft)
+    draft = check_counts(draft)
     populations: list[FixedPopulation] = []
     projections: list[FixedProjection] = []
     codes: CurrentCodes = {}
@@ -153,7 +153,7 @@ def _code_population(
     rows = [decay_entry(p, name, meant[name], values[name], offset,
                         int(np.sum(values[name] + offset != codes[name])))
             for name, offset in NEEDS.decays.items()]  # fmt: skip
-    taus = _time_constants(draft.stepped, p, (values["du"] + 1) / 4096.0, values["dv"] / 4096.0)
+    taus = time_constants(draft.stepped, p, (values["du"] + 1) / 4096.0, values["dv"] / 4096.0)
     bias = bias_of(draft, p)
     values["bias_mant"] = quantize_8bit(bias / unit)
     values["bias_exp"] = np.full(p.size, BIAS_EXP)
@@ -165,7 +165,7 @@ def _code_population(
         got = values["vth"] * lsb * 2.0**6
         rows.append(entry(where, "vth", p.threshold, got, "V", 0, room, 0, 1e-12 * lsb))
     init, started = code_start(p, lsb, profile.register_ranges["v"])
-    params = {name: _collapse(profile, where, name, x) for name, x in values.items()}
+    params = {name: collapse(profile, where, name, x) for name, x in values.items()}
     draft = note(draft, entries=(*rows, *started), time_constants=taus,
                  scales=((p.name, float(lsb.max())),))  # fmt: skip
     return draft, FixedPopulation(p.name, p.size, MODEL, params, init, lsb, p.v_zero)
@@ -186,7 +186,7 @@ def _code_projection(
     where, meant = f"projection {q.name!r}", _weights(p, q)
     mantissas = quantize_8bit(meant / unit)
     draft = note(draft, entries=(_byte_entry(where, "weights", meant, mantissas, unit),))
-    draft, delays = _code_delays(draft, q, where)
+    draft, delays = code_delays(draft, q, where)
     whole = with_entries(q.weights, mantissas)
     mode = determine_sign_mode(whole)
     best = optimize_weight_bits(whole, mode)

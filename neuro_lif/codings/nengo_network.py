@@ -14,14 +14,14 @@ import numpy as np
 
 from ..arrays import FloatArray, IntArray, with_entries
 from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
-from ..errors import LoweringError
+from ..errors import LoweringError, RangeError
 from ..fixed import FixedNetwork, FixedPopulation, FixedProjection
 from ..formats import near_tie
 from ..ledger import Entry, entry
-from ..lower.codes import _code_delays, _collapse
+from ..lower.codes import code_delays, collapse
 from ..lower.draft import Draft, note, refuse_or_note
 from ..lower.encode import CurrentCodes
-from ..lower.models import _check_counts, _time_constants, headroom
+from ..lower.models import check_counts, headroom, time_constants
 from ..profile import HardwareProfile
 from .nengo_block import Block, block_of
 from .nengo_loihi import IntegerCompartment
@@ -81,7 +81,7 @@ def code_as_nengo_loihi(
 def lower_as_nengo_loihi(draft: Draft, repair_small_synapses: bool = False) -> Draft:
     """Code the network of a draft (a pass of the lowering)."""
     check_holds(draft.profile, NEEDS)
-    draft = _check_counts(draft)
+    draft = check_counts(draft)
     populations: list[FixedPopulation] = []
     projections: list[FixedProjection] = []
     codes: CurrentCodes = {}
@@ -109,8 +109,8 @@ def _discretize(
         # the scale does not depend on vmin, so vmin can be chosen to become what it should
         lowest = replace(block.compartment, vmin=-LOWEST / coded.v_scale)
         return discretize_block(lowest, block.synapses, repair_small_synapses=repair)
-    except LoweringError as error:
-        raise LoweringError(f"population {p.name!r}, as nengo-loihi codes it: {error}") from None
+    except (LoweringError, RangeError) as error:
+        raise type(error)(f"population {p.name!r}, as nengo-loihi codes it: {error}") from None
 
 
 # ----------------------------------------------------------------------------------- coded parts
@@ -130,12 +130,12 @@ def _code_population(
         "refract": held,
         "enable_noise": coded.enable_noise,
     }
-    params = {k: _collapse(profile, where, k, v) for k, v in values.items()} | {
+    params = {k: collapse(profile, where, k, v) for k, v in values.items()} | {
         name: getattr(coded, name)
         for name in ("vmin", "vmax", "noise_exp", "noise_offset", "noise_at_membrane")
     }
     init, started = code_start(p, lsb, (coded.vmin, coded.vmax))
-    taus = _time_constants(draft.stepped, p, (coded.decay_u + 1) / 4096.0, coded.decay_v / 4096.0)
+    taus = time_constants(draft.stepped, p, (coded.decay_u + 1) / 4096.0, coded.decay_v / 4096.0)
     rows = (*_entries(p, block, coded, lsb), *started)
     draft = note(draft, entries=rows, time_constants=taus, scales=((p.name, float(lsb.max())),),
                  notes=_notes(p, coded, where))  # fmt: skip
@@ -215,7 +215,7 @@ def _code_projection(
         int(near_tie(real).sum()),
         1e-12 * step * lsb,
     )
-    draft, delays = _code_delays(note(draft, entries=(noted,)), q, where)
+    draft, delays = code_delays(note(draft, entries=(noted,)), q, where)
     if group.clamped:
         text = (
             f"{where}: 2**{group.clamped} times too strong beside the strongest projection onto "

@@ -19,7 +19,7 @@ from ..lower.encode import CurrentCodes, code_currents, code_sources
 from ..lower.form import lif_form
 from ..lower.models import headroom
 from ..lower.reach import reach
-from ..lower.scales import _constant_current
+from ..lower.scales import constant_current
 from ..numerics import walk
 from ..profile import HardwareProfile, load_profile
 from ..stimulate import steps_of
@@ -161,7 +161,7 @@ def loss_u_of(p: SteppedPopulation) -> FloatArray:
 
 def bias_of(draft: Draft, p: SteppedPopulation) -> FloatArray:
     """Return the bias, constant currents included, V per step ``(n,)``."""
-    return np.asarray(p.bias + _constant_current(draft, p))
+    return np.asarray(p.bias + constant_current(draft, p))
 
 
 def code_start(

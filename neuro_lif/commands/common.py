@@ -26,13 +26,13 @@ from ..fixed import FixedNetwork
 from ..network import Network
 from ..npz import NpzFile
 from ..profile import HardwareProfile, load_profile
-from ..quantize import APPROXIMATIONS, quantize
+from ..quantize import APPROXIMATIONS, CODINGS, quantize
 
 console = Console(stderr=True)
 
 DT, RULE = 1e-3, "exact"
 """What is taken where --dt and --rule are absent."""
-LOWERING = ("profile", "set", "dt", "rule", "weight_bits", "approximate", "proved")
+LOWERING = ("profile", "set", "dt", "rule", "coding", "weight_bits", "approximate", "proved")
 """Options that take a network to integers; a fixed network (.npz) has been there."""
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
@@ -69,6 +69,8 @@ def add_lowering(parser: argparse.ArgumentParser, profile_needed: bool = True) -
     )
     parser.add_argument("--dt", type=seconds, help="step, default 1ms")
     parser.add_argument("--rule", choices=sorted(RULES), help="step rule, default exact")
+    about = "; ".join(f"{name}: {coding.about}" for name, coding in CODINGS.items())
+    parser.add_argument("--coding", choices=list(CODINGS), help=f"default own. {about}")
     parser.add_argument("--weight-bits", type=int, help="bits of the weight mantissa")
     parser.add_argument(
         "--approximate",
@@ -120,6 +122,7 @@ def lower(
     fixed = quantize(
         stepped,
         profile_of(args),
+        coding=args.coding or "own",
         approximate=args.approximate,
         weight_bits=args.weight_bits,
         n_steps=n_steps,

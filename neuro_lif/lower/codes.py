@@ -94,7 +94,7 @@ def _code_population(draft: Draft, p: SteppedPopulation) -> tuple[Draft, FixedPo
     draft = note(draft, entries=noted)
     draft, bias = _code_bias(draft, p, plan, where)
     draft, held = _code_refractory(draft, p, form, where)
-    params = {k: _collapse(profile, where, k, v) for k, v in (values | bias | held).items()}
+    params = {k: collapse(profile, where, k, v) for k, v in (values | bias | held).items()}
     voltage = form.registers[0]
     draft, start = _code_start(draft, p, plan, where)
     population = FixedPopulation(
@@ -109,7 +109,7 @@ def _code_population(draft: Draft, p: SteppedPopulation) -> tuple[Draft, FixedPo
     return draft, population
 
 
-def _collapse(profile: HardwareProfile, where: str, name: str, values: IntArray) -> Any:
+def collapse(profile: HardwareProfile, where: str, name: str, values: IntArray) -> Any:
     """Return one integer where all neurons share it; refuse several where there is room for one."""
     if np.all(values == values[0]):
         return int(values[0])
@@ -237,7 +237,7 @@ def _code_projection(
         int(near_tie(real / step).sum()),
         1e-12 * unit / relative,
     )
-    draft, delays = _code_delays(draft, q, where)
+    draft, delays = code_delays(draft, q, where)
     projection = FixedProjection(
         q.name,
         q.pre,
@@ -256,7 +256,8 @@ def _code_projection(
     return note(draft, entries=(noted,)), projection
 
 
-def _code_delays(draft: Draft, q: SteppedProjection, where: str) -> tuple[Draft, IntArray]:
+def code_delays(draft: Draft, q: SteppedProjection, where: str) -> tuple[Draft, IntArray]:
+    """Code the delays of a projection; refuse, or note, what the profile has no delay for."""
     routing = draft.profile.routing
     external = q.pre in {i.name for i in draft.stepped.network.spike_inputs}
     latency = routing.input_latency if external else routing.recurrent_latency

@@ -21,7 +21,7 @@ APPROXIMATIONS = {
     "reset": "reset to a value where the network asks for reset by subtraction",
     "delay": "give a delay the profile does not have the nearest one it has",
     "counts": "let several spikes of one channel in one step count as one",
-    "synapse": "replace several synaptic time constants on one population by their weighted mean",
+    "synapse": "replace several synaptic time constants on one population by one",
 }
 """What :func:`quantize` may do instead of refusing, when named in ``approximate``."""
 

@@ -25,7 +25,7 @@ def choose_models(draft: Draft) -> Draft:
         draft, form = _choose_model(draft, p, forms)
         plan = Plan(form, np.ones(p.size))
         draft = replace(draft, plans=draft.plans | {p.name: plan})
-    return _check_counts(draft)
+    return check_counts(draft)
 
 
 def _forms(profile: HardwareProfile) -> list[LifForm]:
@@ -67,7 +67,7 @@ def _choose_model(
     return draft, fitting[0]
 
 
-def _check_counts(draft: Draft) -> Draft:
+def check_counts(draft: Draft) -> Draft:
     """Note how many spikes an input sends at once; refuse more than the profile carries."""
     sources = code_sources(draft.stepped)
     largest = {s.name: int(s.raster.max(initial=1)) for s in sources if s.raster is not None}
@@ -149,7 +149,7 @@ def code_decays(draft: Draft) -> Draft:
         dv, loss_v, entry_v = _code_decay(where, "v", form.decay_v, p.leak_v, p.size)
         plan = replace(plan, du=du, dv=dv, loss_u=loss_u, loss_v=loss_v)
         draft = replace(draft, plans=draft.plans | {p.name: plan})
-        taus = _time_constants(draft.stepped, p, loss_u, loss_v)
+        taus = time_constants(draft.stepped, p, loss_u, loss_v)
         draft = note(draft, entries=entry_u + entry_v, time_constants=taus)
     return draft
 
@@ -200,9 +200,10 @@ def headroom(hi: float, values: FloatArray | IntArray) -> float:
     return float(np.log2(hi / largest)) if largest > 0 and hi > 0 else float("inf")
 
 
-def _time_constants(
+def time_constants(
     stepped: SteppedNetwork, p: SteppedPopulation, loss_u: FloatArray, loss_v: FloatArray
 ) -> tuple[TimeConstant, ...]:
+    """Return the time constants that the coded losses per step stand for."""
     where, euler = f"population {p.name!r}", stepped.rule.integrator == "euler"
     found = [TimeConstant(where, "tau_m", float(np.mean(p.tau_m)), _tau(stepped.dt, loss_v, euler))]
     if p.tau_syn.max() > 0:

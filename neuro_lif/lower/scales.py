@@ -87,7 +87,7 @@ def leak_gain(p: SteppedPopulation, plan: Plan, compensate: bool) -> FloatArray:
     return np.asarray(np.where(usable, plan.loss_v / np.where(p.leak_v > 0, p.leak_v, 1.0), 1.0))
 
 
-def _constant_current(draft: Draft, p: SteppedPopulation) -> FloatArray:
+def constant_current(draft: Draft, p: SteppedPopulation) -> FloatArray:
     """Return V per step of the constant currents, which become part of the bias."""
     total = np.zeros(p.size)
     for c in draft.stepped.network.current_inputs:
@@ -99,7 +99,7 @@ def _constant_current(draft: Draft, p: SteppedPopulation) -> FloatArray:
 def bias_of(draft: Draft, p: SteppedPopulation) -> FloatArray:
     """Return the bias, constant currents included, V per step ``(n,)``."""
     plan = draft.plans[p.name]
-    return (p.bias + _constant_current(draft, p)) * leak_gain(p, plan, draft.compensate)
+    return (p.bias + constant_current(draft, p)) * leak_gain(p, plan, draft.compensate)
 
 
 def demand_of(draft: Draft, p: SteppedPopulation) -> Demand:

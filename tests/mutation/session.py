@@ -218,7 +218,7 @@ class MutationSession:
             if spent > self.budget:
                 os.write(send, f"survived {k} of {len(tests)} tests\n".encode())
                 return
-            limit = int(time.process_time() + 4 + 8 * self.seconds[nodeid])
+            limit = int(time.process_time() + 3 + 4 * self.seconds[nodeid])
             resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
             os.write(send, f"trying {nodeid}\n".encode())
             item = self.items[nodeid]
