@@ -270,7 +270,10 @@ def compare_neuron(job: tuple[Modes, list[Params]]) -> tuple[int, int, int, int]
         spikes += sum(after["sent"])
         different += sum(int(np.sum(np.array(after[k]) != got[k])) for k in after)
         for key in told.keys() | heard.keys():
-            a, b = (np.bincount(e.get(key, []), minlength=len(after["u"])) for e in (told, heard))
+            a, b = (
+                np.bincount(np.array(e.get(key, []), int), minlength=len(after["u"]))
+                for e in (told, heard)
+            )
             different += int(np.abs(a - b).sum())
     return steps, events, spikes, different
 

@@ -41,6 +41,7 @@ from neuro_lif.semantics import neuron_step
 z3 = pytest.importorskip("z3", reason="z3-solver (of the extra `test`) is not installed")
 
 from symbolic import WORD, Term, Truth, followed, merged, outcomes, symbolic_numpy  # noqa: E402
+from test_exhaustive import decay_forms_once, slope  # noqa: E402
 
 PATIENCE = 120_000
 """Milliseconds until z3 gives up; every lemma here takes a few seconds at most."""
@@ -352,21 +353,19 @@ def test_decays_of_low_and_high_part_add_up() -> None:
     For every form and d that test_exhaustive.py runs through; what it tabulates is so all there is.
     Control: not with one slope more.
     """
-    exhaustive = pytest.importorskip("test_exhaustive")
     low, high = integer("low"), integer("high")
     given = (within(low, 0, 4095), (high >= 0).expr)
-    for (kind, rounding, offset), sign in product(exhaustive.decay_forms_once(), (1, -1)):
-        form = (kind, rounding, offset)
-        slope = D if kind == "mult_by" else 4096 - offset - D
-        assert [exhaustive.slope(form, d) for d in (0, 7)] == [
-            d if kind == "mult_by" else 4096 - offset - d for d in (0, 7)
-        ]
-        left = lambda x, f=form: left_of(x, D, f[0], f[1], offset=f[2])  # noqa: E731
-        whole = followed(lambda: left((low + high * 4096) * sign), low)  # noqa: B023
-        part = followed(lambda: left(low * sign), low)  # noqa: B023
-        allowed = within(D, 0, 4096 - offset)
-        assert proved((whole == part + high * slope * sign).expr, allowed, *given)
-        assert not proved((whole == part + high * (slope + 1) * sign).expr, allowed, *given)
+    for form, sign in product(decay_forms_once(), (1, -1)):
+        kind, rounding, offset = form
+
+        def left(x: Term, form: Any = form) -> Term:
+            return followed(lambda: left_of(x, D, form[0], form[1], offset=form[2]), x)
+
+        whole, part = left((low + high * 4096) * sign), left(low * sign)
+        more, allowed = slope(form, D), within(D, 0, 4096 - offset)  # type: ignore[arg-type]
+        assert proved((whole == part + high * more * sign).expr, allowed, *given)
+        wrong = (whole == part + high * (more + 1) * sign).expr
+        assert not proved(wrong, within(D, 163, 163), *given), (kind, rounding)
 
 
 # ------------------------------------------------------------------ every operation there is

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import neuro_lif as nl
+from neuro_lif.codings import CODINGS
 from neuro_lif.errors import LoweringError, RangeError
 
 DT = 1e-3
@@ -95,8 +96,21 @@ def test_every_word_of_a_refusal() -> None:
 
 
 def test_passes_must_end_in_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = sys.modules["neuro_lif.quantize"]  # the name in the package is the function
-    monkeypatch.setattr(module, "PASSES", module.PASSES[:2])  # type: ignore[attr-defined]
+    first = replace(CODINGS["own"], passes=CODINGS["own"].passes[:2])
+    monkeypatch.setitem(CODINGS, "own", first)
     with pytest.raises(LoweringError) as caught:
         nl.quantize(stepped(), "loihi2")
     assert str(caught.value) == "no pass produced a network"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("weight_bits", 4), ("gain_compensation", False), ("proved", True)]
+)
+def test_options_that_another_coding_does_not_heed(option: str, value: Any) -> None:
+    given = stepped()
+    for coding in ("lava", "nengo-loihi"):
+        text = f"{option} = {value} with coding {coding!r}, allowed: with 'own' only"
+        assert refused(given, "lava-0.10", coding=coding, **{option: value}) == text
+    usual: dict[str, Any] = {"weight_bits": None, "gain_compensation": True, "proved": False}
+    fixed = nl.quantize(given, "lava-0.10", coding="lava", **usual)
+    assert fixed.ledger is not None

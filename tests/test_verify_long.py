@@ -1,77 +1,33 @@
-"""Long differential runs (marker ``verify``): the decay product, and Lava's classes in process."""
+"""Long differential runs (marker ``verify``): the emulator and the peers' own classes, in process.
+
+What needs no peer is in test_exhaustive.py, test_forced_overflow.py and test_lemmas.py.
+"""
 
 from __future__ import annotations
 
-import os
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from parallel import in_processes
 
-from neuro_lif import load_profile
+from neuro_lif import load_profile, run_fixed
+from neuro_lif.conformance.networks import network_of
 from neuro_lif.emulator import OpList
-from neuro_lif.semantics import neuron_step
 
 pytestmark = pytest.mark.verify
 
 IntArray = npt.NDArray[np.int64]
+Record = Callable[[str], None]
 
 TOP = 2**23
-CHUNK = 2**20
-STRIDE = int(os.environ.get("NEURO_LIF_VERIFY_STRIDE", "17"))
-"""Decays 0, 17, 34, ... and the last three; 1 means all 4097, about twenty minutes."""
 
 
-def decay_only(profile: str, register: str) -> Any:
-    """Return the one operation by which the profile's LIF decays ``register``."""
-    ops = load_profile(profile).ops("lif")
-    return tuple(op for op in ops if op["op"] == "decay" and op["reg"] == register)
-
-
-def kept_by_parts(magnitude: IntArray, factor: int) -> IntArray:
-    """Return floor(magnitude * factor / 4096), high and low part apart, by floor division."""
-    high, low = np.divmod(magnitude, 4096)
-    return np.asarray(high * factor + (low * factor) // 4096, np.int64)
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-def test_decay_product_of_every_magnitude(sign: int) -> None:
-    """v (4096 - dv) / 4096 toward zero, for all |v| < 2^23."""
-    ops = decay_only("lava-0.10", "v")
-    assert len(ops) == 1
-    decays = sorted({*range(0, 4097, STRIDE), 1, 4094, 4095, 4096})
-    compared = different = 0
-    for start in range(0, TOP, CHUNK):
-        magnitude = np.arange(start, start + CHUNK, dtype=np.int64)
-        zero = np.zeros_like(magnitude)
-        for d in decays:
-            neurons = OpList(ops, {"dv": np.int64(d)}, {"v": sign * magnitude, "ref": zero})
-            neurons.step(zero)
-            expected = sign * kept_by_parts(magnitude, 4096 - d)
-            different += int((neurons.state["v"] != expected).sum())
-            compared += CHUNK
-    print(f"{compared} decay products of sign {sign:+}, {different} differences")
-    assert compared == TOP * len(decays)
-    assert different == 0
-
-
-def test_decay_by_parts_is_what_the_definition_says() -> None:
-    """The formula of the test above against the living definition, 200,000 samples."""
-    rng = np.random.default_rng(1)
-    for register, param, offset in (("u", "du", 1), ("v", "dv", 0)):
-        ops = decay_only("lava-0.10", register)
-        x = rng.integers(-TOP, TOP + 1, 100_000)
-        d = rng.integers(0, 4096, x.size)
-        expected = np.sign(x) * np.array(
-            [kept_by_parts(np.abs(x[i : i + 1]), 4096 - offset - int(d[i]))[0]
-             for i in range(x.size)]
-        )  # fmt: skip
-        for value, decay, kept in zip(x.tolist(), d.tolist(), expected.tolist(), strict=True):
-            state = {register: value}
-            neuron_step(ops, {param: decay}, state, {})
-            assert state[register] == kept
+def summed(found: list[tuple[int, ...]]) -> list[int]:
+    return [sum(column) for column in zip(*found, strict=True)]
 
 
 # ----------------------------------------------------------------------------------- Lava
@@ -114,20 +70,22 @@ def lava_step(model: Any, port: npt.NDArray[np.int32]) -> Any:
     return spikes
 
 
-@pytest.mark.parametrize("profile", ["lava-0.10", "loihi2"])
-@pytest.mark.parametrize("wild", [False, True], ids=["in_range", "wild"])
-def test_neuron_equals_lava_class(profile: str, wild: bool) -> None:
-    """More than 20 million neuron-steps each: u, v and spikes, in range and far out of it."""
-    rng = np.random.default_rng(20 + wild)
+def lava_differences(job: tuple[str, bool, int]) -> tuple[int, int, int]:
+    """Return (neuron-steps, spikes, differences) of 150 populations of 4096 neurons, 40 steps.
+
+    Args:
+        job: the profile, whether far out of range, and the seed.
+    """
+    profile, wild, seed = job
+    rng = np.random.default_rng([wild, seed])
     ops = load_profile(profile).ops("lif")
-    n, n_steps, rounds = 4096, 40, 150
-    compared = different = fired = 0
-    for _ in range(rounds):
+    n, compared, different, fired = 4096, 0, 0, 0
+    for _ in range(150):
         model, params = lava_neurons(rng, n, wild)
         state = {"u": model.u, "v": model.v, "d": np.zeros(n), "ref": np.zeros(n)}
         neurons = OpList(ops, params, state)
         reach = int(rng.choice([50, 3000, 131072, 2**31 if wild else 131072]))
-        for _ in range(n_steps):
+        for _ in range(40):
             port = rng.integers(-reach, reach, n).astype(np.int32)
             expected = lava_step(model, port)
             spikes = neurons.step(port.astype(np.int64))
@@ -135,13 +93,31 @@ def test_neuron_equals_lava_class(profile: str, wild: bool) -> None:
             different += int((wrong | (spikes != expected)).sum())
             compared += n
             fired += int(spikes.sum())
-    print(f"{compared} neuron-steps against Lava's class, {fired} spikes, {different} differences")
-    assert compared > 2e7
+    return compared, fired, different
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("profile, rounds", [("lava-0.10", 21), ("loihi2", 2)])
+def test_neuron_equals_lava_class(profile: str, rounds: int, record_figure: Record) -> None:
+    """10^9 neuron-steps of lava-0.10, 10^8 or nearly of loihi2: u, v and spikes.
+
+    Half of them in range, half of them far out of it.
+    """
+    lava("lava.proc.lif.models")
+    jobs = [(profile, wild, seed) for seed in range(rounds) for wild in (False, True)]
+    compared, fired, different = summed(in_processes(lava_differences, jobs))
+    record_figure(
+        f"{profile} against Lava's model class: {compared:,} neuron-steps, {fired:,} spikes, "
+        f"{different} differences"
+    )
+    assert compared == rounds * 2 * 150 * 40 * 4096
+    assert profile != "lava-0.10" or compared >= 1_000_000_000
     assert 0 < fired < compared
     assert different == 0
 
 
-def test_weight_coding_equals_lava_functions() -> None:
+@pytest.mark.oracle
+def test_weight_coding_equals_lava_functions(record_figure: Record) -> None:
     """Every mantissa -600..600, every sign mode, 0 to 11 weight bits."""
     utils = lava("lava.utils.weightutils")
     rules = load_profile("lava-0.10").weights
@@ -154,4 +130,162 @@ def test_weight_coding_equals_lava_functions() -> None:
             got = rules.effective(mantissas, mode.name.lower(), bits)
             np.testing.assert_array_equal(got, expected, err_msg=f"{mode} {bits}")
             compared += got.size
-    print(f"{compared} weights against Lava's functions, 0 differences")
+    record_figure(f"weights against Lava's functions: {compared:,}, 0 differences")
+
+
+# ---------------------------------------------------------------------------- nengo-loihi
+
+
+def driver(name: str, package: str) -> Any:
+    """Import the driver of a peer, or skip with the reason."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip(package, reason=f"{package} is not installed in this Python")
+        return pytest.importorskip(f"oracles.{name}")
+
+
+def nengo_population(rng: np.random.Generator, name: str, n: int, wild: bool) -> dict[str, Any]:
+    """Return a block of compartments; what is one number per block differs between blocks."""
+    reach = 2**23 if wild else 524160
+    params = {
+        "du": rng.integers(0, 4096, n), "dv": rng.integers(0, 4096, n) >> int(rng.integers(0, 9)),
+        "vth": rng.integers(0, TOP, n) >> int(rng.integers(0, 16)),
+        "bias": rng.integers(-reach, reach, n) >> int(rng.integers(0, 16)),
+        "refract": rng.integers(0, 64, n) >> int(rng.integers(0, 6)),
+        "vmin": -int(rng.integers(0, TOP) >> rng.integers(0, 23)) if rng.random() < 0.5
+        else -TOP + 1, "vmax": int(rng.choice([511, 2**17 - 1, TOP - 1])),
+        "enable_noise": rng.integers(0, 2, n), "noise_exp": int(rng.integers(0, 24)),
+        "noise_offset": int(rng.integers(-256, 256)), "noise_at_membrane": int(rng.integers(0, 2)),
+    }  # fmt: skip
+    return {"name": name, "size": n, "model": "lif", "params": params}
+
+
+def nengo_differences(job: tuple[bool, int]) -> tuple[int, int, int]:
+    """Return (neuron-steps, spikes, differences) of 20 x 8 blocks of 512 compartments, 60 steps.
+
+    Args:
+        job: whether far out of range, and the seed.
+    """
+    wild, seed = job
+    nengo_driver = driver("nengo_driver", "nengo_loihi")
+    rng = np.random.default_rng([wild, seed])
+    profile = load_profile("nengo-loihi-1.1")
+    rule, compared, different, fired = profile.noise, 0, 0, 0
+    assert rule is not None
+    for _ in range(20):
+        blocks = [nengo_population(rng, f"b{k}", 512, wild) for k in range(8)]
+        noise_seed = int(rng.integers(2**32))
+        cells = nengo_driver.Compartments(blocks, noise_seed)
+        n = sum(b["size"] for b in blocks)
+        params = {key: np.concatenate([np.broadcast_to(b["params"][key], 512) for b in blocks])
+                  for key in blocks[0]["params"]}  # fmt: skip
+        state = dict.fromkeys((*profile.registers, "ref"), np.zeros(n))
+        neurons, noise = (
+            OpList(profile.ops("lif"), params, state),
+            np.random.RandomState(noise_seed),
+        )
+        reach = int(rng.choice([50, 3000, 131072, 2**30 if wild else 2**20]))
+        for _ in range(60):
+            port = rng.integers(-reach, reach, n).astype(np.int32)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it warns of every overflow
+                expected = cells.step(port)
+            drawn = noise.randint(rule.lo, rule.hi + 1, size=n)
+            spikes = neurons.step({"in": port.astype(np.int64), rule.port: drawn.astype(np.int64)})
+            u, v = cells.state.current, cells.state.voltage
+            wrong = (neurons.state["u"] != u) | (neurons.state["v"] != v)
+            wrong |= neurons.state["ref"] != cells.state.ref_count
+            different += int((wrong | (spikes != expected)).sum())
+            compared += n
+            fired += int(spikes.sum())
+    return compared, fired, different
+
+
+@pytest.mark.oracle
+def test_neuron_equals_nengo_loihi_compartments(record_figure: Record) -> None:
+    """10^8 neuron-steps and more: u, v, refractory counter and spikes, with noise and bounds."""
+    driver("nengo_driver", "nengo_loihi")
+    jobs = [(wild, seed) for seed in range(11) for wild in (False, True)]
+    compared, fired, different = summed(in_processes(nengo_differences, jobs))
+    record_figure(
+        f"nengo-loihi-1.1 against CompartmentState: {compared:,} neuron-steps, {fired:,} spikes, "
+        f"{different} differences"
+    )
+    assert compared >= 100_000_000
+    assert 0 < fired < compared
+    assert different == 0
+
+
+# --------------------------------------------------------------------------- brian2_loihi
+
+
+def brian2_vector(rng: np.random.Generator, n: int, n_steps: int) -> dict[str, Any]:
+    """Return a network of two groups, driven and recurrent, in the schema of the drivers."""
+    groups = [
+        {"name": name, "size": n, "model": "lif", "params": {
+            "du": int(rng.choice([0, 1, 163, 1000, 4095, 4096, rng.integers(0, 4097)])),
+            "dv": int(rng.choice([0, 1, 163, 1000, 4096, rng.integers(0, 4097)])),
+            "vth": int(rng.integers(0, 4000) >> rng.integers(0, 9)),
+            "refract": max(int(rng.integers(1, 65) >> rng.integers(0, 6)), 1),
+        }}
+        for name in ("a", "b")
+    ]  # fmt: skip
+    raster = (rng.random((n_steps, 300)) < 0.1).astype(int).tolist()
+
+    def joined(name: str, pre: str, post: str, n_pre: int) -> dict[str, Any]:
+        mode = str(rng.choice(["mixed", "excitatory", "excitatory", "inhibitory"]))
+        lo, hi = {"mixed": (-256, 254), "excitatory": (0, 255), "inhibitory": (-255, 0)}[mode]
+        pairs = np.unique(rng.integers(0, n * n_pre, 4 * n))
+        weights = {"rows": (pairs // n_pre).tolist(), "columns": (pairs % n_pre).tolist(),
+                   "values": rng.integers(lo, hi + 1, pairs.size).tolist(),
+                   "shape": [n, n_pre]}  # fmt: skip
+        return {"name": name, "pre": pre, "post": post, "weights": weights, "sign_mode": mode,
+                "exponent": int(rng.integers(-2, 8)), "weight_bits": int(rng.integers(1, 9)),
+                "delays": int(rng.integers(0, 5))}  # fmt: skip
+
+    network = {
+        "populations": groups, "inputs": [{"name": "s", "size": 300, "raster": raster}],
+        "projections": [joined("sa", "s", "a", 300), joined("sb", "s", "b", 300),
+                        joined("ab", "a", "b", n), joined("bb", "b", "b", n)],
+    }  # fmt: skip
+    return {"id": "long", "profile": "brian2-loihi-0.5", "network": network, "n_steps": n_steps}
+
+
+def brian2_differences(seed: int) -> tuple[int, int, int]:
+    """Return (neuron-steps, spikes, differences) of one network of 2 x 8000 neurons, 100 steps."""
+    peer = driver("brian2_driver", "brian2_loihi")
+    rng = np.random.default_rng(seed)
+    n, n_steps = 8000, 100
+    vector = brian2_vector(rng, n, n_steps)
+    peer.brian2.prefs.codegen.target = "numpy"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        objects, monitors = peer._build(vector, n_steps)
+        peer.LoihiNetwork(*objects).run(n_steps)
+    run = run_fixed(network_of(vector), n_steps, record="all")
+    compared = different = fired = 0
+    for name, row in monitors.items():
+        spikes = np.zeros((n_steps, n), np.int64)
+        times = np.rint(np.asarray(row["s"].t_) * 1000).astype(int)
+        spikes[times, np.asarray(row["s"].i)] = 1
+        wrong = run.traces[name, "u"] != np.asarray(row["u"].I).T
+        wrong |= run.traces[name, "v"] != np.asarray(row["v"].v).T
+        wrong |= run.spikes[name] != spikes
+        different += int(wrong.sum())
+        compared += wrong.size
+        fired += int(spikes.sum())
+    return compared, fired, different
+
+
+@pytest.mark.oracle
+def test_network_equals_brian2_loihi(record_figure: Record) -> None:
+    """10^8 neuron-steps of networks with synapses and delays: u, v and spikes."""
+    driver("brian2_driver", "brian2_loihi")
+    compared, fired, different = summed(in_processes(brian2_differences, range(63)))
+    record_figure(
+        f"brian2-loihi-0.5 against brian2_loihi: {compared:,} neuron-steps of networks, {fired:,} "
+        f"spikes, {different} differences"
+    )
+    assert compared >= 100_000_000
+    assert 0 < fired < compared
+    assert different == 0

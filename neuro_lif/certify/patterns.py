@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arrays import FloatArray, IntArray
 from ..fixed import FixedNetwork
+from ..numerics import walk
 from .arrivals import synapses
 from .assume import Feed
 from .trial import Rows, known_rows
@@ -38,7 +39,11 @@ class Influence:
     def __init__(self, fixed: FixedNetwork, feeds: Mapping[str, Feed]) -> None:
         self.fixed, self.feeds = fixed, feeds
         self.weights = {}
+        heard = {p.name: _added(fixed, p.model) for p in fixed.populations}
+        self.directs = [d for d in fixed.directs if d.port in heard[d.population]]
         for p in fixed.projections:
+            if p.port not in heard[p.post]:
+                continue
             post, pre, values, _ = synapses(fixed, p)
             matrix = np.zeros(p.weights.shape)
             np.add.at(matrix, (post, pre), values * 2.0 ** fixed.sum_exponent(p))
@@ -61,7 +66,7 @@ class Influence:
         """Follow wishes one projection back; add those on inputs to ``scores``."""
         before: dict[str, FloatArray] = {}
         for p in self.fixed.projections:
-            if p.post not in wishes:
+            if p.post not in wishes or p.name not in self.weights:
                 continue
             matrix = self.weights[p.name]
             size = np.abs(matrix).sum(axis=1, keepdims=True)
@@ -70,10 +75,15 @@ class Influence:
                 scores[p.pre] += weight * push
             else:
                 before[p.pre] = before.get(p.pre, np.zeros(push.size)) + push
-        for direct in self.fixed.directs:
+        for direct in self.directs:
             if direct.population in wishes:
                 scores[direct.name] += weight * wishes[direct.population]
         return before
+
+
+def _added(fixed: FixedNetwork, model: str) -> set[str]:
+    """Return the ports of a model whose weights it adds to a register."""
+    return {op["port"] for op in walk(fixed.profile.ops(model)) if op["op"] == "acc"}
 
 
 def pushing(feed: Feed, score: FloatArray, idle: int) -> IntArray:

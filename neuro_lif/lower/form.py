@@ -199,7 +199,7 @@ def _probe(profile: HardwareProfile, form: LifForm, where: str) -> LifForm:
     changes["in_shift"] = first.bit_length() - 1
     changes["sum_limit"] = float(_sum_limit(profile, form) << changes["in_shift"])
     if form.refractory is not None:
-        changes["ref_extra"] = _ref_extra(profile, form)
+        changes["ref_extra"] = _ref_extra(profile, form, changes["in_shift"])
     return LifForm(**{**vars(form), **changes})
 
 
@@ -233,11 +233,14 @@ def _sum_limit(profile: HardwareProfile, form: LifForm) -> int:
     return 1
 
 
-def _ref_extra(profile: HardwareProfile, form: LifForm) -> int:
+def _ref_extra(profile: HardwareProfile, form: LifForm, in_shift: int) -> int:
     """Return the refractory parameter minus the steps v is really held."""
     params = _quiet(profile, form)
     value = 5
-    params |= {form.threshold: 0, str(form.refractory): value}
+    # the least threshold that v = 0, where it is held, does not reach
+    least = int(form.compare == ">=")
+    enough = max((least << form.thr_shift) >> in_shift, 1)
+    params |= {form.threshold: least, str(form.refractory): value}
     if form.decay_u is not None:  # u forgets at once, so it cannot overflow however narrow it is
         code = form.decay_u
         params[code.param] = code.lo if code.kind == "mult_by" else code.hi
@@ -245,7 +248,7 @@ def _ref_extra(profile: HardwareProfile, form: LifForm) -> int:
     ops = profile.ops(form.model)
     times = []
     for t in range(3 * value + 8):
-        if neuron_step(ops, params, state, {"in": 1}):
+        if neuron_step(ops, params, state, {"in": enough}):
             times.append(t)
     if len(times) < 2:
         raise LoweringError(f"profile {profile.name}, model {form.model}: does not fire again")

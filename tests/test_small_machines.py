@@ -1,0 +1,362 @@
+"""A made-up chip with single events, joint ports, aliases and caps: by hand, and both engines."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+from chip_networks import random_chip
+from pydantic import TypeAdapter
+from random_programs import ProgramMaker, compare_program
+from scipy import sparse
+
+import neuro_lif as nl
+from neuro_lif.emulator import OpList
+from neuro_lif.errors import RangeError
+from neuro_lif.numerics import Op, resolve
+
+RUNS = (nl.run_semantics, nl.run_fixed)
+BYTE = [{"mode": "sat", "lo": -128, "hi": 127}]
+
+
+def acc(reg: str, port: str = "in", **rest: Any) -> dict[str, Any]:
+    return {"op": "acc", "reg": reg, "port": port, "ovf": BYTE} | rest
+
+
+FIRE = {"op": "fire", "reg": "v", "thr": "vth", "cmp": ">=", "multi": "loop", "cap": 5,
+        "reset": "subtract"}  # fmt: skip
+MODELS: dict[str, list[dict[str, Any]]] = {
+    "count": [acc("v"), FIRE],
+    "single": [
+        {"op": "each", "ports": ["in"], "cap": 2, "do": [
+            acc("u"),
+            {"op": "if", "src": "u", "cmp": ">", "level": 5, "then": [
+                {"op": "set", "reg": "u", "value": 0}, {"op": "emit", "src": 1}]},
+        ]},
+        acc("v", "gate"),
+    ],
+    "joint": [
+        {"op": "each", "ports": ["in", "gate"], "do": [
+            {"op": "set", "reg": "q", "value": 0}, acc("q"), acc("h", "gate"),
+            {"op": "add", "reg": "u", "src": "q", "shift": 1, "ovf": BYTE},
+            {"op": "if", "src": "h", "cmp": ">", "level": "u", "then": [
+                {"op": "sub", "reg": "h", "src": "u", "ovf": BYTE}]},
+        ]},
+        {"op": "copy", "reg": "v", "src": "u"},
+        FIRE,
+    ],
+    "apart": [
+        {"op": "each", "ports": ["gate"], "cap": 1, "do": [acc("u", "gate")]},
+        {"op": "decay", "reg": "v", "kind": "mult_keep", "d": "dv", "k": 3, "round": "rtz"},
+        acc("v"),
+        {"op": "add", "reg": "v", "src": "u", "ovf": BYTE},
+        {"op": "emit", "src": "v", "shift": -2},
+    ],
+}  # fmt: skip
+
+
+def chip(**routing: Any) -> nl.HardwareProfile:
+    base = nl.load_profile("generic")
+    raw = copy.deepcopy(base.model_dump(by_alias=True))
+    about = {"about": "made up", "source": "US", "status": "assumed", "voltage": "v"}
+    raw["models"] = {k: about | {"current": "u", "ops": v} for k, v in MODELS.items()}
+    raw["routing"] |= {"alias": True, "alias_cap": 6} | routing
+    raw["weights"] |= {"mixed_drops_lsb": False}
+    return type(base).model_validate(raw)
+
+
+CHIP = chip()
+
+
+def network(model: str, size: int, *, projections: Any = (), sources: Any = (), directs: Any = (),
+            profile: Any = CHIP, vth: int = 10, **population: Any) -> nl.FixedNetwork:  # fmt: skip
+    n = nl.FixedPopulation("n", size, model, {"vth": vth}, **population)
+    return nl.FixedNetwork(profile, (n,), tuple(projections), tuple(sources), tuple(directs),
+                           enforce_ranges=False)  # fmt: skip
+
+
+def events(recording: nl.Recording) -> list[tuple[Any, ...]]:
+    return [(e.where, e.register, e.kind, e.operation, e.count, e.first_step, e.first_neuron)
+            for e in recording.events]  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------- by hand
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_an_alias_adds_its_spikes_before_and_after_a_turn(run: Any) -> None:
+    """0 hands on to 2 before its turn, which uses up its cap; 2 to 1 after it."""
+    rows = np.array([[25, 7, 38], [0, 30, 60]])
+    fixed = network("count", 3, directs=[nl.DirectInput("i", "n", rows)], alias=[2, -1, 1])
+    found = run(fixed, 2, record="all")
+    assert found.spikes["n"].tolist() == [[2, 5, 5], [0, 6, 5]]
+    assert found.trace("n", "v").tolist() == [[5, 7, 8], [5, 7, 18]]
+    assert events(found) == [("n", "spikes", "cap", -1, 1, 2, 1)]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_who_hands_on_to_whom_in_a_chain(run: Any) -> None:
+    """0 to 1 to 2 and back to 0: each count holds what came before its turn."""
+    fixed = network("count", 4, directs=[nl.DirectInput("i", "n", np.array([[10, 20, 10, 9]]))],
+                    alias=[1, 2, 0, 0])  # fmt: skip
+    found = run(fixed, 1, record="all")
+    assert found.spikes["n"].tolist() == [[5, 3, 4, 0]]
+    assert not found.events
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_several_aliases_of_one_neuron_add_up_in_index_order(run: Any) -> None:
+    """3, then 4 (cut to 6), then 1 (cut again): two cuts, whoever hands on to whom before."""
+    rows = np.array([[0, 30, 40, 0, 10, 0]])
+    fixed = network("count", 6, directs=[nl.DirectInput("i", "n", rows)],
+                    alias=[1, 5, 5, -1, 5, -1])  # fmt: skip
+    found = run(fixed, 1)
+    assert found.spikes["n"].tolist() == [[0, 3, 4, 0, 1, 6]]
+    assert events(found) == [("n", "spikes", "cap", -1, 2, 1, 5)]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_events_come_one_by_one_in_order(run: Any) -> None:
+    """4, 3, 3 (cut from three times), then -2; of a second projection after all of the first."""
+    first = nl.FixedProjection("a", "x", "n", np.array([[4, 3, -2]]), sign_mode=None, graded=True)
+    second = nl.FixedProjection("b", "y", "n", np.array([[6]]), graded=True)
+    sources = [nl.FixedSource("x", 3, np.array([[1, 3, 1], [0, -2, 0], [0, 0, 0]])),
+               nl.FixedSource("y", 1, np.array([[0], [1], [0]]))]  # fmt: skip
+    fixed = network("single", 1, projections=[first, second], sources=sources)
+    found = run(fixed, 4, record="registers")
+    assert found.trace("n", "u")[:, 0].tolist() == [0, -2 + 3, 1 - 6 + 6, 1]
+    assert found.spikes["n"][:, 0].tolist() == [0, 1, 0, 0]
+    assert events(found) == [("a", "payload", "cap", -1, 1, 1, 1)]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_joint_ports_take_their_turns_together(run: Any) -> None:
+    """A neuron's turns: first that of source 0 (both ports), then of 1 (the gate alone has one)."""
+    x = nl.FixedSource("x", 2, np.array([[1, 1]]))
+    weights = sparse.csr_matrix(([3, 9, 20], ([0, 0, 1], [0, 1, 0])), shape=(2, 2))
+    into = nl.FixedProjection("a", "x", "n", np.array([[7, 0], [2, 5]]))
+    gate = nl.FixedProjection("b", "x", "n", weights, port="gate")
+    fixed = network("joint", 2, projections=[into, gate], sources=[x], vth=100)
+    found = run(fixed, 2, record="registers")
+    # neuron 0: u = 14, h = 3; then u = 14, h = 12. neuron 1: u = 4, h = 20 - 4; u = 14, 16 - 14
+    assert found.trace("n", "u").tolist() == [[0, 0], [14, 14]]
+    assert found.trace("n", "h").tolist() == [[0, 0], [12, 2]]
+    assert found.trace("n", "v").tolist() == [[0, 0], [14, 14]]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_stored_zero_is_an_event_and_a_dense_one_is_none(run: Any) -> None:
+    """A weight of 0 still makes the neuron look at its threshold: here u is above it already."""
+    x = nl.FixedSource("x", 1, np.array([[1], [0]]))
+    stored = sparse.csr_matrix(([0], ([0], [0])), shape=(1, 1))
+    for weights, sent in ((stored, [0, 1]), (np.array([[0]]), [0, 0])):
+        fixed = network("single", 1, projections=[nl.FixedProjection("a", "x", "n", weights)],
+                        sources=[x], init={"u": 9})  # fmt: skip
+        assert run(fixed, 2).spikes["n"][:, 0].tolist() == sent
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_events_keep_their_delays_and_exponent(run: Any) -> None:
+    x = nl.FixedSource("x", 2, np.array([[1, 1], [0, 0], [1, 0]]))
+    a = nl.FixedProjection("a", "x", "n", np.array([[1, 2]]), 1, delays=np.array([2, 0]))
+    fixed = network("single", 1, projections=[a], sources=[x])
+    assert run(fixed, 6, record="registers").trace("n", "u")[:, 0].tolist() == [0, 4, 4, 0, 0, 2]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_integers_put_straight_into_a_port_of_events(run: Any) -> None:
+    """One event each, none where it is 0; several inputs come in the order of the network."""
+    rows = np.array([[6, 0], [0, -3]])
+    more, gate = np.array([[-4, 2], [0, 0]]), np.array([[1, 1], [0, 2]])
+    directs = [nl.DirectInput("i", "n", rows), nl.DirectInput("j", "n", more),
+               nl.DirectInput("k", "n", gate, port="gate")]  # fmt: skip
+    found = run(network("single", 2, directs=directs), 2, record="registers")
+    assert found.trace("n", "u").tolist() == [[-4, 2], [-4, -1]]
+    assert found.trace("n", "v").tolist() == [[1, 1], [1, 3]]
+    assert found.spikes["n"].tolist() == [[1, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_sums_of_projections_and_inputs_on_one_port_add_up(run: Any) -> None:
+    x = nl.FixedSource("x", 1, np.array([[1], [0]]))
+    projections = [
+        nl.FixedProjection(k, "x", "n", np.array([[w]])) for k, w in (("a", 3), ("b", 4))
+    ]
+    directs = [nl.DirectInput(k, "n", np.array([[0], [w]])) for k, w in (("i", 20), ("j", -1))]
+    fixed = network("count", 1, projections=projections, sources=[x], directs=directs, vth=100)
+    assert run(fixed, 2, record="all").trace("n", "v")[:, 0].tolist() == [0, 26]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_an_overflow_is_counted_where_it_first_happens(run: Any) -> None:
+    """Neuron 1 in step 2, then both in step 3: three in all, the first is neuron 1 in step 2."""
+    rows = np.array([[0, 0], [3, 300], [200, 300]])
+    fixed = network("count", 2, directs=[nl.DirectInput("i", "n", rows)], vth=1000)
+    assert events(run(fixed, 3)) == [("n", "v", "sat", 0, 3, 2, 1)]
+
+
+# ----------------------------------------------------------------------- both engines alike
+
+
+def same(fixed: nl.FixedNetwork, n_steps: int) -> int:
+    """Compare every register, everything sent and every event; return how many events."""
+    slow, fast = (run(fixed, n_steps, record="registers") for run in RUNS)
+    assert slow.traces.keys() == fast.traces.keys()
+    for name, sent in slow.spikes.items():
+        np.testing.assert_array_equal(sent, fast.spikes[name], name)
+    for place, trace in slow.traces.items():
+        np.testing.assert_array_equal(trace, fast.traces[place], str(place))
+    assert events(slow) == events(fast)
+    return len(slow.events)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_networks_of_the_made_up_chip(seed: int) -> None:
+    rng = np.random.default_rng([5, seed])
+    profile = chip(alias_cap=int(rng.integers(1, 9)), duplicates=str(rng.choice(["sum", "last"])))
+    assert sum(same(random_chip(rng, profile, 10), 10) for _ in range(3)) > 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_batch_of_the_made_up_chip_is_its_samples(seed: int) -> None:
+    rng = np.random.default_rng([6, seed])
+    fixed = random_chip(rng, CHIP, 8)
+    sizes = fixed.input_sizes()
+    rows = {name: rng.integers(-3, 6, (3, 8, n)) for name, n in sizes.items()}
+    together = nl.run_fixed(fixed, 8, rows, record="registers")
+    for k in range(3):
+        alone = nl.run_semantics(fixed, 8, {n: a[k] for n, a in rows.items()}, record="registers")
+        for name, sent in alone.spikes.items():
+            np.testing.assert_array_equal(sent, together.spikes[name][k], name)
+        for place, trace in alone.traces.items():
+            np.testing.assert_array_equal(trace, together.traces[place][k], str(place))
+
+
+KINDS = ("acc", "decay", "add", "sub", "copy", "set", "clamp", "floor", "fire", "tick_ref", "emit",
+         "if_ref", "if", "if_step")  # fmt: skip
+SPANS = {"a": (-32, 31), "b": (-64, 63), "c": (-128, 127)}
+
+
+def resolved(*ops: dict[str, Any]) -> Any:
+    return resolve(TypeAdapter(tuple[Op, ...]).validate_python(ops), SPANS)
+
+
+@pytest.mark.parametrize("place", ["alone", "if", "each"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_operation_alone_in_a_branch_and_per_event(kind: str, place: str) -> None:
+    """Where only some neurons run an operation the others keep all they have."""
+    rng = np.random.default_rng([KINDS.index(kind), len(place)])
+    for _ in range(16):
+        maker = ProgramMaker(rng)
+        maker.inside = ("ev",) if place == "each" else ()
+        ops = [{"op": kind} | getattr(maker, "_" + kind)(1) for _ in range(3)]
+        if place == "if":
+            test = {"op": "if", "src": maker.operand(), "level": maker.number(-20, 20),
+                    "cmp": maker.pick(">", "<=", "==", "!="), "magnitude": False}  # fmt: skip
+            ops = [test | {"then": ops[:2], "else": ops[2:]}]
+        elif place == "each":
+            ops = [{"op": "each", "ports": ["ev"], "do": ops}]
+        cut = [{"op": "clamp", "reg": r, "lo": -256, "hi": 255} for r in SPANS]
+        compare_program(rng, resolved(*ops, *cut), 4)
+
+
+# ------------------------------------------------------------------------ the call of a run
+
+
+ABOUT = {nl.run_semantics: "semantics (plain Python integers)",
+         nl.run_fixed: "numpy integer emulator"}  # fmt: skip
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_what_a_recording_says_of_itself(run: Any) -> None:
+    n = nl.FixedPopulation("n", 2, "count", {"vth": 10}, lsb=[0.5, 0.25], v_zero=[-1.0, 2.0])
+    probes = (nl.Probe("n", "v"), nl.Probe("n", "spikes"), nl.Probe("n", "v"))
+    rows = np.array([[4, 40], [0, -2]])
+    fixed = nl.FixedNetwork(CHIP, (n,), directs=(nl.DirectInput("i", "n", rows),), dt=5e-4,
+                            probes=probes)  # fmt: skip
+    found = run(fixed, 3)
+    assert found.provenance == {"engine": ABOUT[run], "profile": "generic"}
+    assert (found.dt, found.n_steps) == (5e-4, 3)
+    assert found.lsb["n"].tolist() == [0.5, 0.25]
+    assert found.v_zero["n"].tolist() == [-1.0, 2.0]
+    assert list(found.traces) == [("n", "v")]
+    assert found.traces["n", "v"].dtype == np.int64
+    assert found.traces["n", "v"].tolist() == [[4, 0], [4, -2], [4, -2]]
+    assert found.spikes["n"].tolist() == [[0, 4], [0, 0], [0, 0]]
+    assert list(run(fixed, 1, record="all").traces) == [("n", "u"), ("n", "v")]
+    named = [r for _, r in run(fixed, 1, record="registers").traces]
+    assert named == ["u", "v", "d", "q", "h", "ref"]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_inputs_of_a_call_replace_the_network_s_own(run: Any) -> None:
+    fixed = network("count", 1, directs=[nl.DirectInput("i", "n", np.array([[3], [3]]))], vth=99)
+    assert run(fixed, inputs={"i": np.array([[1], [2], [4]])}, record="all").trace(
+        "n", "v")[:, 0].tolist() == [1, 3, 7]  # fmt: skip
+    with pytest.raises(RangeError, match="n_steps"):
+        run(fixed)
+    with pytest.raises(RangeError, match=run.__name__):
+        run(CHIP, 3)
+    with pytest.raises(RangeError, match="'nobody'"):
+        run(fixed, 3, {"nobody": np.zeros((3, 1), int)})
+    with pytest.raises(RangeError, match="record"):
+        run(fixed, 3, record="everything")
+
+
+def test_the_definition_takes_one_sample() -> None:
+    fixed = network("count", 1, directs=[nl.DirectInput("i", "n")])
+    with pytest.raises(RangeError) as caught:
+        nl.run_semantics(fixed, 2, {"i": np.zeros((1, 2, 1), int)})
+    assert str(caught.value) == "inputs: a batch, allowed: one sample (n_steps, n) at a time"
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_strict_stops_in_the_step_of_the_first_overflow(run: Any) -> None:
+    rows = np.array([[0], [0], [300], [300]])
+    fixed = network("count", 1, directs=[nl.DirectInput("i", "n", rows)], vth=1000)
+    assert len(run(fixed, 4).events) == 1
+    run(fixed, 2, strict=True)
+    with pytest.raises(RangeError, match=r"n: v overflowed \(sat\) in step 3, neuron 0"):
+        run(fixed, 4, strict=True)
+
+
+def test_progress_is_told_of_every_step_and_no_step_after_a_stop() -> None:
+    rows = np.array([[0], [0], [300], [300]])
+    fixed = network("count", 1, directs=[nl.DirectInput("i", "n", rows)], vth=1000)
+    told: list[Any] = []
+    nl.run_fixed(fixed, 4, progress=lambda *x: told.append(x))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    told.clear()
+    with pytest.raises(RangeError):
+        nl.run_fixed(fixed, 4, strict=True, progress=lambda *x: told.append(x))
+    assert told == [(1, 4), (2, 4)]
+
+
+# --------------------------------------------------------------- the steppers by themselves
+
+
+def test_time_starts_at_1_and_counts_on() -> None:
+    ops = resolved({"op": "if_step", "interval": 3, "offset": 1,
+                    "then": [{"op": "add", "reg": "a", "src": 1}]})  # fmt: skip
+    stepper = OpList(ops, {}, {"a": np.array([0]), "ref": np.array([0])})
+    seen = []
+    for _ in range(7):
+        stepper.step({})
+        seen.append(int(stepper.state["a"][0]))
+    assert seen == [1, 1, 1, 2, 2, 2, 3]
+
+
+def test_a_stepper_keeps_its_own_state_in_int64() -> None:
+    start = np.array([100], np.int8)
+    params = {"p": np.array([3])}
+    ops = resolved({"op": "add", "reg": "a", "src": "p", "shift": 5, "ovf": [{"mode": "wrap",
+                    "lo": -1000, "hi": 1000}]})  # fmt: skip
+    stepper = OpList(ops, params, {"a": start, "ref": np.array([0], np.int8)})
+    params["p"] = np.array([9])
+    assert stepper.sent.tolist() == [0]
+    stepper.step(np.array([0]))
+    assert stepper.state["a"].tolist() == [196]
+    assert stepper.state["a"].dtype == np.int64
+    assert start.tolist() == [100]
