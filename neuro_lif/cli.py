@@ -12,7 +12,17 @@ from .errors import NeuroLifError
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser with every command."""
-    from .commands import compare, conformance, demo, doctor, export, profiles, quantize, run
+    from .commands import (
+        certify,
+        compare,
+        conformance,
+        demo,
+        doctor,
+        export,
+        profiles,
+        quantize,
+        run,
+    )
 
     parser = argparse.ArgumentParser(
         prog="neuro-lif",
@@ -21,7 +31,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for module in (demo, run, quantize, compare, conformance, export, profiles, doctor):
+    shown = (demo, run, quantize, compare, certify, conformance, export, profiles, doctor)
+    for module in shown:
         module.add(commands)
     return parser
 

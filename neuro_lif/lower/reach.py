@@ -1,9 +1,9 @@
 """Proves on the coded integers how far every register can go.
 
-The operations of the profile are run once on intervals: two rows of integers, the lowest and the
-highest value. If one step from a candidate interval ends inside it again, no input within the
-assumed bounds ever leaves it, and every overflow rule passed on the way is checked against it. The
-candidate comes from the decays; a wrong one only fails to prove, it cannot prove what is false.
+The operations of the profile are run on intervals (:mod:`neuro_lif.certify.intervals`). If one step
+from a candidate interval ends inside it again, no input within the assumed bounds ever leaves it,
+and every overflow rule passed on the way is checked against it. The candidate comes from the
+decays; a wrong one only fails to prove, it cannot prove what is false.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 
 from ..arrays import FloatArray, IntArray, entries, post_of_entries
-from ..emulator import OpList
+from ..certify.intervals import Interpreter
+from ..certify.spans import hull, shifted, within
+from ..certify.world import World
 from ..fixed import FixedNetwork, FixedProjection, shift_rounded
+from ..numerics import walk
 from .bounds import LEAST_LEAK, active, lanes_of, strongest
 from .form import LifForm
 
 MONOTONE = ("rtz", "floor", "raz", "nearest_up")
+MULTIPLIED = ("mult_keep", "mult_step", "mult_by")
 FARTHEST = 2**60
-
-
-class NoProof(Exception):
-    """An operation that intervals cannot be run through."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,16 @@ class Reached:
         return self.bound / self.limit if self.limit > 0 else float(np.inf if self.bound else 0)
 
 
-class Intervals(OpList):
-    """Runs operations on intervals: every register is ``(2, n)``, lowest and highest value.
+class Watched(Interpreter):
+    """Runs operations on intervals and notes how far each register goes, as if it had no end.
 
-    Operations that grow with every register run as the emulator runs them, on both rows; the
-    others are stated here.
+    Args:
+        ops, params, n: see :class:`neuro_lif.certify.intervals.Interpreter`.
+        spikes: False for a read-out, which must not reach its threshold.
     """
 
-    def __init__(self, ops: Any, params: Mapping[str, IntArray], state: Any, spikes: bool) -> None:
-        super().__init__(ops, params, state)
+    def __init__(self, ops: Any, params: Mapping[str, IntArray], n: int, spikes: bool) -> None:
+        super().__init__(ops, params, n)
         self.spikes, self.reached = spikes, dict[str, Reached]()
 
     def note(self, name: str, x: IntArray, lo: int, hi: int) -> None:
@@ -59,71 +60,43 @@ class Intervals(OpList):
         known = self.reached.get(name, Reached(0, max(hi, -lo)))
         self.reached[name] = max(known, *sides, key=lambda r: r.share)
 
-    def _bound(self, x: IntArray, rules: Any, op: Any, name: str, where: Any) -> IntArray:
+    def _bound(self, x: IntArray, rules: Any, op: Any, name: str, world: World) -> IntArray:
         for _, lo, hi in rules:
-            self.note(name, x, lo, hi)
+            self.note(name, np.where(world.alive, x, 0), lo, hi)
         return x
 
-    def _decay(self, op: Any, ports: Any, where: Any) -> None:
-        if op["kind"] not in ("mult_keep", "mult_step", "mult_by") or op["round"] not in MONOTONE:
-            raise NoProof(f"decay {op['kind']}, rounding {op['round']}")
-        if op["into"]:
-            raise NoProof("a decay into another register")
-        super()._decay(op, ports, where)
+    def _clamp(self, op: Any, world: World) -> World:
+        lo, hi = self._value(world, op["lo"]), self._value(world, op["hi"])
+        x = np.where(world.alive, world.state[op["reg"]], 0)
+        self.note(op["reg"], x, int(np.max(lo)), int(np.min(hi)))
+        return super()._clamp(op, world)
 
-    def _add(self, op: Any, ports: Any, where: Any, sign: int = 1) -> None:
-        if sign < 0 or str(op["src"]).startswith("-"):
-            raise NoProof("subtraction")
-        super()._add(op, ports, where)
+    def _fire(self, op: Any, world: World) -> World:
+        if self.spikes:
+            return super()._fire(op, world)
+        threshold = shifted(self._value(world, op["thr"]), op["thr_shift"])
+        last = threshold[0] - (op["cmp"] == ">=")  # the highest value that does not fire
+        self.note(op["reg"], world.state[op["reg"]], -FARTHEST, int(np.min(last)))
+        return world
 
-    def _branch(self, op: Any, ports: Any, holds: Any, where: Any) -> None:
-        raise NoProof(f"operation {op['op']}")
 
-    def _each(self, op: Any, ports: Any, where: Any) -> None:
-        raise NoProof("events one by one")
-
-    def _emit(self, op: Any, ports: Any, where: Any) -> None:
-        raise NoProof("graded spikes")
-
-    def _clamp(self, op: Any, ports: Any, where: Any) -> None:
-        lo, hi = self._value(op["lo"]), self._value(op["hi"])
-        self.note(op["reg"], self.state[op["reg"]], int(np.max(lo)), int(np.min(hi)))
-        super()._clamp(op, ports, where)
-
-    def _floor(self, op: Any, ports: Any, where: Any) -> None:
-        raise NoProof("a negative threshold")
-
-    def _fire(self, op: Any, ports: Any, where: Any) -> None:
-        plain = op["multi"] == "once" and op["min_v"] is None
-        if not plain or op["cmp_reg"] not in (None, op["reg"]):
-            raise NoProof("a threshold of another kind")
-        threshold = np.asarray(self._value(op["thr"]), np.int64) << op["thr_shift"]
-        last = threshold - (op["cmp"] == ">=")  # the highest value that does not fire
-        lo, hi = self.state[op["reg"]]
-        if not self.spikes:
-            self.note(op["reg"], self.state[op["reg"]], -FARTHEST, int(np.min(last)))
-            return
-        fires = hi > last
-        low, high = lo, np.minimum(hi, np.maximum(last, lo))
-        if op["reset"] == "value":
-            value = self._value(op["value"])
-            low, high = np.minimum(low, value), np.maximum(np.minimum(hi, last), value)
-        elif op["reset"] == "subtract":
-            after = np.stack([np.maximum(lo, last + 1), hi]) - threshold
-            self._bound(np.where(fires, after, 0), op["ovf"], op, op["reg"], where)
-            low, high = np.minimum(low, after[0]), np.maximum(np.minimum(hi, last), after[1])
-        else:
-            fires = np.zeros_like(fires)
-        self._write(op["reg"], np.where(fires, np.stack([low, high]), [lo, hi]), where)
-
-    def _if_ref(self, op: Any, ports: Any, where: Any) -> None:
-        before = dict(self.state)
-        self._run(op["then"], ports, where)
-        held, self.state = self.state, before
-        self._run(op["else"], ports, where)
-        for name, a in held.items():
-            b = self.state[name]
-            self.state[name] = np.stack([np.minimum(a[0], b[0]), np.maximum(a[1], b[1])])
+def lends_itself(ops: Any) -> bool:
+    """Tell whether a model is plain enough for a candidate of :func:`candidate` to be proved."""
+    for op in walk(ops):
+        kind = op["op"]
+        if kind in ("sub", "floor", "if", "if_step", "each", "emit"):
+            return False
+        if kind == "add" and str(op["src"]).startswith("-"):
+            return False
+        if kind == "decay" and (op["kind"] not in MULTIPLIED or op["round"] not in MONOTONE):
+            return False
+        if kind == "decay" and op["into"]:
+            return False
+        if kind == "fire" and (op["multi"] != "once" or op["min_v"] is not None):
+            return False
+        if kind == "fire" and op["cmp_reg"] not in (None, op["reg"]):
+            return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -160,22 +133,22 @@ def reach(
     Returns:
         None where the model's operations do not lend themselves to a proof.
     """
+    ops, params = fixed.profile.ops(form.model), fixed.params(name)
+    if not lends_itself(ops):
+        return None
     port, sums = arriving(fixed, name, most, activity)
     start = {r: np.stack([x, x]) for r, x in fixed.initial(name).items()}
     voltage = form.registers[0]
     inside = candidate(fixed, name, form, port, activity)
     state = start | inside
-    ops, params = fixed.profile.ops(form.model), fixed.params(name)
-    try:
-        first = _stepped(ops, params, state, spikes, port)
-        # the other registers hold nothing over a step in a LIF; if one does, the second step tells
-        state |= {r: _join(state[r], x) for r, x in first.state.items() if r not in inside}
-        again = _stepped(ops, params, state, spikes, port)
-        still = state | {voltage: np.zeros_like(state[voltage])}
-        rested = _stepped(ops, params, still, spikes, port)
-    except NoProof:
-        return None
-    open_ = {r for r, x in again.state.items() if not _within(x, state[r])}
+    for _ in range(2):
+        # the other registers hold nothing over a step in a LIF; if one does, the next step tells
+        _, first = _stepped(ops, params, state, spikes, port)
+        state |= {r: hull(state[r], x) for r, x in first.items() if r not in inside}
+    again, after = _stepped(ops, params, state, spikes, port)
+    still = state | {voltage: np.zeros_like(state[voltage])}
+    rested, _ = _stepped(ops, params, still, spikes, port)
+    open_ = {r for r, x in after.items() if not within(x, state[r]).all()}
     proved = set(again.reached) if not open_ else set()
     if open_ == {voltage}:  # then what does not depend on v is still sure
         proved = {r for r, x in again.reached.items() if rested.reached[r] == x} - {voltage}
@@ -185,18 +158,11 @@ def reach(
     return Reach(reached, frozenset(proved))
 
 
-def _stepped(ops: Any, params: Any, state: Any, spikes: bool, port: IntArray) -> Intervals:
-    intervals = Intervals(ops, params, state, spikes)
-    intervals.step(port)
-    return intervals
-
-
-def _join(a: IntArray, b: IntArray) -> IntArray:
-    return np.stack([np.minimum(a[0], b[0]), np.maximum(a[1], b[1])])
-
-
-def _within(inner: IntArray, outer: IntArray) -> bool:
-    return bool(np.all(inner[0] >= outer[0]) and np.all(inner[1] <= outer[1]))
+def _stepped(ops: Any, params: Any, state: Any, spikes: bool, port: IntArray) -> Any:
+    """Return (the interpreter with what it noted, the registers after the step)."""
+    watched = Watched(ops, params, port.shape[1], spikes)
+    after, _ = watched.step(state, {"in": port})
+    return watched, after
 
 
 def arriving(
