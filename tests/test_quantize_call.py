@@ -11,6 +11,7 @@ import pytest
 import neuro_lif as nl
 from neuro_lif.codings import CODINGS
 from neuro_lif.errors import LoweringError, RangeError
+from neuro_lif.stimulus import Sinusoid
 
 DT = 1e-3
 
@@ -114,3 +115,15 @@ def test_options_that_another_coding_does_not_heed(option: str, value: Any) -> N
     usual: dict[str, Any] = {"weight_bits": None, "gain_compensation": True, "proved": False}
     fixed = nl.quantize(given, "lava-0.10", coding="lava", **usual)
     assert fixed.ledger is not None
+
+
+def test_a_number_of_steps_is_checked_even_where_none_is_needed() -> None:
+    given = stepped()
+    assert refused(given, "loihi2", n_steps=0).startswith("n_steps = 0, allowed: a whole number")
+    with_steps = nl.quantize(given, "loihi2", n_steps=12)
+    assert str(with_steps.ledger) == str(nl.quantize(given, "loihi2").ledger)
+    wave = nl.CurrentInput("i", "p", Sinusoid(0.0, 1.0, 0.1))
+    network = nl.Network([nl.Population("p", 1, nl.LIF(20e-3))], (), [wave])
+    fixed = nl.quantize(nl.discretize(network, DT), "loihi2", n_steps=np.int64(12))
+    assert fixed.directs[0].raster.shape == (12, 1)
+    assert fixed.directs[0].covers == 12

@@ -13,9 +13,10 @@ from random_programs import ProgramMaker, compare_program
 from scipy import sparse
 
 import neuro_lif as nl
-from neuro_lif.emulator import OpList
+from neuro_lif.emulator import Emulator, EventCounter, OpList
 from neuro_lif.errors import RangeError
 from neuro_lif.numerics import Op, resolve
+from neuro_lif.semantics import neuron_step
 
 RUNS = (nl.run_semantics, nl.run_fixed)
 BYTE = [{"mode": "sat", "lo": -128, "hi": 127}]
@@ -165,6 +166,21 @@ def test_events_keep_their_delays_and_exponent(run: Any) -> None:
     assert run(fixed, 6, record="registers").trace("n", "u")[:, 0].tolist() == [0, 4, 4, 0, 0, 2]
 
 
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize("run", RUNS)
+def test_each_event_has_the_delay_of_its_own_synapse(run: Any, stored: bool) -> None:
+    """Dense: the delay at its place in the matrix, row by row, where the zeros have one too."""
+    weights: Any = np.array([[0, 2, 0], [3, 0, 4]])
+    delays = np.array([9, 1, 9, 0, 9, 2])
+    if stored:
+        weights, delays = sparse.csr_matrix(weights), delays[[1, 3, 5]]
+    a = nl.FixedProjection("a", "x", "n", weights, delays=delays)
+    x = nl.FixedSource("x", 3, np.array([[1, 1, 1]]))
+    fixed = network("single", 2, projections=[a], sources=[x])
+    found = run(fixed, 5, record="registers").trace("n", "u")
+    assert found.tolist() == [[0, 0], [0, 3], [2, 3], [2, 0], [2, 0]]
+
+
 @pytest.mark.parametrize("run", RUNS)
 def test_integers_put_straight_into_a_port_of_events(run: Any) -> None:
     """One event each, none where it is 0; several inputs come in the order of the network."""
@@ -290,6 +306,11 @@ def test_what_a_recording_says_of_itself(run: Any) -> None:
     assert named == ["u", "v", "d", "q", "h", "ref"]
 
 
+def test_counts_are_small_and_graded_values_wide() -> None:
+    for model, dtype in (("count", np.int16), ("apart", np.int64)):
+        assert nl.run_fixed(network(model, 1), 1).spikes["n"].dtype == dtype
+
+
 @pytest.mark.parametrize("run", RUNS)
 def test_inputs_of_a_call_replace_the_network_s_own(run: Any) -> None:
     fixed = network("count", 1, directs=[nl.DirectInput("i", "n", np.array([[3], [3]]))], vth=99)
@@ -297,8 +318,10 @@ def test_inputs_of_a_call_replace_the_network_s_own(run: Any) -> None:
         "n", "v")[:, 0].tolist() == [1, 3, 7]  # fmt: skip
     with pytest.raises(RangeError, match="n_steps"):
         run(fixed)
-    with pytest.raises(RangeError, match=run.__name__):
+    with pytest.raises(RangeError, match=rf"\b{run.__name__}\b"):
         run(CHIP, 3)
+    with pytest.raises(RangeError, match=r"inputs\['i'\]: holds 0.5, allowed: whole"):
+        run(fixed, inputs={"i": np.array([[0.5]])})
     with pytest.raises(RangeError, match="'nobody'"):
         run(fixed, 3, {"nobody": np.zeros((3, 1), int)})
     with pytest.raises(RangeError, match="record"):
@@ -356,7 +379,51 @@ def test_a_stepper_keeps_its_own_state_in_int64() -> None:
     stepper = OpList(ops, params, {"a": start, "ref": np.array([0], np.int8)})
     params["p"] = np.array([9])
     assert stepper.sent.tolist() == [0]
+    assert stepper.state["a"].dtype == np.int64
     stepper.step(np.array([0]))
     assert stepper.state["a"].tolist() == [196]
     assert stepper.state["a"].dtype == np.int64
     assert start.tolist() == [100]
+
+
+def test_a_definition_s_step_is_the_first_and_nothing_is_sent_before_it() -> None:
+    ops = resolved({"op": "if_step", "interval": 9, "offset": 1,
+                    "then": [{"op": "emit", "src": 5}]})  # fmt: skip
+    state = {"a": 0, "ref": 0}
+    assert neuron_step(ops, {}, state, {}) == 5
+    assert neuron_step(ops, {}, state, {}, t=2, sent=3) == 3
+    with pytest.raises(ValueError) as caught:
+        neuron_step([{"op": "jump"}], {}, state, {})
+    assert str(caught.value) == "operation 'jump' has no meaning"
+
+
+def test_inputs_that_are_not_fed_are_silent() -> None:
+    a = nl.FixedProjection("a", "x", "n", np.array([[7, 7]]))
+    for model in ("count", "single"):
+        fixed = network(model, 1, projections=[a], sources=[nl.FixedSource("x", 2)],
+                        directs=[nl.DirectInput("i", "n")])  # fmt: skip
+        emulator = Emulator(fixed, 2)
+        emulator.step({"x": np.array([[1, 0], [0, 0]])})
+        emulator.step({})
+        emulator.step({})
+        register = "v" if model == "count" else "u"
+        got = emulator.register("n", register)
+        assert got.shape == (2, 1)
+        assert got.tolist() == ([[7], [0]] if model == "count" else [[0], [0]])
+
+
+def test_a_counter_by_itself() -> None:
+    """Of a batch and several delays the lowest neuron counts, and the first step."""
+    counter = EventCounter()
+    told = counter.listener("c")
+    mask = np.zeros((2, 3, 4), bool)
+    mask[1, 2, 3] = mask[0, 0, 2] = True
+    told(-1, "sum", "wrap", mask)
+    mask[0, 1, 1] = True
+    told(-1, "sum", "wrap", mask)
+    counter.step = 5
+    mask[0, 0, 0] = True
+    told(-1, "sum", "wrap", mask)
+    (event,) = counter.events()
+    assert (event.where, event.register, event.kind, event.operation) == ("c", "sum", "wrap", -1)
+    assert (event.count, event.first_step, event.first_neuron) == (2 + 3 + 4, 0, 1)

@@ -21,6 +21,7 @@ FAR = 2**60
 """An end this far out is no limit."""
 
 _NEAR = 2**58  # sums of ends closer than this are limits
+_SMALL = 2**28  # shifted as far as they may be (31), smaller ones stay below 2**59
 _STEEPEST = 2.0**61  # products above are not computed in int64
 _NEGATED = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
 _MIRRORED = {">": "<", ">=": "<=", "<": ">", "<=": ">=", "==": "==", "!=": "!="}
@@ -92,6 +93,8 @@ def shifted(x: IntArray, k: Any, rounding: str = "floor") -> IntArray:
     k = np.asarray(k, np.int64)
     if not k.any():
         return x
+    if np.abs(x).max(initial=0) < _SMALL:
+        return shift_rounded_array(x, k, rounding)
     wide = (k > 0) & (np.abs(x) * 2.0 ** np.maximum(k, 0) >= FAR)
     out = shift_rounded_array(np.where(wide, 0, x), k, rounding)
     low = np.where(wide[0], np.where(x[0] < 0, -FAR, x[0]), out[0])
@@ -192,14 +195,12 @@ def _floor_then_raz(op: Any, x: IntArray, d: IntArray) -> IntArray:
 
 def _corners(op: Any, x: IntArray, d: IntArray) -> IntArray:
     points = [x[0], x[1], *(np.clip(p, x[0], x[1]) for p in (-1, 0, 1))]
-    ends = [d[0]] if np.array_equal(d[0], d[1]) else [d[0], d[1]]
     if op["kind"] == "shift":
         edge = np.left_shift(np.int64(1), np.clip(d[0], 0, 40))
         points += [np.clip(edge - 1, x[0], x[1]), np.clip(edge, x[0], x[1])]
-    results = [_decay_at(op, p, end) for p in points for end in ends]
-    low = np.min([r[0] for r in results], axis=0)
-    high = np.max([r[1] for r in results], axis=0)
-    return snap(pair(low, high))
+    ends = d[:1] if np.array_equal(d[0], d[1]) else d
+    low, high = _decay_at(op, np.array(points)[:, None], ends)
+    return snap(pair(low.min(axis=(0, 1)), high.max(axis=(0, 1))))
 
 
 def _decay_at(op: Any, x: IntArray, d: IntArray) -> tuple[IntArray, IntArray]:
@@ -208,9 +209,9 @@ def _decay_at(op: Any, x: IntArray, d: IntArray) -> tuple[IntArray, IntArray]:
     far = np.abs(x) >= FAR
     wide = far | (product >= _STEEPEST) | (np.abs(real) >= FAR)
     if not wide.any():
-        y = kept(op, x, d)
+        y = np.asarray(kept(op, x, d), np.int64)
         return y, y
-    y = kept(op, np.where(wide, 0, x), np.where(wide, 0, d))
+    y = np.asarray(kept(op, np.where(wide, 0, x), np.where(wide, 0, d)), np.int64)
     out = np.asarray(np.sign(real), np.int64) * FAR
     return (np.where(wide, np.where(far, out, -FAR), y), np.where(wide, np.where(far, out, FAR), y))
 
