@@ -11,7 +11,7 @@ PYTEST = -m pytest -q -rs $(XDIST) $(PYTEST_ARGS)
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-new verify lava-env lava-ready new-env oracles lock upgrade \
+.PHONY: help setup demo lint test test-new verify mutation lava-env lava-ready new-env oracles lock upgrade \
 	dist clean
 
 help: ## List the targets
@@ -42,6 +42,9 @@ verify: oracles ## Run the long differential tests, the peers live
 	else \
 	    set -x; $(PY) $(PYTEST) -rP -m verify tests; \
 	fi
+
+mutation: oracles ## Change the code in thousands of small ways; list what no test notices
+	.venv-oracles/bin/python tests/mutation/run.py
 
 lava-env: ## Create .venv-lava: Python 3.10 with Lava, for a newer Python to call
 	@$(BASH) scripts/setup_venv.sh lava

@@ -48,6 +48,10 @@ MODELS: dict[str, list[dict[str, Any]]] = {
         {"op": "copy", "reg": "v", "src": "u"},
         FIRE,
     ],
+    "timed": [
+        {"op": "if_step", "interval": 3, "offset": 2, "then": [
+            {"op": "emit", "src": 4}, acc("u")]},
+    ],
     "apart": [
         {"op": "each", "ports": ["gate"], "cap": 1, "do": [acc("u", "gate")]},
         {"op": "decay", "reg": "v", "kind": "mult_keep", "d": "dv", "k": 3, "round": "rtz"},
@@ -164,6 +168,44 @@ def test_events_keep_their_delays_and_exponent(run: Any) -> None:
     a = nl.FixedProjection("a", "x", "n", np.array([[1, 2]]), 1, delays=np.array([2, 0]))
     fixed = network("single", 1, projections=[a], sources=[x])
     assert run(fixed, 6, record="registers").trace("n", "u")[:, 0].tolist() == [0, 4, 4, 0, 0, 2]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_three_inputs_into_a_joint_port_keep_their_order(run: Any) -> None:
+    """200 is cut to 127, then -200 and 100 are added: any other order ends elsewhere."""
+    directs = [nl.DirectInput(f"i{v}", "n", np.array([[v]])) for v in (100, -100, 50)]
+    found = run(network("joint", 1, directs=directs, vth=1000), 1, record="registers")
+    assert found.trace("n", "u").tolist() == [[127 - 200 + 100]]
+    assert [e[:5] for e in events(found)] == [("n", "u", "sat", 4, 1)]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_steps_count_from_1_in_a_network(run: Any) -> None:
+    rows = np.array([[1], [2], [4], [8], [16], [32]])
+    fixed = network("timed", 1, directs=[nl.DirectInput("i", "n", rows)])
+    found = run(fixed, 6, record="registers")
+    assert found.spikes["n"][:, 0].tolist() == [0, 4, 0, 0, 4, 0]
+    assert found.trace("n", "u")[:, 0].tolist() == [0, 2, 2, 2, 18, 18]
+
+
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize("run", RUNS)
+def test_spikes_of_several_steps_that_arrive_together_are_bounded_together(
+    run: Any, stored: bool
+) -> None:
+    """80 on its way for two steps, 80 for one: what is stored wraps when the second comes in."""
+    rules = [{"mode": "wrap", "lo": -100, "hi": 100}]
+    weights: Any = np.array([[0, 0], [80, 80]])
+    delays = np.array([0, 0, 1, 0])
+    if stored:
+        weights, delays = sparse.csr_matrix(weights), delays[2:]
+    c = nl.FixedProjection("c", "x", "n", weights, delays=delays)
+    x = nl.FixedSource("x", 2, np.array([[1, 0], [0, 1], [0, 0]]))
+    fixed = network("count", 2, projections=[c], sources=[x], vth=1000,
+                    profile=chip(accumulator=rules))  # fmt: skip
+    found = run(fixed, 3, record="all")
+    assert found.trace("n", "v").tolist() == [[0, 0], [0, 0], [0, 160 - 201]]
+    assert events(found) == [("c", "sum", "wrap", -1, 1, 2, 1)]
 
 
 @pytest.mark.parametrize("stored", [False, True])
@@ -309,6 +351,7 @@ def test_what_a_recording_says_of_itself(run: Any) -> None:
 def test_counts_are_small_and_graded_values_wide() -> None:
     for model, dtype in (("count", np.int16), ("apart", np.int64)):
         assert nl.run_fixed(network(model, 1), 1).spikes["n"].dtype == dtype
+        assert nl.run_semantics(network(model, 1), 1).spikes["n"].dtype == np.int64
 
 
 @pytest.mark.parametrize("run", RUNS)

@@ -20,7 +20,7 @@ from .fixpoint import Cell, Whole
 from .forward import Forward
 from .search import Progress, Search, exhausted, lost_counts
 from .spans import FAR
-from .trial import Witness
+from .trial import TOLD_EVERY, Witness
 from .world import Note
 
 HARDEST = 8
@@ -58,7 +58,7 @@ def certify(
             between, or a raster ``(n_steps, n)`` that is known, or ``"raster"``: its own is known.
         effort: how long to look for inputs: runs of up to ``4 ** (effort + 3)`` steps; 0: do not.
         storage: whether what was lost as parameters and weights were stored counts.
-        progress: called with (steps tried, steps at most) while inputs are looked for.
+        progress: called with (steps done, steps at most).
 
     Returns:
         A certificate; ``print`` shows it.
@@ -93,8 +93,7 @@ class _Case:
         stored = tuple(self.fixed.storage_events()) if storage else ()
         found = replace(self._proved(), stored=stored)
         if stored:
-            return replace(found, verdict="overflows", method=RAN, missing="",
-                           witness=self._as_stored())  # fmt: skip
+            return self._overflows(found, self._as_stored())
         if found.safe or not self.effort:
             return found
         witness = lost_counts(self.fixed, self.feeds, self.n_steps)
@@ -104,15 +103,19 @@ class _Case:
                 return replace(found, verdict="safe", method=RAN_ALL, missing="",
                                proved_steps=self.n_steps)  # fmt: skip
         if witness is None:
-            found = self._started(found)
             witness = self._search(found)
-        if witness is not None:
-            return replace(found, verdict="overflows", method=RAN, witness=witness, missing="")
-        if found.proved_steps is not None and found.proved_steps >= self.longest:
-            return replace(found, missing=f"{found.missing}; what comes after step {self.longest} "
-                           "was not looked at (a higher effort looks further)")  # fmt: skip
-        tried = f"no input of up to {self.longest} steps that was tried does it"
-        return replace(found, missing=f"{found.missing}; {tried}")
+        return self._undecided(found) if witness is None else self._overflows(found, witness)
+
+    @staticmethod
+    def _overflows(found: Certificate, witness: Witness) -> Certificate:
+        return replace(found, verdict="overflows", method=RAN, witness=witness, missing="")
+
+    def _undecided(self, found: Certificate) -> Certificate:
+        if (found.proved_steps or 0) >= self.longest:
+            text = f"what comes after step {self.longest} was not looked at: a higher effort does"
+        else:
+            text = f"no input of up to {self.longest} steps that was tried does it"
+        return replace(found, missing=f"{found.missing}; {text}")
 
     @property
     def longest(self) -> int:
@@ -125,15 +128,22 @@ class _Case:
         whole = Whole(self.fixed, self.feeds)
         whole.settle()
         found = self._told(PROVED, list(whole.cells.values()))
-        if found.safe or self.n_steps is None:
+        if found.safe:
             return found
-        forward = Forward(self.fixed, self.feeds)
-        first = forward.first_open(self.n_steps)
-        if first is not None:
-            return replace(found, proved_steps=first - 1)
-        for name, cell in forward.cells.items():
-            cell.state = forward.reached[name]
-        return replace(self._told(STEPPED, list(forward.cells.values())), proved_steps=self.n_steps)
+        most = self.longest if self.n_steps is None else self.n_steps
+        forward = Forward(self.fixed, self.feeds, lambda t: self._tell(t, most))
+        first = forward.first_open(most)
+        known = forward.t if first is None else first - 1
+        if first is None and (self.n_steps is not None or forward.stands):
+            for name, cell in forward.cells.items():
+                cell.state = forward.reached[name]
+            stepped = self._told(STEPPED, list(forward.cells.values()))
+            return replace(stepped, proved_steps=self.n_steps)
+        return replace(found, proved_steps=known)
+
+    def _tell(self, done: int, most: int) -> None:
+        if self.progress is not None and done % TOLD_EVERY == 0:
+            self.progress(done, most)
 
     def _told(self, method: str, cells: list[Cell]) -> Certificate:
         places = [
@@ -179,19 +189,13 @@ class _Case:
         rows = {name: np.zeros((1, f.low.size), np.int64) for name, f in self.feeds.items()}
         return Witness(rows, run_fixed(self.fixed, 1, rows).events[0], 1)
 
-    def _started(self, found: Certificate) -> Certificate:
-        """Return the certificate with the steps from the start for which it is proved."""
-        if found.proved_steps is not None:
-            return found
-        forward = Forward(self.fixed, self.feeds)
-        first = forward.first_open(self.longest)
-        return replace(found, proved_steps=self.longest if first is None else first - 1)
-
     def _search(self, found: Certificate) -> Witness | None:
         soonest = (found.proved_steps or 0) + 1
         if soonest > self.longest:
             return None
-        places = [(p.where, p.low, p.high, p.limits) for p in found.places if not p.holds]
+        places = [
+            (p.where, p.register, p.low, p.high, p.limits) for p in found.places if not p.holds
+        ]
         search = Search(self.fixed, self.feeds, places, soonest, self.longest, self.progress)
         return search.run()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ..fixed import FixedNetwork
 from ..numerics import walk
 from .arrivals import Singles, Sums
 from .assume import Feed
-from .fixpoint import Cell, Tick, _nothing
+from .fixpoint import Cell
 from .spans import hull
 from .world import State
 
@@ -22,13 +22,14 @@ class Forward:
     Args:
         fixed: the network.
         feeds: what is assumed of the inputs.
-        tick: called now and then.
+        told: called with every step.
     """
 
     def __init__(
-        self, fixed: FixedNetwork, feeds: Mapping[str, Feed], tick: Tick = _nothing
-    ) -> None:
-        self.feeds, self.tick, self.t = feeds, tick, 0
+        self, fixed: FixedNetwork, feeds: Mapping[str, Feed],
+        told: Callable[[int], None] | None = None,
+    ) -> None:  # fmt: skip
+        self.feeds, self.told, self.t = feeds, told, 0
         self.cells = {p.name: Cell(fixed, p.name, feeds) for p in fixed.populations}
         self.longest = max(c.arrivals.longest() for c in self.cells.values())
         self.leading: dict[str, list[Sums | Singles]] = {}
@@ -51,8 +52,9 @@ class Forward:
 
     def step(self) -> None:
         """Advance one step."""
-        self.tick()
         self.t += 1
+        if self.told is not None:
+            self.told(self.t)
         same = True
         for name, feed in self.feeds.items():
             self._emit(name, feed.at(self.t))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +20,12 @@ DEPTH = 4
 
 @dataclass(frozen=True)
 class Target:
-    """A neuron to push up (``sign`` 1) or down (-1); ``share`` of the range it may use."""
+    """A register of a neuron to push up (``sign`` 1) or down (-1)."""
 
     population: str
+    register: str
     neuron: int
     sign: int
-    share: float
 
 
 class Influence:
@@ -162,11 +162,11 @@ def at_random(
         values[1::2] = np.where(steady, feed.high, feed.low)[1::2]
         values[0], values[1 % count] = feed.high, feed.low
         values[2 % count] = np.where(np.arange(n_steps)[:, None] % 2, feed.low, feed.high)
-        rows[name] = _thinned(values, feed, rng)
+        rows[name] = thinned(values, feed, rng)
     return rows
 
 
-def _thinned(values: IntArray, feed: Feed, rng: np.random.Generator) -> IntArray:
+def thinned(values: IntArray, feed: Feed, rng: np.random.Generator) -> IntArray:
     """Return values of which at most ``feed.most`` channels differ from 0 in a step."""
     if feed.most is None:
         return values
@@ -175,48 +175,3 @@ def _thinned(values: IntArray, feed: Feed, rng: np.random.Generator) -> IntArray
     order = np.where(some, rank, rank + values.shape[2])
     place = np.argsort(np.argsort(order, axis=2), axis=2)
     return np.where(place < feed.most, values, 0)
-
-
-def mutated(
-    rows: dict[str, IntArray], feeds: Mapping[str, Feed], count: int, rng: np.random.Generator
-) -> Iterator[Rows]:
-    """Yield ``count`` neighbours of one input: some channels changed during some steps."""
-    n_steps = len(next(iter(rows.values())))
-    for _ in range(count):
-        near = {}
-        for name, x in rows.items():
-            feed = feeds[name]
-            if feed.raster is None:
-                x = x.copy()
-                first, last = np.sort(rng.integers(0, n_steps + 1, 2))
-                some = rng.random(x.shape[1]) < rng.choice([0.1, 0.3, 0.6])
-                fresh = np.where(rng.random(x.shape[1]) < 0.5, feed.high, feed.low)
-                x[first:last, some] = fresh[some]
-                x = _thinned(x[None], feed, rng)[0]
-            near[name] = x
-        yield near
-
-
-def targets_of(
-    open_places: list[tuple[str, IntArray, IntArray, IntArray]], fixed: FixedNetwork, most: int
-) -> list[Target]:
-    """Return the neurons whose ranges may be left, the furthest out first.
-
-    Args:
-        open_places: (population or projection, lowest, highest, limits) of what may overflow.
-        fixed: the network.
-        most: how many to return.
-    """
-    leads_to = {p.name: p.post for p in fixed.projections}
-    found: dict[tuple[str, int, int], float] = {}
-    for where, low, high, limits in open_places:
-        population = leads_to.get(where, where)
-        if low.size != fixed.population(population).size:
-            continue  # counted before the synapses: nothing to aim at
-        for sign, value, limit in ((1, high, limits[1]), (-1, -low, -limits[0])):
-            for i in np.flatnonzero(value > limit).tolist():
-                share = float(value[i]) / max(float(limit[i]), 1.0)
-                key = (population, i, sign)
-                found[key] = max(found.get(key, 0.0), share)
-    ranked = sorted(found.items(), key=lambda item: -item[1])
-    return [Target(p, i, sign, share) for (p, i, sign), share in ranked[:most]]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ..arrays import IntArray
 from ..fixed import FixedNetwork
 from .assume import Feed
-from .patterns import SHAPES, Influence, at_random, for_targets, targets_of
+from .climb import Climber, Open, targets_of
+from .patterns import SHAPES, Influence, Target, at_random, for_targets
 from .trial import TOLD_EVERY, Rows, Witness, all_inputs, checked, how_many, known_rows, witness_in
 
 Progress = Callable[[int, int], None]
 """Called with (steps done, steps at most)."""
+
+MOST_TARGETS, CLIMBED, CLIMBED_STEPS = 12, 4, 512
 
 SEED = 1
 """Every search draws the same random inputs."""
@@ -73,7 +74,7 @@ class Search:
     Args:
         fixed: the network.
         feeds: what is assumed of the inputs.
-        open_places: (where, lowest, highest, limits) of what intervals cannot exclude.
+        open_places: what intervals cannot exclude.
         soonest: no overflow comes before this step.
         longest: the longest run to try.
         progress: called with (steps tried, steps at most).
@@ -81,7 +82,7 @@ class Search:
 
     fixed: FixedNetwork
     feeds: Mapping[str, Feed]
-    open_places: list[tuple[str, IntArray, IntArray, IntArray]]
+    open_places: list[Open]
     soonest: int
     longest: int
     progress: Progress | None = None
@@ -92,17 +93,30 @@ class Search:
         lengths = [self.soonest + 8, 2 * self.soonest + 32, 8 * self.soonest + 64]
         lengths = sorted({min(n, self.longest) for n in lengths})
         self.most = 2 * sum(lengths)
-        targets = _spread(targets_of(self.open_places, self.fixed, 256), 12)
+        targets = targets_of(self.open_places, self.fixed)[:MOST_TARGETS]
         influence = Influence(self.fixed, self.feeds)
         for n_steps in lengths:
-            found = None
-            if targets:
-                rows = for_targets(influence, targets, SHAPES, n_steps)
-                found = self._try(rows, n_steps)
+            found = self._pushed(influence, targets, n_steps)
             if found is None:
                 found = self._try(at_random(self.feeds, n_steps, 8, self.rng), n_steps)
             if found is not None:
                 return found
+        return self._climbed(influence, targets, lengths[0])
+
+    def _pushed(self, influence: Influence, targets: list[Target], n_steps: int) -> Witness | None:
+        if not targets or not self.feeds:
+            return None
+        return self._try(for_targets(influence, targets, SHAPES, n_steps), n_steps)
+
+    def _climbed(self, influence: Influence, targets: list[Target], n_steps: int) -> Witness | None:
+        """Climb from the best pushes of a few targets, where runs are short."""
+        if not self.feeds or n_steps > CLIMBED_STEPS:
+            return None
+        climber = Climber(self.fixed, self.feeds, self.rng, self._tick)
+        for target in targets[:CLIMBED]:
+            rows = climber.climb(target, for_targets(influence, [target], SHAPES, n_steps))
+            if rows is not None:
+                return witness_in(self.fixed, rows, n_steps, self._tick)
         return None
 
     def _try(self, rows: Rows, n_steps: int) -> Witness | None:
@@ -116,17 +130,3 @@ class Search:
         self.done += TOLD_EVERY
         if self.progress is not None:
             self.progress(min(self.done, self.most), self.most)
-
-
-def _spread(targets: list[Any], most: int) -> list[Any]:
-    """Return the first targets of every population and sign, ``most`` in all."""
-    groups: dict[tuple[str, int], list[Any]] = {}
-    for target in targets:
-        groups.setdefault((target.population, target.sign), []).append(target)
-    chosen: list[Any] = []
-    depth = 0
-    while len(chosen) < min(most, len(targets)):
-        for group in groups.values():
-            chosen += group[depth : depth + 1]
-        depth += 1
-    return chosen[:most]

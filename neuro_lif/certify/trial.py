@@ -82,10 +82,7 @@ def _listed(items: list[int]) -> str:
 def first_overflow(fixed: FixedNetwork, rows: Rows, n_steps: int, tick: Tick) -> int | None:
     """Return the step of the first overflow of any sample, None where nothing overflows."""
     batch = next((len(a) for a in rows.values()), 1)
-    emulator = Emulator(fixed, batch)
-    # every sample gets the noise that it would get alone
-    emulator.noise.generators = [np.random.RandomState(fixed.seed % 2**32)
-                                 for _ in emulator.noise.generators]  # fmt: skip
+    emulator = alike(Emulator(fixed, batch))
     for t in range(n_steps):
         emulator.step({name: a[:, t] for name, a in rows.items()})
         if emulator.counter.found:
@@ -93,6 +90,13 @@ def first_overflow(fixed: FixedNetwork, rows: Rows, n_steps: int, tick: Tick) ->
         if t % TOLD_EVERY == 0:
             tick()
     return None
+
+
+def alike(emulator: Emulator) -> Emulator:
+    """Give every sample of a batch the noise that it would get alone; return the emulator."""
+    generators, seed = emulator.noise.generators, emulator.fixed.seed % 2**32
+    emulator.noise.generators = [np.random.RandomState(seed) for _ in generators]
+    return emulator
 
 
 def witness_in(fixed: FixedNetwork, rows: Rows, n_steps: int, tick: Tick) -> Witness | None:

@@ -12,7 +12,7 @@ from typing import Any
 from .mutants import SAMPLED, Mutant
 
 LEAST = 95.0
-"""Percent of the mutants run that tests must kill, in every module."""
+"""Percent tests must kill: of all that were run, and in each module of those that can be."""
 KILLED = ("killed", "timeout")
 MARK = "\n<!-- written by `run.py --write` from here on; the reasons are kept -->\n"
 HEAD = "| change | why no test can or need notice |\n|---|---|\n"
@@ -42,12 +42,12 @@ def survivors(mutants: list[Mutant], done: dict[str, Any]) -> dict[tuple[str, st
 
 def table(
     mutants: list[Mutant], counts: dict[str, int], done: dict[str, Any], reasons: dict[Any, str]
-) -> tuple[list[str], dict[str, float]]:
-    """Return the table's lines, and the percent killed per module."""
+) -> tuple[list[str], list[str]]:
+    """Return the table's lines, and what is below LEAST."""
     lines = ["| module | mutants | run | killed | of these by time limit | survived | of these "
              "equivalent | killed / run | killed / (run - equivalent) |",
              "|---|--:|--:|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
-    percent = {}
+    low = []
     left = survivors(mutants, done)
     for module, every in (*counts.items(), ("total", sum(counts.values()))):
         c = Counter(done[m.name]["verdict"] for m in mutants if module in ("total", m.module))
@@ -55,12 +55,16 @@ def table(
         same = sum(len(found) for key, found in left.items()
                    if module in ("total", found[0].module)
                    and reasons.get(key, "").startswith("equivalent"))  # fmt: skip
-        percent[module] = 100 * killed / max(run, 1)
+        of_all, of_others = 100 * killed / max(run, 1), 100 * killed / max(run - same, 1)
         lines.append(
             f"| {module} | {every} | {run} | {killed} | {c['timeout']} | {run - killed} | {same} | "
-            f"{percent[module]:.1f} % | {100 * killed / max(run - same, 1):.1f} % |"
+            f"{of_all:.1f} % | {of_others:.1f} % |"
         )
-    return lines, percent
+        if of_others < LEAST or (module == "total" and of_all < LEAST):
+            low.append(
+                f"{module}: {of_all:.1f} % killed, {of_others:.1f} % without equivalent ones"
+            )
+    return lines, low
 
 
 def finish(
@@ -69,7 +73,7 @@ def finish(
     """Compare a run with the report, or write it; return 0 if all is listed and enough killed."""
     text = path.read_text() if path.exists() else "# Mutation testing\n" + MARK
     reasons = reasons_in(text)
-    lines, percent = table(mutants, counts, done, reasons)
+    lines, low = table(mutants, counts, done, reasons)
     print("\n".join(lines))
     left = survivors(mutants, done)
     new = [key for key in left if not reasons.get(key)]
@@ -77,9 +81,8 @@ def finish(
         print(f"survives, and no reason is given: {function}: {change}")
     if given.write:
         path.write_text(text.partition(MARK)[0] + MARK + _written(lines, left, reasons, given))
-    low = [m for m, p in percent.items() if p < LEAST]
-    for module in low:
-        print(f"{module}: {percent[module]:.1f} % killed, allowed: at least {LEAST} %")
+    for text in low:
+        print(f"{text}, allowed: at least {LEAST} %")
     return int(bool(new or low))
 
 
