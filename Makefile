@@ -38,7 +38,8 @@ test-new: lava-ready new-env ## Run the tests on the newest Python (3.11-3.13) w
 # needs them says so and is skipped. -rP shows what the passing tests found.
 verify: oracles ## Run the long differential tests, the peers live
 	@if [ -x .venv-oracles/bin/python ]; then \
-	    set -x; .venv-oracles/bin/python $(PYTEST) -rP -m verify tests; \
+	    set -ex; .venv-oracles/bin/python $(PYTEST) tests/test_codings*.py tests/test_dialect*.py; \
+	    .venv-oracles/bin/python $(PYTEST) -rP -m verify tests; \
 	else \
 	    set -x; $(PY) $(PYTEST) -rP -m verify tests; \
 	fi

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any
 
 import numpy
 import z3
 
 from neuro_lif import formats
+from neuro_lif.certify import spans
 from neuro_lif.emulator import oplist
 
 WORD = z3.BitVecSort(64)
@@ -96,6 +98,9 @@ class Truth:
 
     __rand__ = __and__
 
+    def __or__(self, other: Any) -> Truth:
+        return Truth(z3.Or(self.expr, truth(other).expr))
+
     def __sub__(self, other: Any) -> Sign:  # (x > 0) - (x < 0)
         return Sign(self.expr, other.expr)
 
@@ -164,6 +169,9 @@ class Term:
 
     __radd__, __rmul__ = __add__, __mul__
 
+    def __floordiv__(self, other: int) -> Term:
+        return Term(self.expr / self.lift(other))  # by a positive number as Python has it
+
     def __mod__(self, other: Any) -> Term:
         return Term(self.expr % self.lift(other))  # of a positive number as Python has it
 
@@ -209,7 +217,7 @@ class Term:
     __hash__ = None  # type: ignore[assignment]
 
     def min(self) -> float:
-        """Of an array: some other neuron is below any range."""
+        """Of an array: some other neuron's is below any range."""
         return -numpy.inf
 
     def max(self) -> float:
@@ -283,6 +291,109 @@ class Numpy:
         return abs(term(x))
 
 
+class Pair:
+    """An interval of one neuron, as a row of two: what ``(2, n)`` is for many."""
+
+    def __init__(self, low: Any, high: Any) -> None:
+        self.ends = [low, high]
+
+    def __getitem__(self, row: Any) -> Any:
+        return self.ends[row]
+
+    def __setitem__(self, row: int, value: Any) -> None:
+        self.ends[row] = term(value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.ends)
+
+    def __add__(self, other: Any) -> Pair:
+        return rowwise(lambda a, b: term(a) + b, self, other)
+
+    def __sub__(self, other: Any) -> Pair:
+        return rowwise(lambda a, b: term(a) - b, self, other)
+
+    def __floordiv__(self, other: Any) -> Pair:
+        return rowwise(lambda a, b: term(a) // b, self, other)
+
+    def max(self, initial: int) -> float:
+        """Of an array: some other neuron's is beyond any limit."""
+        return numpy.inf
+
+
+def rowwise(function: Callable[..., Any], *args: Any) -> Any:
+    """Apply a function of one neuron's numbers to each row of the pairs among them."""
+    if not any(isinstance(a, Pair) for a in args):
+        return function(*args)
+    rows = [[a[i] if isinstance(a, Pair) else a for a in args] for i in (0, 1)]
+    return Pair(*(function(*row) for row in rows))
+
+
+class PairNumpy(Numpy):
+    """What the arithmetic on intervals uses of numpy."""
+
+    @staticmethod
+    def empty(shape: Any, dtype: Any) -> Pair:
+        return Pair(None, None)
+
+    @staticmethod
+    def shape(value: Any) -> tuple[int, ...]:
+        return ()
+
+    @staticmethod
+    def full_like(value: Any, number: int) -> Term:
+        return term(number)
+
+    @staticmethod
+    def array_equal(a: Any, b: Any) -> bool:
+        return a is b
+
+    @staticmethod
+    def asarray(value: Any, dtype: Any = None) -> Any:
+        if isinstance(value, Pair):
+            return value
+        return Pair(*value) if isinstance(value, list) else Numpy.asarray(value, dtype)
+
+    @staticmethod
+    def where(condition: Any, a: Any, b: Any) -> Any:
+        return rowwise(Numpy.where, condition, a, b)
+
+    @staticmethod
+    def abs(x: Any) -> Any:
+        return rowwise(Numpy.abs, x)
+
+    @staticmethod
+    def maximum(a: Any, b: Any) -> Any:
+        return rowwise(Numpy.maximum, a, b)
+
+    @staticmethod
+    def minimum(a: Any, b: Any) -> Any:
+        return rowwise(Numpy.minimum, a, b)
+
+    @staticmethod
+    def clip(x: Any, lo: Any, hi: Any) -> Any:
+        return rowwise(Numpy.clip, x, lo, hi)
+
+    @staticmethod
+    def array(values: list[Any]) -> Several:
+        return Several(values)
+
+
+class Several:
+    """Several values of one neuron, along axes that come before that of the neurons."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self.values = values
+
+    def __getitem__(self, axes: Any) -> Several:
+        return self
+
+    def min(self, axis: Any) -> Term:
+        return reduce(Numpy.minimum, self.values)
+
+    def max(self, axis: Any) -> Term:
+        return reduce(Numpy.maximum, self.values)
+
+
 COMPARISONS: dict[str, Any] = {
     ">": lambda a, b: term(a) > b, ">=": lambda a, b: term(a) >= b,
     "<": lambda a, b: term(a) < b, "<=": lambda a, b: term(a) <= b,
@@ -297,10 +408,10 @@ def symbolic_numpy(sort: Any = WHOLE) -> Iterator[None]:
     Args:
         sort: of the numbers: WHOLE or WORD.
     """
-    modules: tuple[Any, ...] = (formats, oplist)
+    modules: tuple[Any, ...] = (formats, oplist, spans)
     comparisons = oplist.COMPARISONS
     for module in modules:
-        module.np = Numpy
+        module.np = PairNumpy if module is spans else Numpy
     oplist.COMPARISONS, Numpy.sort = COMPARISONS, sort
     try:
         yield

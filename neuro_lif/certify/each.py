@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..arrays import IntArray
 from .potential import Potential, Sum, added_up, nothing
-from .spans import FAR, hull, pair, plus, shifted, within
+from .spans import FAR, hull, overflowed, pair, plus, shifted, within
 from .world import Core, World, joined
 
 PATIENCE = 16
@@ -71,15 +72,15 @@ class Events(Core):
     ) -> World | None:
         """Return the world after all events where the body adds up; None where a rule acts."""
         none = np.zeros((2, self.n), np.int64)
-        one = {port: hull(e.span(), none) for port, e in events.items()}
-        by = {o["port"]: self._value(world, o["shift"])[0] for o in op["do"] if o["op"] == "acc"}
+        accs = [o for o in op["do"] if o["op"] == "acc"]
+        adds = {o["port"]: self._weighed(o, world, events[o["port"]]) for o in accs}
+        one = {port: hull(e.span(), none) for port, e in adds.items()}
         reach: dict[str, IntArray] = {}
         for name, form in forms.items():
             reach[name] = world.state[name] if form.old else none
             for port in form.ports:
-                adds = events[port].total(by[port]) if form.old else shifted(one[port], by[port])
-                reach[name] = plus(reach[name], adds)
-        checks = _checks(op["do"], one, by, reach)
+                reach[name] = plus(reach[name], adds[port].total() if form.old else one[port])
+        checks = _checks(op["do"], reach)
         for name, (mode, lo, hi), x, _ in checks:
             outside = world.alive & ((x[0] < lo) | (x[1] > hi))
             if outside.any() and (mode != "sat" or name not in forms or not forms[name].old):
@@ -97,23 +98,30 @@ class Events(Core):
             world = self._write(world, name, np.where(idle, old, hull(x, old)))
         return world
 
+    def _weighed(self, op: Any, world: World, events: Potential) -> Potential:
+        """Return the events with what each of them adds, after its shift and its rules."""
+        for key in ("sum_ovf", "shift_ovf"):
+            if key == "shift_ovf":
+                by = self._value(world, op["shift"])[0]
+                events = replace(events, weight=shifted(events.weight, by[events.post]))
+            for mode, lo, hi in op[key]:
+                key_ = ("sum", mode, op["at"], f"{lo}..{hi}")
+                self.notes.add(key_, events.span(), lo, hi, world.alive & (events.most() > 0))
+                x = events.weight
+                inside = (x[0] >= lo) & (x[1] <= hi)
+                bounded = np.where(inside, x, overflowed(x, mode, lo, hi))
+                events = replace(events, weight=bounded)
+        return events
 
-def _checks(
-    do: Any, one: dict[str, IntArray], by: dict[str, IntArray], reach: dict[str, IntArray]
-) -> list[tuple[str, Any, IntArray, int]]:
+
+def _checks(do: Any, reach: dict[str, IntArray]) -> list[tuple[str, Any, IntArray, int]]:
     """Return (register, rule, interval it watches, operation) of a body that adds up."""
     found: list[tuple[str, Any, IntArray, int]] = []
     for op in do:
-        watched: list[tuple[str, str, IntArray]] = []
-        if op["op"] == "acc":
-            weight = one[op["port"]]
-            watched.append(("sum", "sum_ovf", weight))
-            watched.append(("sum", "shift_ovf", shifted(weight, by[op["port"]])))
-        elif op["op"] == "add":
+        watched = [(op["reg"], "ovf", reach[op["reg"]])] if op["op"] != "set" else []
+        if op["op"] == "add":
             source = str(op["src"])
             watched.append((source, "src_ovf", reach[source]))
-        if op["op"] != "set":
-            watched.append((op["reg"], "ovf", reach[op["reg"]]))
         found += [(name, rule, x, op["at"]) for name, key, x in watched for rule in op[key]]
     return found
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import IntArray
-from .spans import FAR, negative, pair, shifted
+from .spans import FAR, negative, pair
 
 MOST_TURNS = 4096
 """Events of one neuron in one step that are followed one by one."""
@@ -54,14 +54,9 @@ class Potential:
         np.maximum.at(out[1], self.post[live], self.weight[1, live])
         return np.where(out[0] > out[1], 0, out)
 
-    def total(self, shift: IntArray) -> IntArray:
-        """Return how far any run of the events can take a sum ``(2, n)``, 0 included.
-
-        Args:
-            shift: ``(n,)`` of every weight.
-        """
-        moved = shifted(self.weight, shift[self.post])
-        ends = pair(np.minimum(moved[0], 0), np.maximum(moved[1], 0))
+    def total(self) -> IntArray:
+        """Return how far any run of the events can take their sum ``(2, n)``, 0 included."""
+        ends = pair(np.minimum(self.weight[0], 0), np.maximum(self.weight[1], 0))
         out, real = np.zeros((2, self.n), np.int64), np.zeros((2, self.n))
         for row in (0, 1):
             np.add.at(out[row], self.post, ends[row] * self.times[1])

@@ -125,7 +125,7 @@ def alias_order(p: FixedPopulation, cap: int) -> list[Alias] | None:
         level[b] = max(level[b], level[a] + 1)
     turns = []
     for k in range(int(level.max(initial=0)) + 1):
-        mine = forward & (level[pre] == k)
+        mine = forward & (level[post] == k + 1)  # right before their turn, by rising pre
         turns.append(Alias(level == k, pre[mine], post[mine], cap))
     none = np.zeros(p.size, np.bool_)
     return [*turns, Alias(none, pre[~forward], post[~forward], cap)]
