@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import reduce
 from typing import Any
 
 import numpy
@@ -297,7 +296,7 @@ class Pair:
     def __init__(self, low: Any, high: Any) -> None:
         self.ends = [low, high]
 
-    def __getitem__(self, row: Any) -> Any:
+    def __getitem__(self, row: int) -> Any:
         return self.ends[row]
 
     def __setitem__(self, row: int, value: Any) -> None:
@@ -344,10 +343,6 @@ class PairNumpy(Numpy):
         return term(number)
 
     @staticmethod
-    def array_equal(a: Any, b: Any) -> bool:
-        return a is b
-
-    @staticmethod
     def asarray(value: Any, dtype: Any = None) -> Any:
         if isinstance(value, Pair):
             return value
@@ -372,26 +367,6 @@ class PairNumpy(Numpy):
     @staticmethod
     def clip(x: Any, lo: Any, hi: Any) -> Any:
         return rowwise(Numpy.clip, x, lo, hi)
-
-    @staticmethod
-    def array(values: list[Any]) -> Several:
-        return Several(values)
-
-
-class Several:
-    """Several values of one neuron, along axes that come before that of the neurons."""
-
-    def __init__(self, values: list[Any]) -> None:
-        self.values = values
-
-    def __getitem__(self, axes: Any) -> Several:
-        return self
-
-    def min(self, axis: Any) -> Term:
-        return reduce(Numpy.minimum, self.values)
-
-    def max(self, axis: Any) -> Term:
-        return reduce(Numpy.maximum, self.values)
 
 
 COMPARISONS: dict[str, Any] = {

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from neuro_lif import available_profiles, load_profile
+from neuro_lif.certify import spans
 from neuro_lif.emulator import OpList
 from neuro_lif.formats import (
     OVERFLOWS,
@@ -40,7 +41,17 @@ from neuro_lif.semantics import neuron_step
 
 z3 = pytest.importorskip("z3", reason="z3-solver (of the extra `test`) is not installed")
 
-from symbolic import WORD, Term, Truth, followed, merged, outcomes, symbolic_numpy  # noqa: E402
+from symbolic import (  # noqa: E402
+    COMPARISONS,
+    WORD,
+    Pair,
+    Term,
+    Truth,
+    followed,
+    merged,
+    outcomes,
+    symbolic_numpy,
+)
 from test_exhaustive import decay_forms_once, slope  # noqa: E402
 
 PATIENCE = 120_000
@@ -567,6 +578,67 @@ def test_interval_of_a_decay_holds_its_image() -> None:
             assert not proved(image, within(D, 1, 1), *given), (kind, rounding)
         if kind == "mult_keep":
             assert not proved(image, within(D, 4097, 4097), *given)
+
+
+def test_interval_of_a_decay_holds_its_image_in_d() -> None:
+    """d0 <= d <= d1 gives left(x, d) between left(x, d0) and left(x, d1): Int, every d of 0..4096.
+
+    With the lemma above: the extremes of an interval of x and one of d are at their ends. Control:
+    floor_then_raz is not so.
+    """
+    first, last = integer("d0"), integer("d1")
+    given = [within(d, 0, 4096) for d in (first, last)]
+    given += [(first <= D).expr, (D <= last).expr]
+    for kind, rounding in product(("mult_keep", "mult_step", "mult_by"), ROUNDINGS):
+        a, mid, b = (followed(lambda d=d: left_of(X, d, kind, rounding), X)  # noqa: B023
+                     for d in (first, D, last))  # fmt: skip
+        rises = z3.And((a <= mid).expr, (mid <= b).expr)
+        falls = z3.And((b <= mid).expr, (mid <= a).expr)
+        if rounding in MONOTONE:
+            assert proved(z3.Or(rises, falls), *given), (kind, rounding)
+        else:
+            assert not proved(z3.Or(rises, falls), (X == -1).expr, *given), (kind, rounding)
+
+
+def interval(name: str) -> tuple[Pair, Term, tuple[Any, ...]]:
+    """Return an interval with ends of up to 2^40, a value, and that it is in the interval."""
+    low, high, inside = (integer(f"{name} {part}") for part in ("low", "high", "inside"))
+    near = [within(x, -(2**40), 2**40) for x in (low, high)]
+    return Pair(low, high), inside, (*near, (low <= inside).expr, (inside <= high).expr)
+
+
+def holds(ends: Any, found: Term) -> Any:
+    return z3.And((ends[0] <= found).expr, (found <= ends[1]).expr)
+
+
+def test_arithmetic_of_intervals_holds_its_image() -> None:
+    """x in X and y in Y gives -x in -X, |x| in |X|, x + y in X + Y, and so on; Int, |ends| <= 2^40.
+
+    The functions of certify/spans.py run on z3's terms: sums, differences, every overflow rule of
+    every profile, and the part of X for which a comparison with Y may hold. Controls: ends that
+    are one closer, and the comparison the other way.
+    """
+    (xs, x, of_x), (ys, y, of_y) = interval("x"), interval("y")
+    given = (*of_x, *of_y)
+    with symbolic_numpy():
+        for found, image in (
+            (spans.negative(xs), -x), (spans.magnitude(xs), abs(x)), (spans.hull(xs, ys), y),
+            (spans.plus(xs, ys), x + y), (spans.minus(xs, ys), x - y),
+        ):  # fmt: skip
+            assert proved(holds(found, image), *given)
+            assert not proved(holds((found[0], found[1] - 1), image), *given)
+            assert not proved(holds((found[0] + 1, found[1]), image), *given)
+        for mode, lo, hi in RULES:
+            found = spans.overflowed(xs, mode, lo, hi)
+            image = followed(lambda r=(mode, lo, hi): overflow(x, *r), x)
+            assert proved(holds(found, image), *given)
+            assert not proved(holds((found[0], found[1] - 1), image), *given)
+        for cmp, may in product(COMPARISONS, (True, False)):
+            for part, value_ in ((spans.limited, x), (spans.limited_magnitude, abs(x))):
+                condition = COMPARISONS[cmp](value_, y).expr
+                found = holds(part(xs, cmp, ys, may), x)
+                assert proved(z3.Implies(condition == may, found), *given), (cmp, may)
+                assert not proved(z3.Implies(condition != may, found), *given), (cmp, may)
 
 
 def after_fire(v: Any, threshold: Any, value: Any, cmp: str, reset: str) -> Any:

@@ -122,6 +122,8 @@ def test_bounds_of_other_resets() -> None:
     assert rows(bounds(replace(d, reset="subtract"), 1.0))[2] == [20 + 16]
     small = demand(incoming=(incoming([4]),), reset="subtract")
     assert rows(bounds(small, 1.0))[2] == [16]
+    little = demand(incoming=(incoming([4.25]),), reset="subtract")  # half a volt above it
+    assert rows(bounds(little, 1.0))[2] == [8 + 8.5 + 0.5 / 0.25]
     much = demand(incoming=(incoming([6]),), reset="subtract", loss_v=values(1.0))
     assert rows(bounds(much, 1.0))[2] == [12]
 
@@ -272,6 +274,22 @@ def test_predicted_errors_by_hand() -> None:
     assert at_once.predicted["truncation"] == pytest.approx(0.5 / 0.25 / (9 * at_once.lsb_per_volt))
     nearest = choose_scale(replace(d, lost=0.0), replace(LIMITS, threshold=27.0))
     assert nearest.predicted["truncation"] == 0
+
+
+def test_a_read_out_is_measured_by_how_far_it_is_likely_to_go() -> None:
+    """0.1 V per spike, kept for 2 steps by u and 4 by v: 0.8 V; a threshold where there is one."""
+    out = demand(threshold=values(np.inf), incoming=(incoming([0.1]),))
+    scale = choose_scale(out, LIMITS)
+    share = 0.5 * 3 / 0.25 / scale.lsb_per_volt
+    assert scale.predicted["truncation"] == pytest.approx(share / 0.8)
+    two = demand(
+        threshold=values(8, np.inf), incoming=(incoming([0.1, 0.1], [0, 1]),), bias=np.zeros(2),
+        v_init=np.zeros(2), loss_u=np.full(2, 0.5), loss_v=np.full(2, 0.25), current=np.zeros(2),
+    )  # fmt: skip
+    scale = choose_scale(two, LIMITS)
+    share = 0.5 * 3 / 0.25 / scale.lsb_per_volt
+    both = np.hypot(share / 8, share / 0.8) / np.sqrt(2)
+    assert scale.predicted["truncation"] == pytest.approx(both)
 
 
 def test_a_scale_where_nothing_bounds_it() -> None:

@@ -46,6 +46,12 @@ class Feed:
         """Return the interval of all steps, 0 (before the first) included."""
         return np.stack([np.minimum(self.low, 0), np.maximum(self.high, 0)])
 
+    def until(self, n_steps: int | None) -> Feed:
+        """Return what is assumed of the first steps only (None: of all)."""
+        if self.raster is None or n_steps is None or n_steps >= len(self.raster):
+            return self
+        return _known(self.name, self.raster[:n_steps])
+
     def __str__(self) -> str:
         if self.raster is not None:
             return f"{self.name}: a known raster of {len(self.raster)} steps, then 0"

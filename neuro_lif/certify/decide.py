@@ -73,7 +73,7 @@ def certify(
     whole = isinstance(effort, (int, np.integer)) and not isinstance(effort, bool)
     if not whole or not 0 <= effort <= HARDEST:
         raise RangeError(f"effort = {show(effort)}, allowed: a whole number 0..{HARDEST}")
-    feeds = feeds_of(fixed, inputs, activity)
+    feeds = {k: f.until(n_steps) for k, f in feeds_of(fixed, inputs, activity).items()}
     case = _Case(fixed, n_steps, feeds, int(effort), progress)
     return case.decide(storage)
 

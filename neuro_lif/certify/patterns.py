@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from ..arrays import FloatArray, IntArray
 from ..fixed import FixedNetwork
@@ -45,9 +46,10 @@ class Influence:
             if p.port not in heard[p.post]:
                 continue
             post, pre, values, _ = synapses(fixed, p)
-            matrix = np.zeros(p.weights.shape)
-            np.add.at(matrix, (post, pre), values * 2.0 ** fixed.sum_exponent(p))
-            self.weights[p.name] = matrix
+            matrix = sparse.csr_matrix((values.astype(np.float64), (post, pre)), p.weights.shape)
+            size = np.asarray(abs(matrix).sum(axis=1)).ravel()
+            scale = sparse.diags(1.0 / np.where(size > 0, size, 1.0))
+            self.weights[p.name] = (scale @ matrix).T.tocsr()
 
     def on(self, target: Target) -> dict[str, FloatArray]:
         """Return input -> how each channel pushes the target, most directly first ``(n,)``."""
@@ -68,9 +70,7 @@ class Influence:
         for p in self.fixed.projections:
             if p.post not in wishes or p.name not in self.weights:
                 continue
-            matrix = self.weights[p.name]
-            size = np.abs(matrix).sum(axis=1, keepdims=True)
-            push = wishes[p.post] @ (matrix / np.where(size > 0, size, 1.0))
+            push = self.weights[p.name] @ wishes[p.post]
             if p.pre in scores:
                 scores[p.pre] += weight * push
             else:

@@ -18,6 +18,9 @@ Progress = Callable[[int, int], None]
 
 MOST_TARGETS, CLIMBED, CLIMBED_STEPS = 12, 4, 512
 
+MOST_VALUES = 20_000_000
+"""Values of inputs that are held at one time."""
+
 SEED = 1
 """Every search draws the same random inputs."""
 
@@ -98,15 +101,26 @@ class Search:
         for n_steps in lengths:
             found = self._pushed(influence, targets, n_steps)
             if found is None:
-                found = self._try(at_random(self.feeds, n_steps, 8, self.rng), n_steps)
+                found = self._try(self._random(n_steps), n_steps)
             if found is not None:
                 return found
         return self._climbed(influence, targets, lengths[0])
 
     def _pushed(self, influence: Influence, targets: list[Target], n_steps: int) -> Witness | None:
-        if not targets or not self.feeds:
+        if not self.feeds:
             return None
-        return self._try(for_targets(influence, targets, SHAPES, n_steps), n_steps)
+        together = max(1, self._room(n_steps) // len(SHAPES))
+        for first in range(0, len(targets), together):
+            some = targets[first : first + together]
+            found = self._try(for_targets(influence, some, SHAPES, n_steps), n_steps)
+            if found is not None:
+                return found
+        return None
+
+    def _room(self, n_steps: int) -> int:
+        """Return how many inputs of this length may be held side by side."""
+        channels = sum(feed.low.size for feed in self.feeds.values())
+        return max(1, MOST_VALUES // max(n_steps * channels, 1))
 
     def _climbed(self, influence: Influence, targets: list[Target], n_steps: int) -> Witness | None:
         """Climb from the best pushes of a few targets, where runs are short."""
@@ -118,6 +132,9 @@ class Search:
             if rows is not None:
                 return witness_in(self.fixed, rows, n_steps, self._tick)
         return None
+
+    def _random(self, n_steps: int) -> Rows:
+        return at_random(self.feeds, n_steps, min(8, self._room(n_steps)), self.rng)
 
     def _try(self, rows: Rows, n_steps: int) -> Witness | None:
         before = self.done

@@ -11,7 +11,7 @@ import random
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any
 
 from mutmut.mutation.file_mutation import create_mutations, mutate_file_contents
@@ -160,16 +160,26 @@ def chosen(
 
 
 def put_in(mutant: Mutant) -> None:
-    """Change the function for good, wherever it is referred to: its code is replaced in place."""
-    function = target(mutant)
+    """Change the function for good, wherever it is referred to: its code is replaced in place.
+
+    A method that calls super() refers to its class: its class gets another method instead.
+    """
+    function, source = target(mutant), mutant.source
+    owner, _, name = mutant.function.rpartition(".")
+    free = function.__code__.co_freevars
+    if free:
+        source = f"def _around({', '.join(free)}):\n{textwrap.indent(source, '    ')}\n"
+        source += f"    return {name}\n"
     flags = __future__.annotations.compiler_flag
     space: dict[str, Any] = dict(function.__globals__)
-    exec(compile(mutant.source, function.__code__.co_filename, "exec", flags), space)
-    changed = space[mutant.function.rpartition(".")[-1]]
-    code: CodeType = changed.__code__
-    function.__code__ = code
-    function.__defaults__ = changed.__defaults__
-    function.__kwdefaults__ = changed.__kwdefaults__
+    exec(compile(source, function.__code__.co_filename, "exec", flags), space)
+    if free:
+        place = getattr(importlib.import_module(mutant.dotted), owner)
+        setattr(place, name, space["_around"](place))
+        return
+    function.__code__ = space[name].__code__
+    function.__defaults__ = space[name].__defaults__
+    function.__kwdefaults__ = space[name].__kwdefaults__
 
 
 def target(mutant: Mutant) -> FunctionType:
