@@ -56,7 +56,8 @@ def certify(
         activity: largest share of each source's channels that differ from 0 in one step.
         inputs: input name -> ``(lo, hi)`` (numbers, or one per channel) that its values lie
             between, or a raster ``(n_steps, n)`` that is known, or ``"raster"``: its own is known.
-        effort: how long to look for inputs: runs of up to ``4 ** (effort + 3)`` steps; 0: do not.
+        effort: how long to look for inputs: runs of up to ``4 ** (effort + 3)`` steps (8 times that
+            where none so short can do it); 0: do not look.
         storage: whether what was lost as parameters and weights were stored counts.
         progress: called with (steps done, steps at most).
 
@@ -111,10 +112,9 @@ class _Case:
         return replace(found, verdict="overflows", method=RAN, witness=witness, missing="")
 
     def _undecided(self, found: Certificate) -> Certificate:
+        text = f"no input of up to {self.longest} steps that was tried does it"
         if (found.proved_steps or 0) >= self.longest:
-            text = f"what comes after step {self.longest} was not looked at: a higher effort does"
-        else:
-            text = f"no input of up to {self.longest} steps that was tried does it"
+            text = f"it takes more than {self.longest} steps, which a higher effort looks at"
         return replace(found, missing=f"{found.missing}; {text}")
 
     @property
@@ -191,7 +191,7 @@ class _Case:
 
     def _search(self, found: Certificate) -> Witness | None:
         soonest = (found.proved_steps or 0) + 1
-        if soonest > self.longest:
+        if soonest > self.longest and self.n_steps is not None:
             return None
         places = [
             (p.where, p.register, p.low, p.high, p.limits) for p in found.places if not p.holds

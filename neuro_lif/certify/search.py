@@ -10,13 +10,16 @@ import numpy as np
 from ..fixed import FixedNetwork
 from .assume import Feed
 from .climb import Climber, Open, targets_of
-from .patterns import SHAPES, Influence, Target, at_random, for_targets
+from .patterns import SHAPES, Influence, Shape, Target, at_random, for_targets
 from .trial import TOLD_EVERY, Rows, Witness, all_inputs, checked, how_many, known_rows, witness_in
 
 Progress = Callable[[int, int], None]
 """Called with (steps done, steps at most)."""
 
 MOST_TARGETS, CLIMBED, CLIMBED_STEPS = 12, 4, 512
+
+PATIENCE = 8
+"""How many times longer a steady push may take where nothing can happen sooner."""
 
 MOST_VALUES = 20_000_000
 """Values of inputs that are held at one time."""
@@ -93,26 +96,31 @@ class Search:
     def run(self) -> Witness | None:
         """Return inputs that overflow, or None."""
         self.rng, self.done = np.random.default_rng(SEED), 0
+        targets = targets_of(self.open_places, self.fixed)[:MOST_TARGETS]
+        influence = Influence(self.fixed, self.feeds)
+        if self.soonest > self.longest:
+            self.most = PATIENCE * self.longest
+            return self._pushed(influence, targets, self.most, ("push",))
         lengths = [self.soonest + 8, 2 * self.soonest + 32, 8 * self.soonest + 64]
         lengths = sorted({min(n, self.longest) for n in lengths})
         self.most = 2 * sum(lengths)
-        targets = targets_of(self.open_places, self.fixed)[:MOST_TARGETS]
-        influence = Influence(self.fixed, self.feeds)
         for n_steps in lengths:
-            found = self._pushed(influence, targets, n_steps)
+            found = self._pushed(influence, targets, n_steps, SHAPES)
             if found is None:
                 found = self._try(self._random(n_steps), n_steps)
             if found is not None:
                 return found
         return self._climbed(influence, targets, lengths[0])
 
-    def _pushed(self, influence: Influence, targets: list[Target], n_steps: int) -> Witness | None:
+    def _pushed(
+        self, influence: Influence, targets: list[Target], n_steps: int, shapes: tuple[Shape, ...]
+    ) -> Witness | None:
         if not self.feeds:
-            return None
-        together = max(1, self._room(n_steps) // len(SHAPES))
+            return self._try({}, n_steps)
+        together = max(1, self._room(n_steps) // len(shapes))
         for first in range(0, len(targets), together):
             some = targets[first : first + together]
-            found = self._try(for_targets(influence, some, SHAPES, n_steps), n_steps)
+            found = self._try(for_targets(influence, some, shapes, n_steps), n_steps)
             if found is not None:
                 return found
         return None
@@ -138,8 +146,7 @@ class Search:
 
     def _try(self, rows: Rows, n_steps: int) -> Witness | None:
         before = self.done
-        found = witness_in(self.fixed, rows, n_steps, self._tick) if rows else checked(
-            self.fixed, {}, n_steps)  # fmt: skip
+        found = witness_in(self.fixed, rows, n_steps, self._tick)
         self.done = before + n_steps
         return found
 
