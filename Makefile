@@ -78,10 +78,11 @@ lock: ## Write the lock files again, keeping the pins that still fit (needs uv)
 upgrade: ## Write the lock files again with the newest versions (needs uv)
 	@$(BASH) scripts/lock.sh --upgrade
 
-dist: setup ## Build the sdist and the wheel into dist/
-	$(PY) -m hatchling build
+dist: setup ## Build the sdist, and the wheel from it, into dist/
+	$(PY) scripts/dist.py dist
 
 clean: ## Remove the environments, caches and build products
 	rm -rf .venv .venv-new .venv-lava .venv-oracles build dist neuro_lif_demo
+	rm -f neuro_lif/kernel/_native.*.*
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

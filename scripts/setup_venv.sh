@@ -51,9 +51,12 @@ esac
 # Two stamps, each removed before its step and written after it, so that a step that was
 # killed is done again. A stamp holds all that its step depends on; the folder is in it
 # because an environment does not survive being moved. The pinned packages take a minute,
-# the package itself a second: a change of pyproject.toml repeats the second step only.
+# the package itself less, most of it for the compiled kernel: a change of pyproject.toml, of
+# the kernel's sources or of the compiler's name repeats the second step only.
 deps_stamp="$PWD $python $(cksum "$lock")"
-self_stamp="$deps_stamp $(cksum pyproject.toml)"
+compiler=$(command -v "${CXX:-c++}" || command -v g++ || command -v clang++ || true)
+self_stamp="$deps_stamp $(cat pyproject.toml CMakeLists.txt neuro_lif/kernel/src/* | cksum)"
+self_stamp="$self_stamp ${compiler:-no compiler}${NEURO_LIF_NO_KERNEL:+, no kernel}"
 holds() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
 
 if ! holds "$venv/deps.stamp" "$deps_stamp" || ! "$venv/bin/python" -c '' 2>/dev/null; then
@@ -69,10 +72,18 @@ if ! holds "$venv/deps.stamp" "$deps_stamp" || ! "$venv/bin/python" -c '' 2>/dev
     echo "$deps_stamp" >"$venv/deps.stamp"
 fi
 
-if [ "$1" != lava ] && ! holds "$venv/self.stamp" "$self_stamp"; then
+# The kernel, or the reason why there is none, stands in the checkout under the ABI's name.
+kernel_there() { compgen -G "neuro_lif/kernel/_native.*${version/./}*" >/dev/null; }
+
+if [ "$1" != lava ] && { ! holds "$venv/self.stamp" "$self_stamp" || ! kernel_there; }; then
     echo "installing neuro-lif (editable) into $venv"
     rm -f "$venv/self.stamp"
-    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
+    # A build folder for each environment: what changed is compiled, and no cache is shared.
+    SKBUILD_BUILD_DIR="build/kernel$venv" \
+        "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
         --no-deps --no-build-isolation -e .
     echo "$self_stamp" >"$venv/self.stamp"
+    if reason=$(cat neuro_lif/kernel/_native.*"${version/./}"*.txt 2>/dev/null); then
+        echo "note: no compiled kernel: $reason ($venv/bin/neuro-lif doctor says how to mend it)"
+    fi
 fi

@@ -21,7 +21,7 @@ INSIDE = [p for p in FILES if p != ROOT / "__init__.py" and BUNDLE not in p.pare
 LAYERS = """
 errors
 arrays formats npz
-checks
+checks kernel
 neurons stimulus
 network
 numerics

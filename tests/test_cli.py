@@ -79,7 +79,7 @@ def test_profiles_commands(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_doctor_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
     _, text, _ = call(capsys, "doctor")
-    for word in ("profiles", "emulator", "nengo", "lava", "numpy"):
+    for word in ("profiles", "emulator", "nengo", "lava", "numpy", "kernel"):
         assert word in text
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import platform
+from pathlib import Path
 from typing import Any
 
+from ..kernel import missing_reason, native
 from ..profile import available_profiles, load_profile
 
 PACKAGES = (
@@ -41,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     ]
     for name, works, text in rows:
         print(f"{'ok  ' if works else 'NO  '} {name:9} {text}")
+    print(_kernel())
     return 0 if all(works for _, works, _ in rows) else 1
 
 
@@ -58,6 +61,26 @@ def _profiles() -> tuple[bool, str]:
     if not names:
         return False, "no profile found; reinstall with: pip install --force-reinstall neuro-lif"
     return True, ", ".join(names)
+
+
+def _kernel() -> str:
+    """The state of the compiled kernel, which is optional: the line never counts as a failure."""
+    module = native()
+    if module is not None:
+        compiled, usable = module.compiled_sets(), module.usable_sets()
+        return f"ok   kernel    compiled for {', '.join(compiled)}; uses {usable[-1]}"
+    return (
+        f"--   kernel    not there, so numpy does its work: {missing_reason()}; mend with: "
+        f"{_kernel_mend()}"
+    )
+
+
+def _kernel_mend() -> str:
+    root = Path(__file__).resolve().parents[2]
+    needs = "install a C++20 compiler and Python's headers, unset NEURO_LIF_NO_KERNEL, then "
+    if (root / "CMakeLists.txt").is_file():
+        return f"{needs}rm -f .venv*/self.stamp && make setup"
+    return f"{needs}pip install --force-reinstall --no-deps --no-cache-dir neuro_lif-*.tar.gz"
 
 
 def _nengo() -> tuple[bool, str]:
