@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..checks import expect
+from ..checks import expect, expect_flag, expect_progress
 from ..connect import Carrier
+from ..errors import RangeError, show
 from ..fixed import FixedNetwork, FixedProjection
 from ..formats import overflow_array, shift_array
 from ..recording import OverflowEvent, Recording
 from ..reference.clocked import Progress
 from ..runs import (
     Noise,
+    counts_lost,
     events_of,
     in_order,
     input_events,
     input_rows,
+    may_lose_counts,
     refuse_overflow,
     register_of,
     spike_dtype,
     wanted_registers,
 )
 from ..stimulate import Inputs, batch_of, check_given, steps_of
+from .compiled import NotInKernel
+from .compiled_run import run_compiled
 from .events import EventCarrier, alias_order, direct_events, packed
 from .oplist import OpList
 
@@ -102,6 +108,8 @@ class Emulator:
         self.order = {p.name: alias_order(p, cap) for p in fixed.populations}
         self.carriers = [(p, self._carrier(p)) for p in fixed.projections]
         self._sources = {s.name for s in fixed.sources}
+        self.watched = {p.name: self.counter.listener(p.name) for p in fixed.projections
+                        if may_lose_counts(fixed, p)}  # fmt: skip
 
     def _carrier(self, p: FixedProjection) -> Carrier | EventCarrier:
         told, caps = self.counter.listener(p.name), self.caps[p.post]
@@ -145,6 +153,8 @@ class Emulator:
     def _emit(self, p: FixedProjection, carrier: Any, spikes: Array | None) -> None:
         if spikes is None:
             spikes = np.zeros((self.batch, p.weights.shape[1]), np.int64)
+        if p.name in self.watched and (lost := counts_lost(spikes)).any():
+            self.watched[p.name](-1, "payload", "binary", lost)
         carrier.emit(self.t, payload(p, spikes))
 
     def _ports(self, name: str, feeds: dict[str, Array]) -> dict[str, Any]:
@@ -172,11 +182,34 @@ class Emulator:
         return self.neurons[population].state[name]
 
 
+ENGINES = ("auto", "kernel", "numpy")
+
+
+def chosen_engine(engine: object, threads: object) -> str:
+    """Return the engine that was asked for.
+
+    Raises:
+        RangeError: there is none of that name, or no such number of threads.
+    """
+    whole = isinstance(threads, (int, np.integer)) and not isinstance(threads, bool)
+    if threads is not None and not (whole and threads >= 1):  # type: ignore[operator]
+        raise RangeError(f"threads = {show(threads)}, allowed: a whole number >= 1, or None")
+    chosen = os.environ.get("NEURO_LIF_ENGINE", "auto") if engine is None else engine
+    if not isinstance(chosen, str) or chosen not in ENGINES:
+        name = "NEURO_LIF_ENGINE" if engine is None else "engine"
+        raise RangeError(f"{name} = {show(chosen)}, allowed: {', '.join(ENGINES)}")
+    return chosen
+
+
 def run_fixed(
     fixed: FixedNetwork, n_steps: int | None = None, inputs: Inputs | None = None,
     record: str = "probes", progress: Progress | None = None, strict: bool = False,
+    engine: str | None = None, threads: int | None = None,
 ) -> Recording:  # fmt: skip
     """Run a FixedNetwork bit-accurately on the CPU.
+
+    Two engines give the same values: the compiled kernel, and numpy where there is no kernel or it
+    does not run the network (event ports, aliases, accumulators that may overflow).
 
     Args:
         fixed: the network.
@@ -187,18 +220,34 @@ def run_fixed(
             register of every population by its name.
         progress: called with (steps done, steps in all).
         strict: make the first overflow an error.
+        engine: ``"auto"``, ``"kernel"`` or ``"numpy"``; None: what the environment variable
+            NEURO_LIF_ENGINE says, else ``"auto"``.
+        threads: of the kernel, at most so many, one sample each; None: as many as there are
+            processors.
 
     Returns:
-        A recording with integer traces in LSB and every overflow counted.
+        A recording with integer traces in LSB and every overflow counted. Its provenance names the
+        engine, and with ``"auto"`` why it is not the kernel.
 
     Raises:
-        RangeError: unknown input, wrong shape, not integers; or, with ``strict``, an overflow.
+        RangeError: unknown input, wrong shape, not integers, an engine that cannot run this; or,
+            with ``strict``, an overflow.
     """
     expect(fixed, FixedNetwork, "run_fixed")
+    expect_flag(strict, "run_fixed: strict")
+    expect_progress(progress, "run_fixed: progress")
     given = check_given(inputs, fixed.input_sizes(), whole=True)
     n_steps = steps_of(n_steps, given)
     batch = batch_of(given)
     b = batch or 1
+    chosen, why = chosen_engine(engine, threads), {}
+    if chosen != "numpy":
+        try:
+            return run_compiled(fixed, n_steps, given, batch, record, progress, strict, threads)
+        except NotInKernel as reason:
+            if chosen == "kernel":
+                raise RangeError(f'engine = "kernel": {reason}; allowed: "auto"') from None
+            why = {"not in the kernel": str(reason)}
     feeds = input_rows(fixed, given, b, n_steps)
     lost = input_events(fixed, feeds)
     emulator = Emulator(fixed, b)
@@ -224,5 +273,5 @@ def run_fixed(
         {p.name: np.asarray(p.lsb) for p in fixed.populations},
         {p.name: np.asarray(p.v_zero) for p in fixed.populations},
         in_order(*lost, *emulator.counter.events()),
-        {"engine": "numpy integer emulator", "profile": fixed.profile.name},
+        {"engine": "numpy integer emulator", "profile": fixed.profile.name, **why},
     )  # fmt: skip

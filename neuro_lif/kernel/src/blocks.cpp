@@ -1,24 +1,684 @@
-// The inner loops, compiled once for each instruction set; VARIANT names the namespace.
+// Steps one block of neurons. Compiled once per instruction set (VARIANT names it).
 //
-// All but what blocks.hpp declares stands in an anonymous namespace: the linker keeps one copy
-// of an inline function or template instance that several variants contain, whichever
-// instructions it is made of. For the same reason nothing of the standard library is called.
-#include <cstddef>
-#include <cstdint>
+// Everything is in an unnamed namespace, and no function of the standard library is called that
+// might be left as a function of its own: an inline function that two instruction sets share would
+// be kept once by the linker, perhaps in the version that this processor does not have.
+#include <cfenv>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
-namespace neuro_lif::VARIANT {
+#include "program.hpp"
+
+namespace neuro_lif {
 namespace {
 
-std::int64_t plus(std::int64_t a, std::int64_t b) { return a + b; }
+template <class T>
+inline T smaller(T a, T b) {
+    return a < b ? a : b;
+}
+template <class T>
+inline T larger(T a, T b) {
+    return a > b ? a : b;
+}
+
+inline int64_t shifted(int64_t x, int64_t k) {
+    if (k >= 0) return int64_t(uint64_t(x) << (k > 63 ? 63 : k));
+    return x >> (-k > 63 ? 63 : -k);
+}
+
+inline int64_t shifted_rtz(int64_t x, int64_t k) {
+    return x >= 0 ? shifted(x, k) : -shifted(-x, k);
+}
+
+inline int64_t rounded(int64_t p, int k, Rounding rounding) {
+    const int64_t unit = int64_t(1) << k;
+    switch (rounding) {
+        case Rounding::floor: return p >> k;
+        case Rounding::rtz: return p >= 0 ? p >> k : -((-p) >> k);
+        case Rounding::raz: return p >= 0 ? (p + unit - 1) >> k : -((-p + unit - 1) >> k);
+        case Rounding::floor_then_raz: {
+            const int64_t floor = p >> k;
+            if ((p & (unit - 1)) == 0) return floor;
+            return p >= 0 ? floor + 1 : floor - 1;
+        }
+        default: return (p + (unit >> 1)) >> k;
+    }
+}
+
+inline int64_t ruled(int64_t x, const Rule& rule) {
+    if (x >= rule.lo && x <= rule.hi) return x;
+    if (rule.mode == Mode::sat) return x < rule.lo ? rule.lo : rule.hi;
+    const int64_t period = rule.hi - rule.lo + 1;
+    if (rule.mode == Mode::wrap_once) return x < rule.lo ? x + period : x - period;
+    int64_t rest = (x - rule.lo) % period;
+    if (rest < 0) rest += period;
+    return rest + rule.lo;
+}
+
+inline int64_t after_decay(Kind kind, int64_t x, int64_t d, int k, int64_t offset,
+                           Rounding rounding, int64_t min_step) {
+    switch (kind) {
+        case Kind::mult_keep: return rounded(x * ((int64_t(1) << k) - offset - d), k, rounding);
+        case Kind::mult_step: return x - rounded(x * (d + offset), k, rounding);
+        case Kind::mult_by: return rounded(x * d, k, rounding);
+        case Kind::linear: return x - d;
+        case Kind::linear_to_zero: {
+            const int64_t left = (x < 0 ? -x : x) - d;
+            return left <= 0 ? 0 : (x < 0 ? -left : (x > 0 ? left : 0));
+        }
+        default: {
+            const int64_t step = shifted(x, -d);
+            return x - (step == 0 ? ((x > 0) - (x < 0)) * min_step : step);
+        }
+    }
+}
+
+template <class T>
+inline bool compared(Compare how, T a, T b) {
+    switch (how) {
+        case Compare::gt: return a > b;
+        case Compare::ge: return a >= b;
+        case Compare::lt: return a < b;
+        case Compare::le: return a <= b;
+        case Compare::eq: return a == b;
+        default: return a != b;
+    }
+}
+
+// The comparison is chosen once per block, so that the loops inside have none.
+template <class F>
+inline void with_compare(Compare how, F&& f) {
+    switch (how) {
+        case Compare::gt: return f([](auto a, auto b) { return a > b; });
+        case Compare::ge: return f([](auto a, auto b) { return a >= b; });
+        case Compare::lt: return f([](auto a, auto b) { return a < b; });
+        case Compare::le: return f([](auto a, auto b) { return a <= b; });
+        case Compare::eq: return f([](auto a, auto b) { return a == b; });
+        default: return f([](auto a, auto b) { return a != b; });
+    }
+}
+
+#define EACH for (int i = 0; i < (m & ~(GROUP - 1)); i++)
+
+// Runs a program over one block. NARROW: 32 bits; a value that would leave its range ends the run
+// (bad), and the caller does the block again in 64 bits, where every rule is followed and counted.
+template <class T, bool NARROW>
+struct Interpreter {
+    Block<T>& b;
+    const int m;           // lanes, padded to GROUP
+    T* cur[MOST_REGISTERS];  // where each register is now
+    bool bad = false;
+    alignas(64) T own[MOST_REGISTERS][LANES];
+
+    explicit Interpreter(Block<T>& block) : b(block), m((block.lanes + GROUP - 1) & ~(GROUP - 1)) {}
+
+    const T* at(const Operand& o, T* spare) {
+        const T* p = o.where == Where::constant    ? b.constants[o.index]
+                     : o.where == Where::parameter ? b.parameters[o.index]
+                                                   : cur[o.index];
+        if (!o.negative) return p;
+        EACH spare[i] = -p[i];
+        return spare;
+    }
+
+    // Where a register's new values go: never onto the state itself, which an abandoned run keeps.
+    T* to(int reg) { return own[reg]; }
+
+    void write(int reg, const T* value, const T* mask) {
+        T* d = to(reg);
+        const T* old = cur[reg];
+        if (mask) {
+            EACH d[i] = mask[i] ? value[i] : old[i];
+        } else if (value != d) {
+            std::memcpy(d, value, sizeof(T) * m);
+        }
+        cur[reg] = d;
+    }
+
+    void happened(int32_t event, const T* changed) {  // changed: 0 where not
+        int count = 0, first = -1;
+        for (int i = 0; i < b.lanes; i++)
+            if (changed[i]) {
+                if (first < 0) first = i;
+                count++;
+            }
+        if (count == 0) return;
+        for (int k = 0; k < b.n_pending; k++)
+            if (b.pending[k].event == event) {
+                b.pending[k].count += count;
+                b.pending[k].first = smaller(b.pending[k].first, int32_t(first));
+                return;
+            }
+        if (b.n_pending == MOST_PENDING) std::abort();  // the caller allows no such program
+        b.pending[b.n_pending++] = {event, count, first};
+    }
+
+    // 64 bits: follows the rules and counts. 32 bits: rules are guards, done by the caller.
+    void bound(T* x, const RuleSpan& span, const T* where) {
+        if constexpr (!NARROW) {
+            for (int r = 0; r < span.count; r++) {
+                const Rule& rule = b.rules[span.first + r];
+                T any = 0;
+                EACH any |= T(x[i] < rule.lo) | T(x[i] > rule.hi);
+                if (!any) continue;
+                alignas(64) T changed[LANES];
+                for (int i = 0; i < m; i++) {
+                    const T y = ruled(x[i], rule);
+                    changed[i] = (y != x[i]) && (!where || where[i]);
+                    x[i] = y;
+                }
+                happened(rule.event, changed);
+            }
+        }
+    }
+
+    void guard(const T* x, int64_t lo, int64_t hi) {
+        if constexpr (NARROW) {
+            constexpr int64_t least = std::numeric_limits<T>::min();
+            constexpr int64_t most = std::numeric_limits<T>::max();
+            if (lo <= least && hi >= most) return;
+            const T l = T(larger(lo, least)), h = T(smaller(hi, most));
+            T any = 0;
+            EACH any |= T(x[i] < l) | T(x[i] > h);
+            if (any) bad = true;
+        }
+    }
+
+    void acc(const Instruction& q, const T* mask) {
+        const T* in = b.ports[q.port];
+        const T* x = cur[q.reg];
+        T* d = mask ? own_spare : to(q.reg);
+        if (!in) in = zero();
+        if constexpr (NARROW) {
+            guard(in, q.in_lo, q.in_hi);
+            if (bad) return;
+            if (q.k >= 0) {
+                const int k = q.k;
+                EACH d[i] = x[i] + T(uint32_t(in[i]) << k);
+            } else {
+                const int k = -q.k;
+                EACH d[i] = x[i] + (in[i] >> k);
+            }
+            guard(d, q.lo, q.hi);
+        } else {
+            alignas(64) T total[LANES], spare[LANES];
+            std::memcpy(total, in, sizeof(T) * m);
+            bound(total, q.sum_rules, mask);
+            const T* k = at(q.a, spare);
+            EACH total[i] = shifted(total[i], k[i]);
+            bound(total, q.shift_rules, mask);
+            EACH d[i] = x[i] + total[i];
+            bound(d, q.rules, mask);
+        }
+        write(q.reg, d, mask);
+    }
+
+    void decay(const Instruction& q, const T* mask) {
+        const T* x = cur[q.reg];
+        const int target = q.into >= 0 ? q.into : q.reg;
+        T* d = mask ? own_spare : to(target);
+        alignas(64) T spare[LANES];
+        const T* by = at(q.a, spare);
+        const Kind kind = Kind(q.kind);
+        const Rounding rounding = Rounding(q.round);
+        if (q.into >= 0)
+            for (int i = 0; i < m; i++)
+                d[i] = T(after_decay(kind, x[i], by[i], q.k, q.offset, rounding, q.min_step) - x[i]);
+        else
+            for (int i = 0; i < m; i++)
+                d[i] = T(after_decay(kind, x[i], by[i], q.k, q.offset, rounding, q.min_step));
+        guard(d, q.lo, q.hi);
+        bound(d, q.rules, mask);
+        write(target, d, mask);
+    }
+
+    // x * f toward zero. The product is rounded toward zero (the caller set that mode) to 24 bits,
+    // which leaves its whole part alone, and the conversion drops the rest.
+    void decay_rtz(const Instruction& q, int index, const T* mask) {
+        if constexpr (NARROW) {
+            const T* x = cur[q.reg];
+            const float* f = b.factors[index];
+            const int target = q.into >= 0 ? q.into : q.reg;
+            T* d = mask ? own_spare : to(target);
+            if (Kind(q.kind) == Kind::mult_step) {
+                EACH d[i] = x[i] - T(float(x[i]) * f[i]);
+            } else {
+                EACH d[i] = T(float(x[i]) * f[i]);
+            }
+            if (q.into >= 0) EACH d[i] -= x[i];
+            guard(d, q.lo, q.hi);
+            write(target, d, mask);
+        }
+    }
+
+    void add(const Instruction& q, const T* mask) {
+        alignas(64) T spare[LANES], other[LANES];
+        const T* s = at(q.a, spare);
+        T* d = mask ? own_spare : to(q.reg);
+        const T* x = cur[q.reg];
+        if constexpr (NARROW) {
+            if (q.k > 0) {
+                const int k = q.k;
+                EACH other[i] = T(uint32_t(s[i]) << k);
+                s = other;
+            } else if (q.k < 0) {
+                const int k = -q.k;
+                if (Rounding(q.round) == Rounding::rtz)
+                    EACH other[i] = s[i] >= 0 ? s[i] >> k : -((-s[i]) >> k);
+                else
+                    EACH other[i] = s[i] >> k;
+                s = other;
+            }
+            if (q.sign > 0)
+                EACH d[i] = x[i] + s[i];
+            else
+                EACH d[i] = x[i] - s[i];
+            guard(d, q.lo, q.hi);
+        } else {
+            alignas(64) T spare_k[LANES];
+            const T* k = at(q.b, spare_k);
+            if (Rounding(q.round) == Rounding::rtz)
+                EACH other[i] = shifted_rtz(s[i], k[i]);
+            else
+                EACH other[i] = shifted(s[i], k[i]);
+            bound(other, q.sum_rules, mask);
+            const T sign = q.sign;
+            EACH d[i] = x[i] + sign * other[i];
+            bound(d, q.rules, mask);
+        }
+        write(q.reg, d, mask);
+    }
+
+    void copy(const Instruction& q, const T* mask) {
+        alignas(64) T spare[LANES];
+        write(q.reg, at(q.a, spare), mask);
+    }
+
+    void clamp(const Instruction& q, const T* mask) {
+        alignas(64) T spare_lo[LANES], spare_hi[LANES];
+        const T* lo = at(q.a, spare_lo);
+        const T* hi = at(q.b, spare_hi);
+        const T* x = cur[q.reg];
+        T any = 0;
+        EACH any |= T(x[i] < lo[i]) | T(x[i] > hi[i]) | T(lo[i] > hi[i]);
+        if (!any) return;
+        alignas(64) T y[LANES], changed[LANES];
+        EACH {
+            y[i] = smaller(larger(x[i], lo[i]), hi[i]);
+            changed[i] = y[i] != x[i];
+        }
+        if (mask) EACH changed[i] = mask[i] ? changed[i] : 0;
+        happened(q.event, changed);
+        write(q.reg, y, mask);
+    }
+
+    void floor(const Instruction& q, const T* mask) {
+        alignas(64) T spare_level[LANES], spare_value[LANES];
+        const T* level = at(q.a, spare_level);
+        const T* value = at(q.b, spare_value);
+        const T* x = cur[q.reg];
+        T* d = mask ? own_spare : to(q.reg);
+        const T set = q.set;
+        with_compare(Compare(q.compare), [&](auto below) {
+            EACH d[i] = below(x[i], level[i]) ? (set ? value[i] : x[i] - value[i]) : x[i];
+        });
+        guard(d, q.lo, q.hi);
+        write(q.reg, d, mask);
+    }
+
+    void fire(const Instruction& q, const T* mask) {
+        alignas(64) T spare_thr[LANES], spare_value[LANES], spare_ref[LANES];
+        const T* thr = at(q.a, spare_thr);
+        if (q.k) {
+            const int k = q.k;
+            EACH spare_thr[i] = T(uint64_t(thr[i]) << k);
+            thr = spare_thr;
+        }
+        if (q.once && q.only && !mask) {
+            fire_once(q, thr);
+            return;
+        }
+        alignas(64) T before[LANES], value[LANES], fired[LANES], lowered[LANES];
+        std::memcpy(before, b.sent, sizeof(T) * m);
+        std::memcpy(value, cur[q.reg], sizeof(T) * m);
+        const Reset reset = Reset(q.reset);
+        const T cap = T(q.cap), min_v = T(q.min_v);
+        while (true) {
+            const T* x = q.compare_reg >= 0 ? cur[q.compare_reg] : value;
+            T any = 0;
+            with_compare(Compare(q.compare), [&](auto above) {
+                EACH {
+                    T f = above(x[i], thr[i]) && (!q.has_min || x[i] >= min_v);
+                    f = f && (q.once ? b.sent[i] - before[i] < 1 : b.sent[i] < cap);
+                    fired[i] = f && (!mask || mask[i]);
+                    any |= fired[i];
+                }
+            });
+            if (!any) break;
+            EACH b.sent[i] += fired[i];
+            if (reset == Reset::subtract) {
+                EACH lowered[i] = value[i] - thr[i];
+                EACH lowered[i] = fired[i] ? lowered[i] : 0;
+                guard(lowered, q.lo, q.hi);
+                if (bad) return;
+                EACH lowered[i] = value[i] - thr[i];
+                bound(lowered, q.rules, fired);
+                write(q.reg, lowered, fired);
+                std::memcpy(value, cur[q.reg], sizeof(T) * m);
+            } else if (reset == Reset::value && !q.once) {
+                EACH value[i] = fired[i] ? value[i] - thr[i] : value[i];
+            }
+            if (q.once || reset == Reset::none) break;
+        }
+        EACH fired[i] = b.sent[i] > before[i];
+        if (reset == Reset::value) write(q.reg, at(q.b, spare_value), fired);
+        if (q.c.where != Where::none) write(ref, at(q.c, spare_ref), fired);
+    }
+
+    // The usual case: the model's only fire, one spike at most, outside of all branches.
+    void fire_once(const Instruction& q, const T* thr) {
+        const T* x = q.compare_reg >= 0 ? cur[q.compare_reg] : cur[q.reg];
+        T* sent = b.sent;
+        T any = 0;
+        with_compare(Compare(q.compare), [&](auto above) {
+            if (q.has_min) {
+                const T min_v = T(q.min_v);
+                EACH {
+                    const T f = above(x[i], thr[i]) & (x[i] >= min_v);
+                    sent[i] = f;
+                    any |= f;
+                }
+            } else {
+                EACH {
+                    const T f = above(x[i], thr[i]);
+                    sent[i] = f;
+                    any |= f;
+                }
+            }
+        });
+        if (!any) return;
+        alignas(64) T spare[LANES];
+        if (Reset(q.reset) == Reset::value) {
+            write(q.reg, at(q.b, spare), sent);
+        } else if (Reset(q.reset) == Reset::subtract) {
+            const T* v = cur[q.reg];
+            T* d = own_spare;
+            EACH d[i] = sent[i] ? v[i] - thr[i] : 0;
+            guard(d, q.lo, q.hi);
+            EACH d[i] = v[i] - thr[i];
+            bound(d, q.rules, sent);
+            write(q.reg, d, sent);
+        }
+        if (q.c.where != Where::none) write(ref, at(q.c, spare), sent);
+    }
+
+    void branch(const Instruction& q, int index, const T* holds, const T* mask) {
+        alignas(64) T chosen[LANES];
+        const int then_end = index + 1 + q.n_then;
+        for (int side = 0; side < 2; side++) {
+            const int first = side ? then_end : index + 1;
+            const int last = side ? then_end + q.n_else : then_end;
+            if (first == last) continue;
+            T any = 0, all = 1;
+            if (mask) {
+                EACH {
+                    chosen[i] = (side ? !holds[i] : holds[i]) && mask[i];
+                    any |= chosen[i];
+                }
+                all = 0;
+            } else {
+                EACH {
+                    chosen[i] = side ? !holds[i] : holds[i];
+                    any |= chosen[i];
+                    all &= chosen[i];
+                }
+            }
+            if (any) run(first, last, all ? nullptr : chosen);
+            if (bad) return;
+        }
+    }
+
+    void if_(const Instruction& q, int index, const T* mask) {
+        alignas(64) T spare[LANES], spare_level[LANES], spare_k[LANES], holds[LANES];
+        const T* x = at(q.a, spare);
+        const T* level = at(q.b, spare_level);
+        if constexpr (NARROW) {
+            if (q.k) EACH spare_level[i] = T(shifted(level[i], q.k));
+        } else {
+            const T* k = at(q.c, spare_k);
+            EACH spare_level[i] = T(shifted(level[i], k[i]));
+        }
+        if (!NARROW || q.k) level = spare_level;
+        if (q.magnitude) {
+            EACH spare[i] = x[i] < 0 ? -x[i] : x[i];
+            x = spare;
+        }
+        with_compare(Compare(q.compare), [&](auto holds_for) {
+            EACH holds[i] = holds_for(x[i], level[i]);
+        });
+        branch(q, index, holds, mask);
+    }
+
+    void if_step(const Instruction& q, int index, const T* mask) {
+        alignas(64) T spare_a[LANES], spare_b[LANES], holds[LANES];
+        const T* interval = at(q.a, spare_a);
+        const T* offset = at(q.b, spare_b);
+        for (int i = 0; i < m; i++)
+            holds[i] = interval[i] > 0 && (b.t - offset[i]) % interval[i] == 0;
+        branch(q, index, holds, mask);
+    }
+
+    void if_ref(const Instruction& q, int index, const T* mask) {
+        alignas(64) T holds[LANES];
+        const T* x = cur[ref];
+        T any = 0;
+        EACH {
+            holds[i] = x[i] > 0;
+            any |= holds[i];
+        }
+        if (!any && q.n_else == 0) return;
+        branch(q, index, holds, mask);
+    }
+
+    void tick_ref(const T* mask) {
+        const T* x = cur[ref];
+        T* d = mask ? own_spare : to(ref);
+        EACH d[i] = x[i] > 1 ? x[i] - 1 : 0;
+        write(ref, d, mask);
+    }
+
+    void emit(const Instruction& q, const T* mask) {
+        alignas(64) T spare[LANES], value[LANES];
+        const T* s = at(q.a, spare);
+        if constexpr (NARROW) {
+            EACH value[i] = T(shifted(s[i], q.k));
+        } else {
+            alignas(64) T spare_k[LANES];
+            const T* k = at(q.b, spare_k);
+            EACH value[i] = shifted(s[i], k[i]);
+        }
+        if (mask)
+            EACH b.sent[i] += mask[i] ? value[i] : 0;
+        else
+            EACH b.sent[i] += value[i];
+        guard(b.sent, q.lo, q.hi);
+    }
+
+    void run(int first, int last, const T* mask) {
+        for (int i = first; i < last && !bad; i++) {
+            const Instruction& q = b.code[i];
+            switch (q.op) {
+                case OpCode::acc: acc(q, mask); break;
+                case OpCode::decay: decay(q, mask); break;
+                case OpCode::decay_rtz: decay_rtz(q, i, mask); break;
+                case OpCode::add: add(q, mask); break;
+                case OpCode::copy: copy(q, mask); break;
+                case OpCode::saturate:
+                case OpCode::clamp: clamp(q, mask); break;
+                case OpCode::floor: floor(q, mask); break;
+                case OpCode::fire: fire(q, mask); break;
+                case OpCode::if_: if_(q, i, mask); break;
+                case OpCode::if_ref: if_ref(q, i, mask); break;
+                case OpCode::if_step: if_step(q, i, mask); break;
+                case OpCode::tick_ref: tick_ref(mask); break;
+                case OpCode::emit: emit(q, mask); break;
+            }
+            i += q.n_then + q.n_else;
+        }
+    }
+
+    const T* zero() {
+        EACH nothing[i] = 0;
+        return nothing;
+    }
+
+    bool step() {
+        b.n_pending = 0;
+        for (int r = 0; r < MOST_REGISTERS; r++) cur[r] = b.state[r];
+        if (!b.sends_once) EACH b.sent[i] = 0;
+        run(0, b.n_code, nullptr);
+        if (bad) return false;
+        for (int r = 0; r < MOST_REGISTERS; r++)
+            if ((b.keep >> r & 1) && cur[r] != b.state[r])
+                std::memcpy(b.state[r], cur[r], sizeof(T) * m);
+        T any = 0;
+        for (int i = b.lanes; i < m; i++) b.sent[i] = 0;
+        EACH any |= b.sent[i];
+        b.any_sent = any != 0;
+        return true;
+    }
+
+    static constexpr int ref = 0;  // the refractory counter is register 0
+    alignas(64) T own_spare[LANES];
+    alignas(64) T nothing[LANES];
+};
+
+// Rounds toward zero for as long as it lives.
+struct TowardZero {
+#if defined(__SSE2__)
+    unsigned before = _mm_getcsr();
+    TowardZero() { _mm_setcsr(before | 0x6000u); }
+    ~TowardZero() { _mm_setcsr(before); }
+#else
+    int before = std::fegetround();
+    TowardZero() { std::fesetround(FE_TOWARDZERO); }
+    ~TowardZero() { std::fesetround(before); }
+#endif
+};
+
+bool step32(Block<int32_t>& block) {
+    TowardZero mode;
+    Interpreter<int32_t, true> interpreter(block);
+    return interpreter.step();
+}
+
+void step64(Block<int64_t>& block) {
+    Interpreter<int64_t, false> interpreter(block);
+    interpreter.step();
+}
+
+// ------------------------------------------------------------------ delivery of dense rows
+
+constexpr int TILE = 512;
+
+// int8 rows are added up in 16 bits, as many as cannot overflow, then in 32.
+void dense8(const DenseJob& job) {
+    const int8_t* rows = static_cast<const int8_t*>(job.rows);
+    for (int from = 0; from < job.n_post; from += TILE) {
+        const int n = smaller(TILE, job.n_post - from);
+        int32_t* __restrict out = job.out + from;
+        alignas(64) int16_t sum[TILE];
+        for (int first = 0; first < job.n_active; first += 252) {
+            const int last = smaller(job.n_active, first + 252);
+            for (int j = 0; j < n; j++) sum[j] = 0;
+            int k = first;
+            for (; k + 4 <= last; k += 4) {
+                const int8_t* a = rows + job.active[k] * job.stride + from;
+                const int8_t* b = rows + job.active[k + 1] * job.stride + from;
+                const int8_t* c = rows + job.active[k + 2] * job.stride + from;
+                const int8_t* d = rows + job.active[k + 3] * job.stride + from;
+                for (int j = 0; j < n; j++)
+                    sum[j] = int16_t(sum[j] + int16_t(a[j]) + int16_t(b[j]) + int16_t(c[j]) + int16_t(d[j]));
+            }
+            for (; k < last; k++) {
+                const int8_t* a = rows + job.active[k] * job.stride + from;
+                for (int j = 0; j < n; j++) sum[j] = int16_t(sum[j] + int16_t(a[j]));
+            }
+            const int shift = job.shift;
+            for (int j = 0; j < n; j++) out[j] += int32_t(uint32_t(int32_t(sum[j])) << shift);
+        }
+    }
+}
+
+template <class W>
+void dense_wide(const DenseJob& job) {
+    const W* rows = static_cast<const W*>(job.rows);
+    const int shift = job.shift;
+    for (int from = 0; from < job.n_post; from += TILE) {
+        const int n = smaller(TILE, job.n_post - from);
+        int32_t* __restrict out = job.out + from;
+        alignas(64) int32_t sum[TILE];
+        for (int j = 0; j < n; j++) sum[j] = 0;
+        for (int k = 0; k < job.n_active; k++) {
+            const W* a = rows + job.active[k] * job.stride + from;
+            for (int j = 0; j < n; j++) sum[j] += a[j];
+        }
+        for (int j = 0; j < n; j++) out[j] += int32_t(uint32_t(sum[j]) << shift);
+    }
+}
+
+void dense(const DenseJob& job) {
+    if (job.width == 1)
+        dense8(job);
+    else if (job.width == 2)
+        dense_wide<int16_t>(job);
+    else
+        dense_wide<int32_t>(job);
+}
+
+void add32(int32_t* into, const int32_t* what, int n) {
+    for (int i = 0; i < n; i++) into[i] += what[i];
+}
+
+int nonzero32(const int32_t* x, int n, uint32_t base, uint32_t* out) {
+    int found = 0, i = 0;
+#if defined(__AVX512F__)
+    for (; i + 16 <= n; i += 16) {
+        const __m512i v = _mm512_loadu_si512(x + i);
+        unsigned mask = _mm512_test_epi32_mask(v, v);
+        for (; mask; mask &= mask - 1) out[found++] = base + i + __builtin_ctz(mask);
+    }
+#elif defined(__AVX2__)
+    for (; i + 8 <= n; i += 8) {
+        const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i));
+        const __m256i zero = _mm256_cmpeq_epi32(v, _mm256_setzero_si256());
+        unsigned mask = 255u & ~unsigned(_mm256_movemask_ps(_mm256_castsi256_ps(zero)));
+        for (; mask; mask &= mask - 1) out[found++] = base + i + __builtin_ctz(mask);
+    }
+#elif defined(__SSE2__)
+    for (; i + 4 <= n; i += 4) {
+        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i));
+        const __m128i zero = _mm_cmpeq_epi32(v, _mm_setzero_si128());
+        unsigned mask = 15u & ~unsigned(_mm_movemask_ps(_mm_castsi128_ps(zero)));
+        for (; mask; mask &= mask - 1) out[found++] = base + i + __builtin_ctz(mask);
+    }
+#endif
+    for (; i < n; i++)
+        if (x[i]) out[found++] = base + i;
+    return found;
+}
 
 }  // namespace
 
-std::int64_t sum(const std::int64_t *values, std::size_t count);
+#define STR_(x) #x
+#define STR(x) STR_(x)
+#define CAT_(a, b) a##b
+#define CAT(a, b) CAT_(a, b)
+extern const Variant CAT(variant_, VARIANT);
+const Variant CAT(variant_, VARIANT) = {STR(VARIANT), step32, step64, dense, add32, nonzero32};
 
-std::int64_t sum(const std::int64_t *values, std::size_t count) {
-    std::int64_t total = 0;
-    for (std::size_t i = 0; i < count; ++i) total = plus(total, values[i]);
-    return total;
-}
-
-}  // namespace neuro_lif::VARIANT
+}  // namespace neuro_lif

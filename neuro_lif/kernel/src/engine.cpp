@@ -1,57 +1,451 @@
-// Chooses the instruction set when it runs. A placeholder for the engine.
 #include "engine.hpp"
 
-#include "blocks.hpp"
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
 
 namespace neuro_lif {
+
+void Network::prepare() {
+    from_source_.assign(source_sizes.size(), {});
+    from_population_.assign(populations.size(), {});
+    for (auto& pop : populations) pop.ring_steps.assign(pop.port_of.size(), 0);
+    for (size_t i = 0; i < projections.size(); i++) {
+        const Projection& p = projections[i];
+        (p.from_source ? from_source_[p.pre] : from_population_[p.pre]).push_back(int(i));
+        int longest = p.delay;
+        if (!p.single) {
+            const int64_t n = p.segment_start.data ? p.row_start.at(p.n_pre) : 0;
+            for (int64_t k = 0; k < n; k++)
+                longest = std::max(longest, int(p.segment_delay.at(k)));
+        }
+        int& steps = populations[p.post].ring_steps[p.port];
+        steps = std::max(steps, longest + p.latency + 1);
+    }
+    for (auto& pop : populations) {
+        for (int64_t c : pop.exact.constants)
+            pop.exact_constants.emplace_back(LANES, c);
+        for (int64_t c : pop.quick.constants)
+            pop.quick_constants.emplace_back(LANES, int32_t(c));
+        // a power of two, so that a slot is found without a division
+        for (int& steps : pop.ring_steps) {
+            int power = steps ? 1 : 0;
+            while (steps && power < steps) power *= 2;
+            steps = power;
+        }
+    }
+}
+
+std::unique_ptr<Sample> Network::start() const {
+    auto s = std::make_unique<Sample>();
+    s->counted.resize(n_events);
+    s->spikes.resize(populations.size());
+    for (const auto& pop : populations) {
+        Sample::Cells cells;
+        cells.wild.resize(pop.n_blocks());
+        for (int r = 0; r < pop.n_registers; r++) {
+            std::vector<int32_t> values(pop.padded(), 0);
+            for (int i = 0; i < pop.size; i++) values[i] = int32_t(pop.initial[r][i]);
+            cells.registers.push_back(std::move(values));
+        }
+        for (int b = 0; b < pop.n_blocks(); b++) {
+            bool wild = !pop.quick.present;
+            const int first = b * LANES, last = std::min(pop.size, first + LANES);
+            for (int r = 0; r < pop.n_registers; r++)
+                for (int i = first; i < last; i++) {
+                    const int64_t x = pop.initial[r][i];
+                    wild |= x < pop.spans[r].first || x > pop.spans[r].second;
+                }
+            if (!wild) continue;
+            auto& block = cells.wild[b];
+            block.assign(size_t(pop.n_registers) * LANES, 0);
+            for (int r = 0; r < pop.n_registers; r++)
+                for (int i = first; i < last; i++)
+                    block[size_t(r) * LANES + i - first] = pop.initial[r][i];
+        }
+        for (int steps : pop.ring_steps)
+            cells.rings.emplace_back(size_t(steps) * pop.padded(), 0);
+        s->cells.push_back(std::move(cells));
+        s->active.emplace_back();
+        s->active.back().reserve(pop.padded());
+        s->values.emplace_back(pop.padded(), 0);
+    }
+    return s;
+}
+
+void Network::count(Sample& s, int32_t event, int64_t n, int64_t neuron) const {
+    Counted& c = s.counted[event];
+    if (c.count == 0) {
+        c.first_step = s.done;
+        c.first_neuron = neuron;
+    } else if (c.first_step == s.done) {
+        c.first_neuron = std::min(c.first_neuron, neuron);
+    }
+    c.count += n;
+}
+
 namespace {
 
-struct Variant {
-    const char *name;
-    bool usable;
-    std::int64_t (*sum)(const std::int64_t *, std::size_t);
-};
+template <class P, class W>
+void add_row(int32_t* __restrict out, const P* __restrict posts, const W* __restrict weights,
+             int64_t first, int64_t last, int32_t factor, int shift) {
+    if (factor == 1 && shift == 0) {
+        for (int64_t k = first; k < last; k++) out[posts[k]] += weights[k];
+    } else {
+        const int32_t scale = int32_t(uint32_t(factor) << shift);
+        for (int64_t k = first; k < last; k++) out[posts[k]] += weights[k] * scale;
+    }
+}
 
-const std::vector<Variant> &variants() {
-    static const std::vector<Variant> all = [] {
-        std::vector<Variant> list{{"baseline", true, baseline::sum}};
-#ifdef NEURO_LIF_X86_64
-        __builtin_cpu_init();
-        list.push_back({"avx2",
-                        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                            __builtin_cpu_supports("bmi2"),
-                        avx2::sum});
-        list.push_back({"avx512",
-                        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                            __builtin_cpu_supports("avx512dq") &&
-                            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"),
-                        avx512::sum});
-#endif
-        return list;
-    }();
-    return all;
+template <class P>
+void add_same(int32_t* __restrict out, const P* __restrict posts, int64_t first, int64_t last,
+              int32_t weight) {
+    for (int64_t k = first; k < last; k++) out[posts[k]] += weight;
+}
+
+template <class P>
+void add_span(const Projection& p, int32_t* out, int64_t first, int64_t last, int32_t factor) {
+    const P* posts = static_cast<const P*>(p.posts.data);
+    if (!p.weights.data)
+        add_same(out, posts, first, last, int32_t(p.weight) * factor);
+    else if (p.weights.width == 1)
+        add_row(out, posts, static_cast<const int8_t*>(p.weights.data), first, last, factor, p.shift);
+    else if (p.weights.width == 2)
+        add_row(out, posts, static_cast<const int16_t*>(p.weights.data), first, last, factor, p.shift);
+    else
+        add_row(out, posts, static_cast<const int32_t*>(p.weights.data), first, last, factor, p.shift);
+}
+
+inline void fetch_row(const Projection& p, int64_t first, int64_t last) {
+    const char* posts = static_cast<const char*>(p.posts.data) + first * p.posts.width;
+    const char* end = static_cast<const char*>(p.posts.data) + last * p.posts.width;
+    const char* most = posts + 1024;
+    for (const char* at = posts; at < end && at < most; at += 64) __builtin_prefetch(at);
+    if (!p.weights.data) return;
+    const char* weights = static_cast<const char*>(p.weights.data) + first * p.weights.width;
+    end = static_cast<const char*>(p.weights.data) + last * p.weights.width;
+    most = weights + 1024;
+    for (const char* at = weights; at < end && at < most; at += 64) __builtin_prefetch(at);
 }
 
 }  // namespace
 
-std::vector<std::string> compiled_sets() {
-    std::vector<std::string> names;
-    for (const Variant &variant : variants()) names.emplace_back(variant.name);
-    return names;
+void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, int n_active,
+                      const int32_t* values, int64_t t) const {
+    if (n_active == 0) return;
+    const Population& post = populations[p.post];
+    int32_t* ring = s.cells[p.post].rings[p.port].data();
+    const int64_t steps = post.ring_steps[p.port], row = post.padded();
+    if (p.graded) {
+        int64_t most = 0;
+        for (int k = 0; k < n_active; k++) {
+            const int64_t value = values[active[k]];
+            most += (value < 0 ? -value : value) * p.row_most[active[k]];
+        }
+        if (most > p.most_per_step) {
+            s.too_wide = t;
+            return;
+        }
+    }
+    if (p.binary_event >= 0) {
+        int64_t lost = 0, lowest = 0;
+        for (int k = n_active - 1; k >= 0; k--)
+            if (values[active[k]] != 1) lost++, lowest = active[k];
+        if (lost) count(s, p.binary_event, lost, lowest);
+    }
+    if (p.dense) {
+        int32_t* out = ring + ((t + p.latency + p.delay) & (steps - 1)) * row;
+        if (!p.graded) {
+            chosen_variant().dense({p.weights.data, p.stride, p.weights.width, p.shift, p.n_post,
+                                    active, n_active, out});
+            return;
+        }
+        for (int k = 0; k < n_active; k++) {
+            const int64_t from = int64_t(active[k]) * p.stride;
+            const int32_t scale = int32_t(uint32_t(values[active[k]]) << p.shift);
+            for (int j = 0; j < p.n_post; j++)
+                out[j] += int32_t(p.weights.at(from + j)) * scale;
+        }
+        return;
+    }
+    const bool narrow = p.posts.width == 2;
+    for (int k = 0; k < n_active; k++) {
+        const uint32_t pre = active[k];
+        const int32_t factor = p.graded ? values[pre] : 1;
+        int64_t first = p.row_start.at(pre), last = p.row_start.at(pre + 1);
+        if (k + 2 < n_active) {
+            int64_t a = p.row_start.at(active[k + 2]), b = p.row_start.at(active[k + 2] + 1);
+            if (!p.single) a = p.segment_start.at(a), b = p.segment_start.at(b);
+            fetch_row(p, a, b);
+        }
+        if (p.single) {
+            int32_t* out = ring + ((t + p.latency + p.delay) & (steps - 1)) * row;
+            if (narrow)
+                add_span<uint16_t>(p, out, first, last, factor);
+            else
+                add_span<uint32_t>(p, out, first, last, factor);
+            continue;
+        }
+        for (; first < last; first++) {
+            const int64_t slot = (t + p.latency + p.segment_delay.at(first)) & (steps - 1);
+            const int64_t from = p.segment_start.at(first), to = p.segment_start.at(first + 1);
+            if (narrow)
+                add_span<uint16_t>(p, ring + slot * row, from, to, factor);
+            else
+                add_span<uint32_t>(p, ring + slot * row, from, to, factor);
+        }
+    }
 }
 
-std::vector<std::string> usable_sets() {
-    std::vector<std::string> names;
-    for (const Variant &variant : variants())
-        if (variant.usable) names.emplace_back(variant.name);
-    return names;
+void Network::neurons(Sample& s, int index, int sample, int64_t row,
+                      const std::vector<Feed>& feeds, const std::vector<Trace>& traces) const {
+    const Population& pop = populations[index];
+    Sample::Cells& cells = s.cells[index];
+    const Variant& variant = chosen_variant();
+    const int64_t t = s.done;
+    std::vector<uint32_t>& active = s.active[index];
+    active.clear();
+    uint32_t found[LANES];
+    constexpr int MOST_RINGS = 64;
+    int32_t* ports[MOST_RINGS] = {};
+    const int n_rings = int(pop.ring_steps.size());
+    for (int q = 0; q < n_rings; q++)
+        if (pop.ring_steps[q])
+            ports[q] = cells.rings[q].data() + (t & (pop.ring_steps[q] - 1)) * int64_t(pop.padded());
+    const int n_parameters = int(pop.parameters.size());
+    std::vector<const int32_t*> quick_constants, quick_parameters(pop.quick_parameters.size());
+    std::vector<const float*> factors(pop.factors.size());
+    for (const auto& c : pop.quick_constants) quick_constants.push_back(c.data());
+
+    for (int block = 0; block < pop.n_blocks(); block++) {
+        const int first = block * LANES, lanes = std::min(LANES, pop.size - first);
+        const int padded = (lanes + GROUP - 1) / GROUP * GROUP;
+        int32_t extra[8][LANES];
+        int32_t* sent = s.values[index].data() + first;
+        const int32_t* arriving[8] = {};
+        int64_t wide_extra[8][LANES];
+        bool has_extra[8] = {};
+        for (int q = 0; q < pop.n_ports; q++)
+            arriving[q] = ports[q] ? ports[q] + first : nullptr;
+        bool too_wide = false;
+        // rings beyond the ports' own: sums that are shifted to the right as they arrive
+        for (int r = pop.n_ports; r < n_rings; r++) {
+            if (!ports[r]) continue;
+            const int q = pop.port_of[r], k = pop.right_shift[r];
+            if (!has_extra[q]) {
+                for (int i = 0; i < padded; i++)
+                    wide_extra[q][i] = arriving[q] ? arriving[q][i] : 0;
+                has_extra[q] = true;
+            }
+            for (int i = 0; i < padded; i++) wide_extra[q][i] += ports[r][first + i] >> k;
+        }
+        for (const Feed& feed : feeds) {
+            if (feed.to_source || feed.index != index || row >= feed.n_steps) continue;
+            const int q = feed.port;
+            const int64_t from = sample * feed.sample_stride + row * feed.n + first;
+            if (!has_extra[q]) {
+                for (int i = 0; i < padded; i++)
+                    wide_extra[q][i] = arriving[q] ? arriving[q][i] : 0;
+                has_extra[q] = true;
+            }
+            for (int i = 0; i < lanes; i++) wide_extra[q][i] += feed.data.at(from + i);
+        }
+        for (int q = 0; q < pop.n_ports; q++) {
+            if (!has_extra[q]) continue;
+            for (int i = 0; i < padded; i++) {
+                extra[q][i] = int32_t(wide_extra[q][i]);
+                too_wide |= extra[q][i] != wide_extra[q][i];
+            }
+            arriving[q] = extra[q];
+        }
+        std::vector<int64_t>& wild = cells.wild[block];
+        bool any_sent = false, done = false;
+        const void* last_state[MOST_REGISTERS];
+        if (wild.empty() && !too_wide) {
+            Block<int32_t> b;
+            b.code = pop.quick.code.data();
+            b.n_code = int(pop.quick.code.size());
+            b.rules = pop.quick.rules.data();
+            b.sends_once = pop.quick.sends_once;
+            for (size_t k = 0; k < quick_parameters.size(); k++)
+                quick_parameters[k] = pop.quick_parameters[k].data() + first;
+            for (size_t k = 0; k < factors.size(); k++)
+                factors[k] = pop.factors[k].empty()            ? nullptr
+                             : pop.factors[k].size() == LANES + 1u ? pop.factors[k].data()
+                                                               : pop.factors[k].data() + first;
+            b.constants = quick_constants.data();
+            b.parameters = quick_parameters.data();
+            b.factors = factors.data();
+            b.keep = pop.keep;
+            b.sent = sent;
+            b.lanes = lanes;
+            b.t = t;
+            for (int r = 0; r < pop.n_registers; r++) b.state[r] = cells.registers[r].data() + first;
+            for (int r = pop.n_registers; r < MOST_REGISTERS; r++) b.state[r] = nullptr;
+            for (int q = 0; q < 8; q++) b.ports[q] = arriving[q];
+            done = variant.step32(b);
+            if (done) {
+                for (int k = 0; k < b.n_pending; k++)
+                    count(s, b.pending[k].event, b.pending[k].count, first + b.pending[k].first);
+                any_sent = b.any_sent;
+                s.quick_blocks++;
+                for (int r = 0; r < pop.n_registers; r++) last_state[r] = b.state[r];
+            }
+        }
+        if (!done) {  // in 64 bits
+            s.exact_blocks++;
+            int64_t wide_sent[LANES], wide_ports[8][LANES];
+            std::vector<int64_t> block_state;
+            if (wild.empty()) {
+                wild.assign(size_t(pop.n_registers) * LANES, 0);
+                for (int r = 0; r < pop.n_registers; r++)
+                    for (int i = 0; i < lanes; i++)
+                        wild[size_t(r) * LANES + i] = cells.registers[r][first + i];
+            }
+            std::vector<const int64_t*> constants, parameters(n_parameters);
+            std::vector<std::vector<int64_t>> tails(n_parameters);
+            for (const auto& c : pop.exact_constants) constants.push_back(c.data());
+            for (int k = 0; k < n_parameters; k++) {
+                parameters[k] = static_cast<const int64_t*>(pop.parameters[k].data) + first;
+                if (lanes < padded) {
+                    tails[k].assign(parameters[k], parameters[k] + lanes);
+                    tails[k].resize(padded, 0);
+                    parameters[k] = tails[k].data();
+                }
+            }
+            Block<int64_t> b;
+            b.code = pop.exact.code.data();
+            b.n_code = int(pop.exact.code.size());
+            b.rules = pop.exact.rules.data();
+            b.sends_once = pop.exact.sends_once;
+            b.constants = constants.data();
+            b.parameters = parameters.data();
+            b.factors = nullptr;
+            b.keep = ~0u;
+            b.sent = wide_sent;
+            b.lanes = lanes;
+            b.t = t;
+            for (int r = 0; r < MOST_REGISTERS; r++)
+                b.state[r] = r < pop.n_registers ? wild.data() + size_t(r) * LANES : nullptr;
+            for (int q = 0; q < 8; q++) {
+                b.ports[q] = nullptr;
+                if (!arriving[q]) continue;
+                for (int i = 0; i < padded; i++)
+                    wide_ports[q][i] = q < pop.n_ports && has_extra[q] ? wide_extra[q][i]
+                                                                       : arriving[q][i];
+                b.ports[q] = wide_ports[q];
+            }
+            variant.step64(b);
+            for (int k = 0; k < b.n_pending; k++)
+                count(s, b.pending[k].event, b.pending[k].count, first + b.pending[k].first);
+            any_sent = b.any_sent;
+            for (int i = 0; i < lanes; i++) {
+                sent[i] = int32_t(wide_sent[i]);
+                if (sent[i] != wide_sent[i]) s.too_wide = t;
+            }
+            for (int i = lanes; i < padded; i++) sent[i] = 0;
+            for (int r = 0; r < pop.n_registers; r++) last_state[r] = b.state[r];
+            bool tame = pop.quick.present;
+            for (int r = 0; r < pop.n_registers; r++) {
+                if (!(pop.keep >> r & 1)) continue;
+                for (int i = 0; i < lanes; i++)
+                    tame &= b.state[r][i] >= pop.spans[r].first && b.state[r][i] <= pop.spans[r].second;
+            }
+            for (const Trace& trace : traces) {
+                if (trace.population != index) continue;
+                int64_t* out = trace.out + sample * trace.sample_stride + row * trace.step_stride + first;
+                std::memcpy(out, b.state[trace.reg], sizeof(int64_t) * lanes);
+            }
+            if (tame) {
+                for (int r = 0; r < pop.n_registers; r++)
+                    for (int i = 0; i < lanes; i++)
+                        cells.registers[r][first + i] = int32_t(wild[size_t(r) * LANES + i]);
+                wild.clear();
+            }
+        } else {
+            for (const Trace& trace : traces) {
+                if (trace.population != index) continue;
+                int64_t* out = trace.out + sample * trace.sample_stride + row * trace.step_stride + first;
+                const int32_t* x = static_cast<const int32_t*>(last_state[trace.reg]);
+                for (int i = 0; i < lanes; i++) out[i] = x[i];
+            }
+        }
+        for (int q = 0; q < n_rings; q++)
+            if (ports[q]) std::memset(ports[q] + first, 0, sizeof(int32_t) * padded);
+        if (!any_sent) continue;
+        const int n = variant.nonzero32(sent, lanes, uint32_t(first), found);
+        active.insert(active.end(), found, found + n);
+    }
+    if (!record_spikes || active.empty()) return;
+    Spikes& out = s.spikes[index];
+    const int32_t* values = s.values[index].data();
+    bool plain = out.value.empty();
+    if (plain)
+        for (uint32_t i : active) plain &= values[i] == 1;
+    if (!plain) {
+        out.value.resize(out.step.size(), 1);
+        for (uint32_t i : active) out.value.push_back(values[i]);
+    }
+    out.step.insert(out.step.end(), active.size(), uint32_t(t));
+    out.neuron.insert(out.neuron.end(), active.begin(), active.end());
 }
 
-std::int64_t sum(const std::int64_t *values, std::size_t count) {
-    const Variant *best = nullptr;
-    for (const Variant &variant : variants())
-        if (variant.usable) best = &variant;
-    return best->sum(values, count);
+void Network::advance(Sample& s, int sample, int64_t n, int64_t first,
+                      const std::vector<Feed>& feeds, const std::vector<Trace>& traces,
+                      bool stop_on_event) const {
+    std::vector<uint32_t> active;
+    std::vector<int32_t> values;
+    for (int64_t k = 0; k < n && !s.too_wide; k++) {
+        s.done++;
+        const int64_t t = s.done, row = first + k;
+        for (size_t source = 0; source < source_sizes.size(); source++) {
+            if (from_source_[source].empty()) continue;
+            active.clear();
+            for (const Feed& feed : feeds) {
+                if (!feed.to_source || feed.index != int(source) || row >= feed.n_steps) continue;
+                if (feed.sparse) {
+                    for (int64_t e = feed.step_start.at(row); e < feed.step_start.at(row + 1); e++)
+                        active.push_back(uint32_t(feed.neurons.at(e)));
+                    continue;
+                }
+                values.resize(feed.n);
+                const int64_t from = sample * feed.sample_stride + row * feed.n;
+                if (feed.data.width == 1) {
+                    const int8_t* x = static_cast<const int8_t*>(feed.data.data) + from;
+                    for (int64_t i = 0; i < feed.n; i++) {
+                        uint64_t eight = 1;
+                        if (i + 8 <= feed.n) std::memcpy(&eight, x + i, 8);
+                        if (!eight) {
+                            i += 7;
+                            continue;
+                        }
+                        if (!x[i]) continue;
+                        active.push_back(uint32_t(i));
+                        values[i] = int32_t(feed.data.at(from + i));
+                    }
+                } else {
+                    for (int64_t i = 0; i < feed.n; i++) {
+                        const int64_t x = feed.data.at(from + i);
+                        if (!x) continue;
+                        active.push_back(uint32_t(i));
+                        values[i] = int32_t(x);
+                        if (values[i] != x) s.too_wide = t;
+                    }
+                }
+            }
+            for (int p : from_source_[source])
+                deliver(s, projections[p], active.data(), int(active.size()), values.data(), t);
+        }
+        for (size_t p = 0; p < populations.size(); p++) {
+            neurons(s, int(p), sample, row, feeds, traces);
+            for (int q : from_population_[p])
+                deliver(s, projections[q], s.active[p].data(), int(s.active[p].size()),
+                        s.values[p].data(), t);
+        }
+        if (stop_on_event)
+            for (const Counted& c : s.counted)
+                if (c.count) return;
+    }
 }
 
 }  // namespace neuro_lif

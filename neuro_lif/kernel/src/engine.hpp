@@ -1,17 +1,137 @@
-// What engine.cpp gives to the bindings.
+// A network in a chip's integers, stepped: neurons in blocks, spikes along rows of synapses.
 #pragma once
-
-#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "program.hpp"
+
 namespace neuro_lif {
 
-// The instruction sets that were compiled, and that this machine has; the best comes last.
-std::vector<std::string> compiled_sets();
-std::vector<std::string> usable_sets();
+// An array that somebody else owns; the caller keeps it alive.
+struct View {
+    const void* data = nullptr;
+    int width = 0;         // bytes of an element
+    bool is_signed = true;
+    int64_t at(int64_t i) const {
+        switch (width) {
+            case 1: return is_signed ? int64_t(static_cast<const int8_t*>(data)[i])
+                                     : int64_t(static_cast<const uint8_t*>(data)[i]);
+            case 2: return is_signed ? int64_t(static_cast<const int16_t*>(data)[i])
+                                     : int64_t(static_cast<const uint16_t*>(data)[i]);
+            case 4: return is_signed ? int64_t(static_cast<const int32_t*>(data)[i])
+                                     : int64_t(static_cast<const uint32_t*>(data)[i]);
+            default: return static_cast<const int64_t*>(data)[i];
+        }
+    }
+};
 
-std::int64_t sum(const std::int64_t *values, std::size_t count);
+struct Population {
+    int size = 0, n_registers = 0, n_ports = 0;
+    Program exact, quick;
+    std::vector<View> parameters;                  // exact: int64, one per neuron
+    std::vector<std::vector<int32_t>> quick_parameters;
+    std::vector<std::vector<float>> factors;       // [instruction of quick], empty: none
+    std::vector<std::vector<int64_t>> exact_constants;
+    std::vector<std::vector<int32_t>> quick_constants;
+    std::vector<std::pair<int64_t, int64_t>> spans; // a register outside: the block is wild
+    std::vector<std::vector<int64_t>> initial;
+    uint32_t keep = 0;   // registers that live on from step to step
+    std::vector<int> ring_steps;                   // [port] length of the ring, 0: no ring
+    std::vector<int> port_of, right_shift;         // [ring] port it leads to, and by what shift
+    std::vector<int32_t> event_ids;                // events of this population (for reporting)
+    int n_blocks() const { return (size + LANES - 1) / LANES; }
+    int padded() const { return (size + GROUP - 1) / GROUP * GROUP; }
+};
+
+// Rows of synapses, by presynaptic neuron; those of one delay follow each other.
+struct Projection {
+    bool from_source = false;
+    int pre = 0, post = 0, port = 0, latency = 0;
+    bool graded = false, dense = false;
+    int n_pre = 0, n_post = 0;
+    // sparse
+    View row_start;        // (n_pre + 1) into segments, or into synapses where single
+    bool single = true;    // one delay for all
+    int delay = 0;
+    View segment_start;    // (n_segments + 1) into synapses
+    View segment_delay;    // (n_segments)
+    View posts;            // uint16 or uint32
+    View weights;          // int8, int16, int32; none where all weights are one number
+    int64_t weight = 0;
+    int shift = 0;         // weights are stored divided by 2^shift
+    // dense
+    int64_t stride = 0;
+    // graded: largest magnitude of the weights of each row, and what a step may sum up to
+    std::vector<int32_t> row_most;
+    int64_t most_per_step = 0;
+    int32_t binary_event = -1;  // counts values other than 1 that arrive as 1
+};
+
+struct Feed {
+    bool to_source = false;
+    int index = 0, port = 0;      // source, or population and port
+    View data;                    // (batch or 1, steps, n)
+    int64_t sample_stride = 0, n_steps = 0, n = 0;
+    // events of a source instead of rows
+    bool sparse = false;
+    View step_start, neurons;     // (n_steps + 1), (n_events)
+};
+
+struct Trace {
+    int population = 0, reg = 0;
+    int64_t* out = nullptr;       // (batch, steps, n)
+    int64_t sample_stride = 0, step_stride = 0;
+};
+
+struct Counted {
+    int64_t count = 0, first_step = 0, first_neuron = 0;
+};
+
+struct Spikes {
+    std::vector<uint32_t> step, neuron;
+    std::vector<int64_t> value;   // empty as long as all of them are 1
+};
+
+// What one sample's state is.
+struct Sample {
+    struct Cells {
+        std::vector<std::vector<int32_t>> registers;       // [register][neuron], those kept
+        std::vector<std::vector<int64_t>> wild;            // [block] -> registers x LANES, or empty
+        std::vector<std::vector<int32_t>> rings;           // [port] -> steps x padded
+    };
+    std::vector<Cells> cells;
+    std::vector<Spikes> spikes;
+    std::vector<Counted> counted;
+    std::vector<std::vector<uint32_t>> active;             // [population] who spiked just now
+    std::vector<std::vector<int32_t>> values;              // [population] what each sends
+    int64_t done = 0;
+    int64_t too_wide = 0;   // a step in which sums may have left 32 bits: run it elsewhere
+    int64_t exact_blocks = 0, quick_blocks = 0;
+};
+
+class Network {
+  public:
+    std::vector<Population> populations;
+    std::vector<Projection> projections;
+    std::vector<int> source_sizes;
+    int n_events = 0;
+    bool record_spikes = true;
+
+    void prepare();
+    std::unique_ptr<Sample> start() const;
+    // Advance one sample by n steps; feeds and traces are those of the whole run.
+    void advance(Sample& s, int sample, int64_t n, int64_t first, const std::vector<Feed>& feeds,
+                 const std::vector<Trace>& traces, bool stop_on_event) const;
+
+  private:
+    std::vector<std::vector<int>> from_source_, from_population_;
+    void neurons(Sample& s, int p, int sample, int64_t row, const std::vector<Feed>& feeds,
+                 const std::vector<Trace>& traces) const;
+    void deliver(Sample& s, const Projection& p, const uint32_t* active, int n_active,
+                 const int32_t* values, int64_t t) const;
+    void count(Sample& s, int32_t event, int64_t n, int64_t neuron) const;
+};
 
 }  // namespace neuro_lif

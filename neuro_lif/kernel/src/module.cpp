@@ -1,20 +1,418 @@
-// The Python module neuro_lif.kernel._native.
+// What Python sees of the kernel. neuro_lif/emulator/compiled.py fills these in.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <thread>
 
 #include "engine.hpp"
 
-NB_MODULE(_native, module) {
-    module.doc() = "The compiled kernel of neuro_lif.";
-    module.def("compiled_sets", &neuro_lif::compiled_sets,
-               "The instruction sets this module was compiled for.");
-    module.def("usable_sets", &neuro_lif::usable_sets,
-               "Those that this machine has, the best last.");
-    module.def(
-        "total",
-        [](const std::vector<std::int64_t> &values) {
-            return neuro_lif::sum(values.data(), values.size());
-        },
-        "The sum of the values.");
+namespace nb = nanobind;
+using namespace neuro_lif;
+
+using Any = nb::ndarray<nb::numpy, nb::c_contig, nb::device::cpu>;
+using Ints = nb::ndarray<const int64_t, nb::numpy, nb::c_contig, nb::device::cpu>;
+using Floats = nb::ndarray<const float, nb::numpy, nb::c_contig, nb::device::cpu>;
+
+namespace {
+
+constexpr int FIELDS = 50;
+
+View view(const Any& array) {
+    View v;
+    v.data = array.data();
+    v.width = int(array.itemsize());
+    v.is_signed = array.dtype().code == uint8_t(nb::dlpack::dtype_code::Int);
+    return v;
+}
+
+template <class T>
+nb::object as_array(std::vector<T>&& values) {
+    auto* kept = new std::vector<T>(std::move(values));
+    nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+    return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), {kept->size()}, owner));
+}
+
+Operand operand(const int64_t* f) {
+    Operand o;
+    o.where = Where(f[0]);
+    o.index = int32_t(f[1]);
+    o.negative = int32_t(f[2]);
+    return o;
+}
+
+// The order of the fields is that of neuro_lif/emulator/program.py.
+Program program(const Ints& code, const Ints& rules, const std::vector<int64_t>& constants) {
+    Program p;
+    if (code.ndim() != 2 || code.shape(1) != FIELDS) throw std::invalid_argument("code: shape");
+    for (size_t i = 0; i < code.shape(0); i++) {
+        const int64_t* f = code.data() + i * FIELDS;
+        Instruction q;
+        q.op = OpCode(f[0]);
+        q.reg = int32_t(f[1]);
+        q.into = int32_t(f[2]);
+        q.a = operand(f + 3);
+        q.b = operand(f + 6);
+        q.c = operand(f + 9);
+        q.k = int32_t(f[12]);
+        q.kind = int32_t(f[13]);
+        q.round = int32_t(f[14]);
+        q.compare = int32_t(f[15]);
+        q.reset = int32_t(f[16]);
+        q.once = int32_t(f[17]);
+        q.sign = int32_t(f[18]);
+        q.magnitude = int32_t(f[19]);
+        q.set = int32_t(f[20]);
+        q.has_min = int32_t(f[21]);
+        q.only = int32_t(f[22]);
+        q.event = int32_t(f[23]);
+        q.port = int32_t(f[24]);
+        q.compare_reg = int32_t(f[25]);
+        q.offset = f[26];
+        q.min_step = f[27];
+        q.min_v = f[28];
+        q.cap = f[29];
+        q.sum_rules = {int32_t(f[30]), int32_t(f[31])};
+        q.shift_rules = {int32_t(f[32]), int32_t(f[33])};
+        q.rules = {int32_t(f[34]), int32_t(f[35])};
+        q.n_then = int32_t(f[36]);
+        q.n_else = int32_t(f[37]);
+        q.in_lo = f[38];
+        q.in_hi = f[39];
+        q.lo = f[40];
+        q.hi = f[41];
+        p.code.push_back(q);
+    }
+    for (size_t i = 0; i < rules.shape(0); i++) {
+        const int64_t* f = rules.data() + i * 4;
+        p.rules.push_back({Mode(f[0]), f[1], f[2], int32_t(f[3])});
+    }
+    p.constants = constants;
+    p.present = true;
+    for (const Instruction& q : p.code) p.sends_once |= q.only && q.once;
+    return p;
+}
+
+// Keeps the arrays that the network looks into.
+struct Kernel {
+    Network net;
+    std::vector<nb::object> kept;
+    bool ready = false;
+
+    View keep(const Any& array) {
+        kept.push_back(nb::cast(array));
+        return view(array);
+    }
+
+    int add_population(int size, int n_registers, int n_ports, uint32_t live,
+                       const std::vector<Any>& parameters, const Ints& initial,
+                       const std::vector<std::pair<int64_t, int64_t>>& spans) {
+        if (n_registers > MOST_REGISTERS || n_ports > 8) throw std::invalid_argument("too many");
+        Population pop;
+        pop.size = size;
+        pop.n_registers = n_registers;
+        pop.n_ports = n_ports;
+        pop.keep = live;
+        for (const Any& p : parameters) {
+            if (p.itemsize() != 8 || int(p.size()) < size) throw std::invalid_argument("parameter");
+            pop.parameters.push_back(keep(p));
+        }
+        for (int r = 0; r < n_registers; r++)
+            pop.initial.emplace_back(initial.data() + size_t(r) * size,
+                                     initial.data() + size_t(r + 1) * size);
+        pop.spans = spans;
+        for (int q = 0; q < n_ports; q++) {
+            pop.port_of.push_back(q);
+            pop.right_shift.push_back(0);
+        }
+        net.populations.push_back(std::move(pop));
+        return int(net.populations.size()) - 1;
+    }
+
+    // A ring of its own for sums that are shifted to the right as they arrive.
+    int add_ring(int p, int port, int right_shift) {
+        Population& pop = net.populations.at(p);
+        if (pop.port_of.size() == 64) throw std::invalid_argument("too many rings");
+        pop.port_of.push_back(port);
+        pop.right_shift.push_back(right_shift);
+        return int(pop.port_of.size()) - 1;
+    }
+
+    void set_keep(int p, uint32_t live) { net.populations.at(p).keep = live; }
+
+    void count_binary(int projection, int event) {
+        net.projections.at(projection).binary_event = event;
+    }
+
+    void set_exact(int p, const Ints& code, const Ints& rules, const std::vector<int64_t>& constants) {
+        net.populations.at(p).exact = program(code, rules, constants);
+    }
+
+    void set_quick(int p, const Ints& code, const Ints& rules, const std::vector<int64_t>& constants,
+                   const std::vector<Ints>& parameters, const std::vector<Floats>& factors) {
+        Population& pop = net.populations.at(p);
+        pop.quick = program(code, rules, constants);
+        for (const Ints& values : parameters) {
+            std::vector<int32_t> row(pop.padded(), 0);
+            for (int i = 0; i < pop.size; i++) row[i] = int32_t(values.data()[i]);
+            pop.quick_parameters.push_back(std::move(row));
+        }
+        for (const Floats& values : factors) {
+            std::vector<float> row;
+            if (values.size() == 1)  // one factor for all: a block of it, and a mark that it is one
+                row.assign(LANES + 1, values.data()[0]);
+            else if (values.size()) {
+                row.assign(values.data(), values.data() + values.size());
+                row.resize(pop.padded() == LANES + 1 ? LANES + GROUP : pop.padded(), 0.0f);
+            }
+            pop.factors.push_back(std::move(row));
+        }
+    }
+
+    int add_source(int size) {
+        net.source_sizes.push_back(size);
+        return int(net.source_sizes.size()) - 1;
+    }
+
+    Projection& add(bool from_source, int pre, int post, int port, int latency, bool graded,
+                    int n_pre, int n_post, const Ints& row_most, int64_t most_per_step) {
+        net.projections.emplace_back();
+        Projection& p = net.projections.back();
+        p.from_source = from_source;
+        p.pre = pre;
+        p.post = post;
+        p.port = port;
+        p.latency = latency;
+        p.graded = graded;
+        p.n_pre = n_pre;
+        p.n_post = n_post;
+        for (size_t i = 0; i < row_most.size(); i++) p.row_most.push_back(int32_t(row_most.data()[i]));
+        p.most_per_step = most_per_step;
+        return p;
+    }
+
+    void add_dense(bool from_source, int pre, int post, int port, int latency, bool graded,
+                   const Any& weights, int n_post, int shift, int delay, const Ints& row_most,
+                   int64_t most_per_step) {
+        Projection& p = add(from_source, pre, post, port, latency, graded, int(weights.shape(0)),
+                            n_post, row_most, most_per_step);
+        p.dense = true;
+        p.weights = keep(weights);
+        p.stride = int64_t(weights.shape(1));
+        p.shift = shift;
+        p.delay = delay;
+    }
+
+    void add_sparse(bool from_source, int pre, int post, int port, int latency, bool graded,
+                    int n_pre, int n_post, const Any& row_start, nb::object segment_start,
+                    nb::object segment_delay, int delay, const Any& posts, nb::object weights,
+                    int64_t weight, int shift, const Ints& row_most, int64_t most_per_step) {
+        Projection& p = add(from_source, pre, post, port, latency, graded, n_pre, n_post, row_most,
+                            most_per_step);
+        p.row_start = keep(row_start);
+        p.single = segment_start.is_none();
+        p.delay = delay;
+        if (!p.single) {
+            p.segment_start = keep(nb::cast<Any>(segment_start));
+            p.segment_delay = keep(nb::cast<Any>(segment_delay));
+        }
+        p.posts = keep(posts);
+        if (!weights.is_none()) p.weights = keep(nb::cast<Any>(weights));
+        p.weight = weight;
+        p.shift = shift;
+    }
+
+    void finish(int n_events, bool record_spikes) {
+        net.n_events = n_events;
+        net.record_spikes = record_spikes;
+        net.prepare();
+        ready = true;
+    }
+};
+
+// One run: samples, inputs and what is recorded of registers.
+struct Run {
+    const Network& net;
+    nb::object owner;
+    std::vector<nb::object> kept;
+    std::vector<std::unique_ptr<Sample>> samples;
+    std::vector<Feed> feeds;
+    std::vector<Trace> traces;
+    int64_t first_row = 0;  // row of the inputs that the next step takes
+
+    Run(const Run&) = delete;
+    Run(nb::object kernel, int batch) : net(nb::cast<Kernel&>(kernel).net), owner(kernel) {
+        if (!nb::cast<Kernel&>(kernel).ready) throw std::invalid_argument("finish() first");
+        for (int k = 0; k < batch; k++) samples.push_back(net.start());
+    }
+
+    void clear_feeds() {
+        feeds.clear();
+        kept.clear();
+        traces.clear();
+        first_row = 0;
+    }
+
+    void feed(bool to_source, int index, int port, const Any& rows) {
+        kept.push_back(nb::cast(rows));
+        Feed f;
+        f.to_source = to_source;
+        f.index = index;
+        f.port = port;
+        f.data = view(rows);
+        f.n_steps = int64_t(rows.shape(1));
+        f.n = int64_t(rows.shape(2));
+        f.sample_stride = rows.shape(0) == 1 ? 0 : f.n_steps * f.n;
+        feeds.push_back(f);
+    }
+
+    void feed_events(int index, const Any& step_start, const Any& neurons) {
+        kept.push_back(nb::cast(step_start));
+        kept.push_back(nb::cast(neurons));
+        Feed f;
+        f.to_source = f.sparse = true;
+        f.index = index;
+        f.step_start = view(step_start);
+        f.neurons = view(neurons);
+        f.n_steps = int64_t(step_start.size()) - 1;
+        feeds.push_back(f);
+    }
+
+    void trace(int population, int reg, nb::ndarray<int64_t, nb::numpy, nb::c_contig> out) {
+        kept.push_back(nb::cast(out));
+        Trace t;
+        t.population = population;
+        t.reg = reg;
+        t.out = out.data();
+        t.step_stride = int64_t(out.shape(2));
+        t.sample_stride = int64_t(out.shape(1)) * t.step_stride;
+        traces.push_back(t);
+    }
+
+    // Advance all samples by n steps (or fewer, where strict and something overflowed).
+    void advance(int64_t n, int threads, bool stop_on_event) {
+        nb::gil_scoped_release unlocked;
+        const int many = std::max(1, std::min(threads, int(samples.size())));
+        auto some = [&](int which) {
+            for (size_t k = which; k < samples.size(); k += many)
+                net.advance(*samples[k], int(k), n, first_row, feeds, traces, stop_on_event);
+        };
+        std::vector<std::thread> others;
+        for (int k = 1; k < many; k++) others.emplace_back(some, k);
+        some(0);
+        for (auto& thread : others) thread.join();
+        first_row += n;
+    }
+
+    int64_t too_wide() const {
+        int64_t first = 0;
+        for (const auto& s : samples)
+            if (s->too_wide && (!first || s->too_wide < first)) first = s->too_wide;
+        return first;
+    }
+
+    std::pair<int64_t, int64_t> blocks() const {
+        int64_t quick = 0, exact = 0;
+        for (const auto& s : samples) quick += s->quick_blocks, exact += s->exact_blocks;
+        return {quick, exact};
+    }
+
+    // (count, first step, lowest neuron of that step) of every event number
+    std::vector<std::vector<int64_t>> events() const {
+        std::vector<std::vector<int64_t>> all(net.n_events, {0, 0, 0});
+        for (int e = 0; e < net.n_events; e++)
+            for (const auto& s : samples) {
+                const Counted& c = s->counted[e];
+                if (!c.count) continue;
+                auto& a = all[e];
+                if (!a[0] || c.first_step < a[1]) {
+                    a[1] = c.first_step;
+                    a[2] = c.first_neuron;
+                } else if (c.first_step == a[1]) {
+                    a[2] = std::min(a[2], c.first_neuron);
+                }
+                a[0] += c.count;
+            }
+        return all;
+    }
+
+    // (step, neuron, value or None) of a sample's spikes; they are handed over
+    nb::tuple take_spikes(int sample, int population) {
+        Spikes& s = samples.at(sample)->spikes.at(population);
+        nb::object values = nb::none();
+        if (!s.value.empty()) values = as_array(std::move(s.value));
+        nb::tuple out = nb::make_tuple(as_array(std::move(s.step)), as_array(std::move(s.neuron)), values);
+        s = Spikes{};
+        return out;
+    }
+
+    nb::object last_sent(int sample, int population) {
+        const auto& values = samples.at(sample)->values.at(population);
+        return as_array(std::vector<int32_t>(values.begin(), values.begin() + net.populations[population].size));
+    }
+
+    nb::object reg(int sample, int population, int r) {
+        const Population& pop = net.populations.at(population);
+        const auto& cells = samples.at(sample)->cells.at(population);
+        std::vector<int64_t> out(pop.size);
+        for (int i = 0; i < pop.size; i++) {
+            const auto& wild = cells.wild[i / LANES];
+            out[i] = wild.empty() ? cells.registers.at(r)[i] : wild[size_t(r) * LANES + i % LANES];
+        }
+        return as_array(std::move(out));
+    }
+};
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+    nb::set_leak_warnings(false);
+    m.attr("FIELDS") = FIELDS;
+    m.attr("LANES") = LANES;
+    m.attr("MOST_REGISTERS") = MOST_REGISTERS;
+    m.def("compiled_sets", [] {
+        const auto names = compiled_sets();
+        return std::vector<std::string>(names.begin(), names.end());
+    });
+    m.def("usable_sets", [] {
+        const auto names = usable_sets();
+        return std::vector<std::string>(names.begin(), names.end());
+    });
+    m.def("used_set", [] { return std::string(chosen_variant().name); });
+    m.def("choose_set", [](const std::string& name) { return choose_set(name.c_str()); });
+    nb::class_<Kernel>(m, "Kernel")
+        .def(nb::init<>())
+        .def("add_population", &Kernel::add_population)
+        .def("add_ring", &Kernel::add_ring)
+        .def("set_keep", &Kernel::set_keep)
+        .def("count_binary", &Kernel::count_binary)
+        .def("set_exact", &Kernel::set_exact)
+        .def("set_quick", &Kernel::set_quick)
+        .def("add_source", &Kernel::add_source)
+        .def("add_dense", &Kernel::add_dense)
+        .def("add_sparse", &Kernel::add_sparse, nb::arg("from_source"), nb::arg("pre"),
+             nb::arg("post"), nb::arg("port"), nb::arg("latency"), nb::arg("graded"),
+             nb::arg("n_pre"), nb::arg("n_post"), nb::arg("row_start"),
+             nb::arg("segment_start").none(), nb::arg("segment_delay").none(), nb::arg("delay"),
+             nb::arg("posts"), nb::arg("weights").none(), nb::arg("weight"), nb::arg("shift"),
+             nb::arg("row_most"), nb::arg("most_per_step"))
+        .def("finish", &Kernel::finish);
+    nb::class_<Run>(m, "Run")
+        .def(nb::init<nb::object, int>())
+        .def("clear_feeds", &Run::clear_feeds)
+        .def("feed", &Run::feed)
+        .def("feed_events", &Run::feed_events)
+        .def("trace", &Run::trace)
+        .def("advance", &Run::advance)
+        .def("too_wide", &Run::too_wide)
+        .def("blocks", &Run::blocks)
+        .def("events", &Run::events)
+        .def("take_spikes", &Run::take_spikes)
+        .def("last_sent", &Run::last_sent)
+        .def("register", &Run::reg);
 }

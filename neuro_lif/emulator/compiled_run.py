@@ -1,0 +1,169 @@
+"""Runs a network in the compiled kernel."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..fixed import FixedNetwork
+from ..kernel import native
+from ..rasters import Rasters, SpikeList
+from ..recording import OverflowEvent, Recording
+from ..runs import (
+    Noise,
+    events_of,
+    in_order,
+    input_events,
+    input_rows,
+    refuse_overflow,
+    register_of,
+    spike_dtype,
+    wanted_registers,
+)
+from .compiled import Built, NotInKernel, built
+
+Array = npt.NDArray[Any]
+Progress = Callable[[int, int], None]
+
+SECONDS = 0.05
+"""About how long a stretch of steps takes, between two looks at the clock and at Ctrl-C."""
+
+MOST_DRAWS = 2**26
+"""Random integers drawn ahead for one run."""
+
+
+def run_compiled(
+    fixed: FixedNetwork, n_steps: int, given: Mapping[str, Array], batch: int | None, record: str,
+    progress: Progress | None, strict: bool, threads: int | None,
+) -> Recording:  # fmt: skip
+    """Run a network in the kernel.
+
+    Args:
+        fixed: the network.
+        n_steps: number of steps.
+        given: checked inputs.
+        batch: samples; None: one, and no axis for them.
+        record, progress, strict: as of :func:`neuro_lif.run_fixed`.
+        threads: at most so many; None: as many as there are processors.
+
+    Raises:
+        NotInKernel: the kernel cannot run this; nothing was done.
+        RangeError: as of :func:`neuro_lif.run_fixed`.
+    """
+    network = built(fixed)
+    b = batch or 1
+    feeds = input_rows(fixed, given, b, n_steps)
+    lost = input_events(fixed, feeds)
+    wanted = wanted_registers(fixed, record)
+    traces = {k: np.empty((b, n_steps, fixed.population(k[0]).size), np.int64) for k in wanted}
+    run = _started(fixed, network, feeds, traces, b, n_steps)
+    known = lost if strict else None
+    _advance(run, network, n_steps, progress, known, threads or os.cpu_count() or 1)
+    spikes = {p.name: _spikes(run, network, fixed, p.name, batch, n_steps)
+              for p in fixed.populations}  # fmt: skip
+    quick, exact = run.blocks()
+    return Recording(
+        fixed.dt, n_steps, Rasters(spikes),
+        {k: a if batch else a[0] for k, a in traces.items()},
+        {p.name: np.asarray(p.lsb) for p in fixed.populations},
+        {p.name: np.asarray(p.v_zero) for p in fixed.populations},
+        in_order(*lost, *_events(run, network)),
+        {"engine": f"compiled integer emulator ({native().used_set()})",  # type: ignore[union-attr]
+         "profile": fixed.profile.name,
+         "steps of blocks in 64 bits": f"{exact} of {quick + exact}"},
+    )  # fmt: skip
+
+
+def _started(
+    fixed: FixedNetwork, network: Built, feeds: Mapping[str, Array],
+    traces: Mapping[tuple[str, str], Array], batch: int, n_steps: int,
+) -> Any:  # fmt: skip
+    keep = dict(network.live)
+    for name, variable in traces:
+        keep[name] |= 1 << network.registers[register_of(fixed, name, variable)]
+    for name, bits in keep.items():
+        network.kernel.set_keep(network.populations[name], bits)
+    run = native().Run(network.kernel, batch)  # type: ignore[union-attr]
+    for name, number in network.sources.items():
+        run.feed(True, number, 0, _narrowed(feeds[name]))
+    for direct in fixed.directs:
+        port = network.ports[direct.population].get(direct.port)
+        if port is not None:
+            rows = np.ascontiguousarray(feeds[direct.name], np.int64)
+            run.feed(False, network.populations[direct.population], port, rows)
+    for name, rows in _noise(fixed, batch, n_steps).items():
+        port = network.ports[name].get(fixed.profile.noise.port)  # type: ignore[union-attr]
+        if port is not None:
+            run.feed(False, network.populations[name], port, rows)
+    for (name, variable), out in traces.items():
+        register = network.registers[register_of(fixed, name, variable)]
+        run.trace(network.populations[name], register, out)
+    return run
+
+
+def _narrowed(rows: Array) -> Array:
+    """Return the same numbers in bytes where they fit: most inputs are 0 and 1."""
+    if rows.dtype.itemsize > 1 and rows.size and rows.min() >= -128 and rows.max() <= 127:
+        return np.ascontiguousarray(rows, np.int8)
+    return np.ascontiguousarray(rows)
+
+
+def _noise(fixed: FixedNetwork, batch: int, n_steps: int) -> dict[str, Array]:
+    noise = Noise(fixed, batch)
+    if noise.rule is None:
+        return {}
+    size = sum(p.size for p in fixed.populations)
+    if size * batch * n_steps > MOST_DRAWS:
+        raise NotInKernel("more noise than is drawn ahead")
+    rows = [noise.draw() for _ in range(n_steps)]
+    return {
+        name: np.ascontiguousarray(np.stack([row[name] for row in rows], 1)) for name in rows[0]
+    }
+
+
+def _advance(
+    run: Any, network: Built, n_steps: int, progress: Progress | None,
+    lost: tuple[OverflowEvent, ...] | None, threads: int,
+) -> None:  # fmt: skip
+    """Run all steps; where ``lost`` is given, any of these and any overflow is an error."""
+    strict = lost is not None
+    done, stretch = 0, 1
+    while done < n_steps:
+        stretch = min(stretch, n_steps - done)
+        start = time.perf_counter()
+        run.advance(stretch, threads, strict)
+        taken = time.perf_counter() - start
+        done += stretch
+        if run.too_wide():
+            raise NotInKernel(f"a sum may have left 32 bits in step {run.too_wide()}")
+        if lost is not None:
+            refuse_overflow(in_order(*lost, *_events(run, network)), done)
+        if progress is not None:
+            progress(done, n_steps)
+        stretch = max(1, min(int(stretch * SECONDS / max(taken, 1e-6)), 8 * stretch))
+
+
+def _events(run: Any, network: Built) -> tuple[OverflowEvent, ...]:
+    counted = zip(network.events, run.events(), strict=True)
+    return events_of({key: list(numbers) for key, numbers in counted if numbers[0]})
+
+
+def _spikes(
+    run: Any, network: Built, fixed: FixedNetwork, name: str, batch: int | None, n_steps: int
+) -> SpikeList:
+    number, size = network.populations[name], fixed.population(name).size
+    parts = [run.take_spikes(k, number) for k in range(batch or 1)]
+    counts = [len(step) for step, _, _ in parts]
+    values = None
+    if any(value is not None for _, _, value in parts):
+        values = np.concatenate([np.ones(len(s), np.int64) if v is None else v
+                                 for s, _, v in parts])  # fmt: skip
+    shape = (n_steps, size) if batch is None else (batch, n_steps, size)
+    sample = None if batch is None else np.repeat(np.arange(batch), counts)
+    step, neuron = (np.concatenate([p[k] for p in parts]) for k in (0, 1))
+    return SpikeList(shape, spike_dtype(fixed, name), sample, step, neuron, values)

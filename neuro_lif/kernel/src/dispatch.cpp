@@ -1,0 +1,71 @@
+// Chooses the instruction set at run time.
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "program.hpp"
+
+namespace neuro_lif {
+
+extern const Variant variant_baseline;
+#if defined(NEURO_LIF_X86_64)
+extern const Variant variant_avx2, variant_avx512;
+#endif
+
+namespace {
+
+// The best last.
+std::vector<const Variant*> usable() {
+    std::vector<const Variant*> found{&variant_baseline};
+#if defined(NEURO_LIF_X86_64)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("bmi2"))
+        found.push_back(&variant_avx2);
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        found.push_back(&variant_avx512);
+#endif
+    return found;
+}
+
+const std::vector<const Variant*>& all() {
+    static const std::vector<const Variant*> found = usable();
+    return found;
+}
+
+const Variant*& current() {
+    static const Variant* now = all().back();
+    return now;
+}
+
+}  // namespace
+
+const Variant& chosen_variant() { return *current(); }
+
+bool choose_set(const char* name) {
+    for (const Variant* v : all())
+        if (std::strcmp(v->name, name) == 0) {
+            current() = v;
+            return true;
+        }
+    return false;
+}
+
+std::vector<const char*> usable_sets() {
+    std::vector<const char*> names;
+    for (const Variant* v : all()) names.push_back(v->name);
+    return names;
+}
+
+std::vector<const char*> compiled_sets() {
+    std::vector<const char*> names{variant_baseline.name};
+#if defined(NEURO_LIF_X86_64)
+    names.push_back(variant_avx2.name);
+    names.push_back(variant_avx512.name);
+#endif
+    return names;
+}
+
+}  // namespace neuro_lif
