@@ -36,7 +36,7 @@ def round_shift(p: int, k: int, rounding: str) -> int:
     """Return ``p / 2**k`` rounded to an integer as ``rounding`` says (see ROUNDINGS)."""
     floor = p >> k
     exact = (floor << k) == p
-    if rounding == "floor" or (exact and rounding != "nearest_up"):
+    if rounding == "floor" or exact:
         return floor
     if rounding == "rtz":
         return floor if p >= 0 else floor + 1
@@ -54,7 +54,7 @@ def overflow(x: int, mode: str, lo: int, hi: int) -> int:
     if lo <= x <= hi:
         return x
     if mode == "sat":
-        return lo if x < lo else hi
+        return min(max(x, lo), hi)
     period = hi - lo + 1
     if mode == "wrap":
         return (x - lo) % period + lo
@@ -72,15 +72,16 @@ def shift_array(x: IntArray, k: Any) -> IntArray:
         return np.left_shift(x, int(k)) if k >= 0 else np.right_shift(x, min(-int(k), 63))
     amount = np.asarray(k, np.int64)
     left = np.left_shift(x, np.maximum(amount, 0))
-    return np.asarray(np.right_shift(left, np.minimum(np.maximum(-amount, 0), 63)), np.int64)
+    shifted: IntArray = np.right_shift(left, np.minimum(np.maximum(-amount, 0), 63))
+    return shifted
 
 
 def shift_rounded_array(x: IntArray, k: Any, rounding: str) -> IntArray:
     """Shift left by ``k`` bits, or right by ``-k``: ``floor``, or ``rtz`` (toward zero)."""
-    shifted = shift_array(x, k)
     if rounding == "floor":
-        return shifted
-    return np.asarray(np.where(x < 0, -shift_array(-x, k), shifted), np.int64)
+        return shift_array(x, k)
+    shifted: IntArray = np.sign(x) * shift_array(np.abs(x), k)
+    return shifted
 
 
 def round_shift_array(p: IntArray, k: int, rounding: str) -> IntArray:
@@ -88,13 +89,12 @@ def round_shift_array(p: IntArray, k: int, rounding: str) -> IntArray:
     if rounding == "floor":
         return p >> k
     if rounding == "rtz":
-        return np.asarray(np.sign(p) * (np.abs(p) >> k), np.int64)
+        return np.asarray(np.sign(p) * (np.abs(p) >> k))
     unit = np.int64(1) << np.int64(k)
     if rounding == "raz":
-        return np.asarray(np.sign(p) * ((np.abs(p) + (unit - 1)) >> k), np.int64)
+        return np.asarray(np.sign(p) * ((np.abs(p) + (unit - 1)) >> k))
     if rounding == "floor_then_raz":
-        away = np.where(p >= 0, 1, -1) * ((p & (unit - 1)) != 0)
-        return np.asarray((p >> k) + away, np.int64)
+        return np.asarray((p >> k) + np.sign(p) * ((p & (unit - 1)) != 0))
     if rounding == "nearest_up":
         return (p + (unit >> 1)) >> k
     raise ValueError(f"rounding = {rounding!r}, allowed: {ROUNDINGS}")
@@ -108,7 +108,7 @@ def overflow_array(x: IntArray, mode: str, lo: int, hi: int) -> IntArray:
     if mode == "wrap":
         return (x - lo) % period + lo
     if mode == "wrap_once":
-        return np.asarray(np.where(x < lo, x + period, np.where(x > hi, x - period, x)), np.int64)
+        return np.where(x < lo, x + period, np.where(x > hi, x - period, x))
     raise ValueError(f"overflow = {mode!r}, allowed: {OVERFLOWS}")
 
 
@@ -127,7 +127,7 @@ def near_tie(x: npt.ArrayLike, within: float = 1e-12) -> npt.NDArray[np.bool_]:
     """
     values = np.asarray(x, np.float64)
     distance = np.abs(np.abs(values - np.floor(values)) - 0.5)
-    return np.asarray(distance <= within * np.maximum(1.0, np.abs(values)), np.bool_)
+    return np.asarray(distance <= within * np.maximum(1.0, np.abs(values)))
 
 
 def drop_low_bits(w: IntArray, k: int, rounding: str) -> IntArray:
@@ -136,8 +136,8 @@ def drop_low_bits(w: IntArray, k: int, rounding: str) -> IntArray:
     A negative ``k`` (more weight bits than the chip has, ranges not enforced) clears every bit, as
     a negative shift count does in the peer.
     """
-    if k <= 0:
-        return w if k == 0 else np.zeros_like(w)
+    if k < 0:
+        return np.zeros_like(w)
     if rounding == "nearest_even":
         return nearest(w / (1 << k)) << k
     return round_shift_array(w, k, rounding) << k

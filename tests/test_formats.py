@@ -162,6 +162,13 @@ def test_nearest_rounds_halves_to_even() -> None:
     assert nearest(halves).tolist() == [round(Fraction(x)) for x in halves]
 
 
+def test_reals_of_any_type_are_taken() -> None:
+    """Exact fractions are numbers too, and ties are looked for in float64 whatever comes in."""
+    assert nearest([Fraction(5, 2), Fraction(-7, 2), Fraction(1, 3)]).tolist() == [2, -4, 0]
+    assert near_tie([Fraction(5, 2), Fraction(1, 3)]).tolist() == [True, False]
+    assert near_tie(np.array([0.75], np.float32), within=0.25 - 1e-12).tolist() == [False]
+
+
 def test_near_tie_sees_boundaries_only() -> None:
     x = np.array([0.5, -0.5, 2.5, 0.5 + 1e-13, 0.5 - 1e-9, 0.0, 1.0, 0.4999, 1e6 + 0.5 + 1e-8])
     assert near_tie(x).tolist() == [True, True, True, True, False, False, False, False, True]

@@ -234,15 +234,15 @@ def test_twice_the_input_is_a_shift_by_one_more() -> None:
 # --------------------------------------------------------------------------------- decays
 
 
-@pytest.mark.parametrize(("kind", "offset"), [("mult_keep", 0), ("mult_step", 1), ("mult_by", 0)])
-def test_decay_codes_there_and_back(kind: str, offset: int) -> None:
-    code = DecayCode("d", kind, 4, offset, "rtz", 1, 14)
+def test_decay_codes_there_and_back() -> None:
     loss = np.array([0.0, 0.25, 0.5, 0.9375, 1.0])
-    values, real = code.encode(loss)
-    wanted = {"mult_keep": [0, 4, 8, 15, 16], "mult_step": [-1, 3, 7, 14, 15],
-              "mult_by": [16, 12, 8, 1, 0]}[kind]  # fmt: skip
-    assert real.tolist() == wanted
-    assert values.tolist() == np.clip(wanted, 1, 14).tolist()
-    back = {"mult_keep": [1, 4, 8, 14, 14], "mult_step": [2, 4, 8, 15, 15],
-            "mult_by": [2, 4, 8, 15, 15]}[kind]  # fmt: skip
-    assert code.loss(values).tolist() == [x / 16 for x in back]
+    for kind, offset, wanted, back in (
+        ("mult_keep", 0, [0, 4, 8, 15, 16], [1, 4, 8, 14, 14]),
+        ("mult_step", 1, [-1, 3, 7, 14, 15], [2, 4, 8, 15, 15]),
+        ("mult_by", 0, [16, 12, 8, 1, 0], [2, 4, 8, 15, 15]),
+    ):
+        code = DecayCode("d", kind, 4, offset, "rtz", 1, 14)
+        values, real = code.encode(loss)
+        assert real.tolist() == wanted
+        assert values.tolist() == np.clip(wanted, 1, 14).tolist()
+        assert code.loss(values).tolist() == [x / 16 for x in back]

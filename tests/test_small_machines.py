@@ -14,6 +14,9 @@ from scipy import sparse
 
 import neuro_lif as nl
 from neuro_lif.emulator import Emulator, EventCounter, OpList
+from neuro_lif.emulator.engine import payload
+from neuro_lif.emulator.events import EventCarrier, alias_order, packed
+from neuro_lif.emulator.oplist import Alias
 from neuro_lif.errors import RangeError
 from neuro_lif.numerics import Op, resolve
 from neuro_lif.semantics import neuron_step
@@ -470,3 +473,173 @@ def test_a_counter_by_itself() -> None:
     (event,) = counter.events()
     assert (event.where, event.register, event.kind, event.operation) == ("c", "sum", "wrap", -1)
     assert (event.count, event.first_step, event.first_neuron) == (2 + 3 + 4, 0, 1)
+
+
+# ------------------------------------------------------------------------ its parts, one by one
+
+
+def test_counts_are_kept_as_long_as_the_longest_delay_needs() -> None:
+    x = nl.FixedSource("x", 2)
+    for delays, latency, length in ((0, 1, 2), (0, 0, 1), ([0, 4], 1, 6), ([2, 2], 0, 3)):
+        a = nl.FixedProjection("a", "x", "n", np.array([[1, 2]]), delays=np.array(delays),
+                               latency=latency)  # fmt: skip
+        fixed = network("single", 1, projections=[a], sources=[x])
+        for batch in (1, 3):
+            carrier = Emulator(fixed, batch).carriers[0][1]
+            assert isinstance(carrier, EventCarrier)
+            assert carrier.past.shape == (length, batch, 2)
+
+
+def test_events_are_packed_turn_by_turn() -> None:
+    """Two ports, two samples of two neurons; sample 0: pre 1 twice, then of "b" pre 3."""
+    one = (np.array([0, 0, 1]), np.array([1, 1, 0]), np.array([1, 1, 0]), np.array([5, 6, 7]))
+    two = (np.array([0]), np.array([1]), np.array([3]), np.array([8]))
+    none = (np.zeros(0, int),) * 4
+    found = packed({"a": [one, none], "b": [two]}, 2, 2)
+    weights, there = found["a"]
+    assert weights.tolist() == [[[0, 5], [7, 0]], [[0, 6], [0, 0]], [[0, 0], [0, 0]]]
+    assert there.tolist() == (weights != 0).tolist()
+    assert weights.dtype == np.int64 and there.dtype == np.bool_
+    weights, there = found["b"]
+    assert weights.tolist() == [[[0, 0], [0, 0]], [[0, 0], [0, 0]], [[0, 8], [0, 0]]]
+    assert there.tolist() == (weights != 0).tolist()
+    assert packed({}, 2, 2) == {}
+    silent = packed({"a": [none]}, 2, 3)["a"]
+    assert [part.shape for part in silent] == [(0, 2, 3), (0, 2, 3)]
+
+
+def test_what_a_projection_carries_of_spikes() -> None:
+    spikes = np.array([[0, 2, -1]], np.int16)
+    for graded, carried in ((False, [[0, 1, 1]]), (True, [[0, 2, -1]])):
+        p = nl.FixedProjection("a", "x", "n", np.array([[1, 1, 1]]), graded=graded)
+        assert payload(p, spikes).tolist() == carried
+    assert payload(nl.FixedProjection("a", "x", "n", np.array([[1]])), spikes).dtype == np.int64
+
+
+def test_an_alias_tells_where_its_cap_cut() -> None:
+    """Of two samples the second: 3 + 2 of neuron 0 are more than 4, 4 + 0 are not."""
+    told: list[Any] = []
+    sent = np.array([[0, 4], [2, 3]])
+    alias = Alias(np.array([True, False]), np.array([0]), np.array([1]), 4)
+    alias.hand_on(sent, lambda *event: told.append(event))
+    assert sent.tolist() == [[0, 4], [2, 4]]
+    ((operation, register, kind, where),) = told
+    assert (operation, register, kind) == (-1, "spikes", "cap")
+    assert where.tolist() == [[False, False], [False, True]]
+    assert where.dtype == np.bool_
+
+
+def test_parameters_of_small_integer_types() -> None:
+    """Bytes do not overflow as bytes, and an unsigned count of bits to the right has a negative."""
+    params: Any = {"p": np.array([100], np.int8), "k": np.array([3], np.uint8)}
+    ops = resolved(
+        {"op": "copy", "reg": "a", "src": "p"},
+        {"op": "add", "reg": "b", "src": "p", "shift": 4},
+        {"op": "decay", "reg": "c", "kind": "shift", "d": "k"},
+        {"op": "emit", "src": "p", "shift": 2},
+    )
+    start = {"a": np.array([1]), "b": np.array([1]), "c": np.array([80]), "ref": np.array([0])}
+    stepper = OpList(ops, params, start)
+    assert stepper.step({}).tolist() == [400]
+    assert {r: values.tolist() for r, values in stepper.state.items()} == {
+        "a": [100], "b": [1601], "c": [70], "ref": [0]}  # fmt: skip
+    assert all(values.dtype == np.int64 for values in stepper.state.values())
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_noise_is_the_generator_s_own_and_each_sample_has_one(run: Any) -> None:
+    """Two populations of 2 and 1 neurons take three draws per step, in order."""
+    raw = copy.deepcopy(CHIP.model_dump(by_alias=True))
+    raw["noise"] = {"generator": "mt19937_randint", "lo": -3, "hi": 5, "source": "US",
+                    "status": "assumed"}  # fmt: skip
+    raw["models"]["count"]["ops"] = [acc("v"), {"op": "acc", "reg": "u", "port": "noise"}]
+    profile = type(CHIP).model_validate(raw)
+    ends = [
+        nl.FixedPopulation(name, size, "count", {"vth": 9}) for name, size in (("m", 2), ("n", 1))
+    ]
+    fixed = nl.FixedNetwork(profile, tuple(ends), directs=(nl.DirectInput("i", "n"),), seed=7,
+                            enforce_ranges=False)  # fmt: skip
+    batch = 2 if run is nl.run_fixed else None
+    rows = np.ones((4, 1), int) if batch is None else np.ones((batch, 4, 1), int)
+    found = run(fixed, 4, {"i": rows}, record="registers")
+    for k in range(batch or 1):
+        drawn = np.random.RandomState(7 + k)
+        summed = np.cumsum([drawn.randint(-3, 6, size=3) for _ in range(4)], axis=0)
+        one = found if batch is None else found.sample(k)
+        assert one.trace("m", "u").tolist() == summed[:, :2].tolist()
+        assert one.trace("n", "u").tolist() == summed[:, 2:].tolist()
+        assert one.trace("n", "v")[:, 0].tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_strict_minds_what_an_input_loses(run: Any) -> None:
+    """A count of 2 on a projection that carries only 0 and 1, from step 2 on."""
+    a = nl.FixedProjection("a", "x", "n", np.array([[3]]))
+    fixed = network("count", 1, projections=[a], vth=99,
+                    sources=[nl.FixedSource("x", 1, np.array([[1], [2]]))])  # fmt: skip
+    run(fixed, 1, strict=True)
+    with pytest.raises(RangeError, match=r"a: payload overflowed \(binary\) in step 2, neuron 0"):
+        run(fixed, 2, strict=True)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_sum_at_the_very_end_of_its_range_is_no_overflow(run: Any) -> None:
+    rules = [{"mode": "sat", "lo": -100, "hi": 100}]
+    a = nl.FixedProjection("a", "x", "n", np.array([[100, 0], [0, -100]]))
+    x = nl.FixedSource("x", 2, np.array([[1, 0], [0, 1], [0, 0]]))
+    fixed = network("count", 2, projections=[a], sources=[x], vth=1000,
+                    profile=chip(accumulator=rules))  # fmt: skip
+    found = run(fixed, 3, record="all")
+    assert found.trace("n", "v").tolist() == [[0, 0], [100, 0], [100, -100]]
+    assert not found.events
+
+
+def test_events_stay_integers_of_64_bits() -> None:
+    """A negative count turns the weight's sign, and repeats it as often."""
+    a = nl.FixedProjection("a", "x", "n", np.array([[3, 4]]), graded=True)
+    fixed = network("single", 1, projections=[a], sources=[nl.FixedSource("x", 2)])
+    emulator = Emulator(fixed)
+    assert emulator.batch == 1
+    carrier = emulator.carriers[0][1]
+    carrier.emit(1, np.array([[1, -2]]))
+    sample, post, pre, weight = carrier.arriving(2)
+    assert (sample.tolist(), post.tolist()) == ([0, 0, 0], [0, 0, 0])
+    assert (pre.tolist(), weight.tolist()) == ([0, 1, 1], [3, -4, -4])
+    assert weight.dtype == np.int64
+
+
+def test_turns_of_an_alias_are_as_few_as_can_be() -> None:
+    """0 goes before 1, 1 before 2; 3 and 4 take their turn with 0, and hand back at the end."""
+
+    def turns(*alias: int) -> list[Any]:
+        found = alias_order(nl.FixedPopulation("n", len(alias), "count", alias=alias), 6)
+        assert found is not None
+        assert {turn.cap for turn in found} == {6}
+        return [(np.flatnonzero(turn.neurons).tolist(), turn.pre.tolist(), turn.post.tolist())
+                for turn in found]  # fmt: skip
+
+    assert turns(1, 2, -1, 1, 3) == [
+        ([0, 3, 4], [0], [1]), ([1], [1], [2]), ([2], [], []), ([], [3, 4], [1, 3])]  # fmt: skip
+    assert turns(-1, 0) == [([0, 1], [], []), ([], [1], [0])]
+    assert alias_order(nl.FixedPopulation("n", 2, "count"), 6) is None
+
+
+def test_joint_ports_of_different_lengths() -> None:
+    """Two events at "x", one at "y": in the second turn "y" has none."""
+    each = [{"op": "acc", "reg": "a", "port": "x"}, {"op": "acc", "reg": "b", "port": "y"}]
+    ops = resolved({"op": "each", "ports": ["x", "y"], "do": each})
+    stepper = OpList(ops, {}, {r: np.array([0]) for r in ("a", "b", "ref")})
+    there = np.array([[True]])
+    two, one = (np.array([[3], [4]]), np.vstack([there, there])), (np.array([[5]]), there)
+    stepper.step({"x": two, "y": one})
+    assert (stepper.state["a"].tolist(), stepper.state["b"].tolist()) == ([7], [5])
+
+
+def test_magnitudes_are_compared_where_asked_for() -> None:
+    test = {"op": "if", "src": "a", "cmp": ">", "level": 3, "then": [{"op": "emit", "src": 1}]}
+    start = np.array([-5, -3, 3, 5])
+    for magnitude, sent in ((True, [1, 0, 0, 1]), (False, [0, 0, 0, 1])):
+        ops = resolved(test | {"magnitude": magnitude})
+        stepper = OpList(ops, {}, {"a": start, "ref": np.zeros(4, int)})
+        assert stepper.step({}).tolist() == sent
+        assert [neuron_step(ops, {}, {"a": a, "ref": 0}, {}) for a in start.tolist()] == sent

@@ -40,11 +40,10 @@ class EventCarrier:
         else:
             post, pre = np.nonzero(weights)
             values, stored = weights[post, pre], post * weights.shape[1] + pre
-        delays = np.broadcast_to(p.delays, (p.weights.data.size,) if hasattr(p.weights, "tocoo")
-                                 else p.weights.size).ravel()[stored]  # fmt: skip
-        order = np.lexsort((np.arange(pre.size), -delays, pre))
+        delays = np.broadcast_to(p.delays, p.weights.size)[stored]  # CSR: of what is stored
+        order = np.lexsort((-delays, pre))
         self.post, self.pre, self.delay = post[order], pre[order], delays[order]
-        self.values = shift_array(values[order].astype(np.int64), fixed.sum_exponent(p))
+        self.values = shift_array(values[order], fixed.sum_exponent(p))
         longest = int(delays.max(initial=0)) + self.latency + 1
         self.past = np.zeros((longest, batch, p.weights.shape[1]), np.int64)
 
@@ -58,7 +57,7 @@ class EventCarrier:
     def arriving(self, t: int) -> Arrived:
         """Return the events of step ``t`` in order of arrival."""
         emitted = t - self.latency - self.delay
-        counts = self.past[emitted % len(self.past), :, self.pre] * (emitted > 0)[:, None]
+        counts = self.past[emitted % len(self.past), :, self.pre]  # 0 before the first step
         synapse, sample = np.nonzero(counts)
         count = counts[synapse, sample]
         weight = self.values[synapse] * np.sign(count)
@@ -79,12 +78,13 @@ def packed(events: dict[str, list[Arrived]], batch: int, size: int) -> dict[str,
     every, which = np.unique(np.concatenate(list(keys.values()), 1), axis=1, return_inverse=True)
     turn = np.arange(every.shape[1]) - np.searchsorted(every[0], every[0])
     shape = (int(turn.max(initial=-1)) + 1, batch * size)
+    unfolded = (shape[0], batch, size)
     out = {}
     for (port, found), mine in zip(events.items(), np.split(which.ravel(), ends), strict=True):
         weights, there = np.zeros(shape, np.int64), np.zeros(shape, np.bool_)
         at = (turn[mine], every[0][mine])
         weights[at], there[at] = np.concatenate([part[3] for part in found]), True
-        out[port] = (weights.reshape(-1, batch, size), there.reshape(-1, batch, size))
+        out[port] = (weights.reshape(unfolded), there.reshape(unfolded))
     return out
 
 
@@ -93,10 +93,10 @@ def _keys(found: list[Arrived], size: int) -> IntArray:
     neuron = np.concatenate([sample * size + post for sample, post, _, _ in found])
     place = np.repeat(np.arange(len(found)), [part[0].size for part in found])
     pre = np.concatenate([part[2] for part in found])
-    order = np.lexsort((np.arange(pre.size), pre, place, neuron))
+    order = np.lexsort((pre, place, neuron))
     keys = np.stack([neuron, place, pre])[:, order]
     first = np.ones(pre.size, np.bool_)
-    first[1:] = (np.diff(keys, axis=1) != 0).any(axis=0)
+    first[1:] = (np.diff(keys) != 0).any(axis=0)
     starts = np.maximum.accumulate(np.where(first, np.arange(pre.size), 0))
     repetition = np.empty(pre.size, np.int64)
     repetition[order] = np.arange(pre.size) - starts
@@ -106,7 +106,7 @@ def _keys(found: list[Arrived], size: int) -> IntArray:
 def direct_events(values: Array) -> Arrived:
     """Return integers put straight into a port as events: one each, none where it is 0."""
     sample, post = np.nonzero(values)
-    return sample, post, np.zeros_like(post), np.asarray(values[sample, post], np.int64)
+    return sample, post, np.zeros_like(post), values[sample, post]
 
 
 def alias_order(p: FixedPopulation, cap: int) -> list[Alias] | None:
@@ -119,7 +119,7 @@ def alias_order(p: FixedPopulation, cap: int) -> list[Alias] | None:
         return None
     pre = np.flatnonzero(p.alias >= 0)
     post = np.asarray(p.alias)[pre]
-    level = np.zeros(p.size, np.int64)
+    level = np.zeros_like(p.alias)
     forward = post > pre
     for a, b in zip(pre[forward].tolist(), post[forward].tolist(), strict=True):
         level[b] = max(level[b], level[a] + 1)
@@ -127,5 +127,4 @@ def alias_order(p: FixedPopulation, cap: int) -> list[Alias] | None:
     for k in range(int(level.max(initial=0)) + 1):
         mine = forward & (level[post] == k + 1)  # right before their turn, by rising pre
         turns.append(Alias(level == k, pre[mine], post[mine], cap))
-    none = np.zeros(p.size, np.bool_)
-    return [*turns, Alias(none, pre[~forward], post[~forward], cap)]
+    return [*turns, Alias(level < 0, pre[~forward], post[~forward], cap)]  # nobody's turn

@@ -116,6 +116,9 @@ class OpList:
             return -self._value(operand[1:])
         return self.params[operand] if operand in self.params else self.state[operand]
 
+    def _array(self, operand: int | str) -> IntArray:
+        return np.asarray(self._value(operand), np.int64)
+
     def _bound(self, x: IntArray, rules: Any, op: Any, name: str, where: Mask | None) -> IntArray:
         for mode, lo, hi in rules:
             if x.size and x.min() >= lo and x.max() <= hi:
@@ -136,7 +139,7 @@ class OpList:
 
     def _branch(self, op: Any, ports: Ports, holds: Any, where: Mask | None) -> None:
         """Run ``then`` where ``holds``, else ``else``."""
-        holds = np.broadcast_to(np.asarray(holds, np.bool_), self.sent.shape)
+        holds = np.broadcast_to(holds, self.sent.shape)
         for branch, chosen in (("then", holds), ("else", ~holds)):
             chosen = chosen if where is None else chosen & where
             if op[branch] and chosen.any():
@@ -162,7 +165,7 @@ class OpList:
         self._write(target, self._bound(result, op["ovf"], op, target, where), where)
 
     def _add(self, op: Any, ports: Ports, where: Mask | None, sign: int = 1) -> None:
-        source = np.asarray(self._value(op["src"]), np.int64)
+        source = self._array(op["src"])
         source = shift_rounded_array(source, self._value(op["shift"]), op["round"])
         state = self.state[op["reg"]]
         source = np.broadcast_to(source, state.shape)
@@ -195,13 +198,14 @@ class OpList:
         self._write(op["reg"], np.where(below, changed, x), where)
 
     def _fire(self, op: Any, ports: Ports, where: Mask | None) -> None:
-        threshold = shift_array(np.asarray(self._value(op["thr"]), np.int64), op["thr_shift"])
+        threshold = shift_array(self._array(op["thr"]), op["thr_shift"])
         once = op["multi"] == "once"
         before, value = self.sent, self.state[op["reg"]]
         while True:  # a reset to a value counts on a copy of the register
             fired = self._above(op, value, threshold)
-            room = self.sent - before < 1 if once else self.sent < op["cap"]
-            fired = fired & room if where is None else fired & room & where
+            if not once:
+                fired = fired & (self.sent < op["cap"])
+            fired = fired if where is None else fired & where
             if not fired.any():
                 break
             self.sent = self.sent + fired
@@ -220,10 +224,8 @@ class OpList:
 
     def _above(self, op: Any, value: IntArray, threshold: IntArray) -> Mask:
         x = self.state[op["cmp_reg"]] if op["cmp_reg"] else value
-        above = x > threshold if op["cmp"] == ">" else x >= threshold
-        if op["min_v"] is not None:
-            above = above & (x >= op["min_v"])
-        return np.array(above, np.bool_)
+        above: Mask = x > threshold if op["cmp"] == ">" else x >= threshold
+        return above if op["min_v"] is None else above & (x >= op["min_v"])
 
     def _if_ref(self, op: Any, ports: Ports, where: Mask | None) -> None:
         self._branch(op, ports, self.state["ref"] > 0, where)
@@ -232,15 +234,14 @@ class OpList:
         self._write("ref", np.maximum(self.state["ref"] - 1, 0), where)
 
     def _if(self, op: Any, ports: Ports, where: Mask | None) -> None:
-        x = np.asarray(self._value(op["src"]), np.int64)
-        level = np.asarray(self._value(op["level"]), np.int64)
-        level = shift_array(level, self._value(op["level_shift"]))
+        x = self._array(op["src"])
+        level = shift_array(self._array(op["level"]), self._value(op["level_shift"]))
         compare = COMPARISONS[op["cmp"]]
         self._branch(op, ports, compare(np.abs(x) if op["magnitude"] else x, level), where)
 
     def _if_step(self, op: Any, ports: Ports, where: Mask | None) -> None:
-        interval = np.asarray(self._value(op["interval"]), np.int64)
-        since = self.t - np.asarray(self._value(op["offset"]), np.int64)
+        interval = self._array(op["interval"])
+        since = self.t - self._array(op["offset"])
         due = (interval > 0) & (since % np.maximum(interval, 1) == 0)
         self._branch(op, ports, due, where)
 
@@ -255,8 +256,8 @@ class OpList:
                 self._run(op["do"], weights, None if some.all() else some)
 
     def _emit(self, op: Any, ports: Ports, where: Mask | None) -> None:
-        source = np.asarray(self._value(op["src"]), np.int64)
-        value = np.broadcast_to(shift_array(source, self._value(op["shift"])), self.sent.shape)
+        value = shift_array(self._array(op["src"]), self._value(op["shift"]))
+        value = np.broadcast_to(value, self.sent.shape)
         self.sent = self.sent + (value if where is None else np.where(where, value, 0))
 
 
@@ -270,8 +271,8 @@ def _kept(op: Any, x: IntArray, d: Any) -> IntArray:
     if kind == "mult_by":
         return round_shift_array(x * d, k, op["round"])
     if kind == "linear":
-        return np.asarray(x - d, np.int64)
+        return np.asarray(x - d)
     if kind == "linear_to_zero":
-        return np.asarray(np.sign(x) * np.maximum(np.abs(x) - d, 0), np.int64)
+        return np.asarray(np.sign(x) * np.maximum(np.abs(x) - d, 0))
     step = shift_array(x, -np.asarray(d, np.int64))  # kind "shift"
-    return np.asarray(x - np.where(step == 0, np.sign(x) * op["min_step"], step), np.int64)
+    return np.asarray(x - np.where(step == 0, np.sign(x) * op["min_step"], step))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import platform
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ def reasons_in(text: str) -> dict[tuple[str, str], str]:
             function = line[4:].strip("` ")
         elif line.startswith("| `") and function:
             change, _, reason = line[3:].partition("` | ")
-            found[function, change] = reason.removesuffix("|").strip()
+            reason = reason.removesuffix("|").strip()
+            found[function, change] = re.sub(r" ?\(\d+ times\)$", "", reason)
     return found
 
 

@@ -20,8 +20,10 @@ import coverage
 import pytest
 from _pytest.runner import runtestprotocol
 
-from .mutants import SAMPLED, WHOLE, Mutant, put_in
+from .mutants import APART, SAMPLED, WHOLE, Mutant, put_in
 
+QUICK = 0.1
+"""CPU seconds of a test that is tried early where its file has killed other mutants."""
 MEMORY = 3 * 2**30
 """Bytes a mutant may take beyond what the session has."""
 
@@ -91,7 +93,7 @@ class MutationSession:
         result = yield
         self.cover.stop()
         session.testsfailed = 0
-        kept |= self._measurement()
+        kept |= self._measurement() if self.seconds else {}  # coverage warns where nothing ran
         self.measured_in.write_bytes(pickle.dumps(kept))
         for nodeid in self.failed:  # it tells nothing of a mutant
             self.items.pop(nodeid, None)
@@ -108,7 +110,7 @@ class MutationSession:
 
     def _state(self, nodeid: str) -> str:
         if not self.states:
-            code = [(self.package / f"{m}.py").read_bytes() for m in WHOLE + SAMPLED]
+            code = [(self.package / f"{m}.py").read_bytes() for m in WHOLE + SAMPLED + APART]
             self.states[""] = hashlib.sha256(b"".join(code)).hexdigest()
         path = nodeid.partition("::")[0]
         if path not in self.states:
@@ -144,6 +146,10 @@ class MutationSession:
         kills: defaultdict[str, Counter[str]] = defaultdict(Counter)
         gc.freeze()
         todo = [m for m in self.mutants if m.name not in self.done]
+        for mutant in self.mutants:  # what killed others last time
+            if by := self.done.get(mutant.name, {}).get("by"):
+                kills[mutant.module + mutant.function][by] += 1
+                kills[mutant.module][by] += 1
         start = time.time()
         for k, mutant in enumerate(todo):
             lines = mutant.body if mutant.lines is None else mutant.lines
@@ -163,16 +169,25 @@ class MutationSession:
     def _in_order(self, tests: set[str], here: Counter[str], near: Counter[str]) -> list[str]:
         """Return tests in the order to try them.
 
-        First what killed other mutants of the function, then of the module, then one case of
-        every test function, the quickest first, then the other cases.
+        First what killed other mutants of the function, then of the module, then the quick ones of
+        the files that killed most of them, then one case of every test function, the quickest
+        first, then the other cases.
         """
+        best = set()
+        for kills in (here, near):
+            files: Counter[str] = Counter()
+            for nodeid, count in kills.items():
+                files[nodeid.partition("::")[0]] += count
+            best |= {f for f, _ in files.most_common(1)}
+        apt = {t for t in tests if t.partition("::")[0] in best and self.seconds[t] < QUICK}
         seen: Counter[str] = Counter()
         turn = {}
         for nodeid in sorted(tests, key=lambda t: (self.seconds[t], t)):
             turn[nodeid] = seen[nodeid.partition("[")[0]]
             seen[nodeid.partition("[")[0]] += 1
         return sorted(
-            tests, key=lambda t: (-here[t], -min(near[t], 3), turn[t], self.seconds[t], t)
+            tests,
+            key=lambda t: (-here[t], -min(near[t], 3), t not in apt, turn[t], self.seconds[t], t),
         )
 
     def _fork(self, mutant: Mutant, tests: list[str], caches: list[Any]) -> dict[str, Any]:
