@@ -92,12 +92,12 @@ def instruction(op: str, **given: Any) -> list[int]:
     for name in ("sum_rules", "shift_rules", "rules"):
         row += given.get(name, (0, 0))
     row += [given.get("n_then", 0), given.get("n_else", 0)]
-    row += [*given.get("inside", ANY), *given.get("result", ANY)]
+    row += [*given.get("inside", ANY), *given.get("result", ANY), given.get("fused", 0)]
     return row + [0] * (FIELDS - len(row))
 
 
-N_THEN = 36
-"""Where the number of instructions of the first branch stands in a row."""
+N_THEN, ONLY, EVENT, RESULT, FUSED = 36, 22, 23, 40, 42
+"""Where some fields stand in a row: the number of instructions of the first branch, and so on."""
 
 
 @dataclass

@@ -15,8 +15,13 @@ import numpy.typing as npt
 from ..formats import overflow_array, shift_rounded_array
 from .program import (
     ANY,
+    EVENT,
+    FUSED,
     KINDS,
     N_THEN,
+    ONLY,
+    OPS,
+    RESULT,
     ROUNDINGS,
     Exact,
     IntArray,
@@ -61,6 +66,7 @@ class Quick(Exact):
         self, model: Model, start: Mapping[str, Span], arriving: Mapping[str, Span]
     ) -> None:
         self.at: dict[str, Span] = dict(start)
+        self.straight = False  # the last row was written by _finish, in this list of operations
         self.start, self.arriving = dict(start), dict(arriving)
         self.sent: Span = (0, 0)
         for name, span in start.items():
@@ -119,12 +125,16 @@ class Quick(Exact):
     # ---- branches join what either side leaves
 
     def _write(self, ops: Any) -> None:
-        for op in ops:
+        self.straight = False
+        for k, op in enumerate(ops):
             place = len(self.out.rows)
             before = dict(self.at)
             rows = getattr(self, "_" + op["op"])(op)
             if rows is not None:
+                if op["op"] == "copy" and _stays(op, ops[k + 1 :], self.model.registers):
+                    rows[ONLY] = 1
                 self._emit_row(rows)
+                self.straight = False
             if "then" not in op:
                 continue
             self._write(op["then"])
@@ -154,13 +164,31 @@ class Quick(Exact):
         return guard, counted
 
     def _finish(self, row: list[int], counted: list[Any]) -> None:
-        """Write an instruction and the saturations of its result."""
-        self._emit_row(row)
+        """Write an instruction and the saturation of its result.
+
+        A product that the same register's last instruction makes is made in this one instead.
+        """
+        factor = np.zeros(0, np.float32)
+        before = self.out.rows[-1] if self.straight else None
+        decay = OPS.index("decay_rtz")
+        if before is not None and before[0] == decay and before[1] == row[1] and before[2] < 0:
+            plain = before[13] != KINDS.index("mult_step") and tuple(before[RESULT:FUSED]) == ANY
+            if plain and row[0] in (OPS.index("acc"), OPS.index("add")):
+                self.out.rows.pop()
+                factor = self.out.factors.pop()
+                row[FUSED] = 1
         for op, name, lo, hi in counted:
             event = self.model.event((op["at"], name, "sat"))
-            self._emit_row(instruction("saturate", reg=self.model.registers.index(name),
-                                       a=self.out.constant(lo), b=self.out.constant(hi),
-                                       event=event))  # fmt: skip
+            if row[0] in (OPS.index("acc"), OPS.index("add")):
+                row[EVENT], row[RESULT : RESULT + 2] = event, [lo, hi]
+                continue
+            self._emit_row(row)
+            row = instruction("saturate", reg=self.model.registers.index(name),
+                              a=self.out.constant(lo), b=self.out.constant(hi),
+                              event=event)  # fmt: skip
+        self._emit_row(row)
+        self.out.factors[-1] = factor
+        self.straight = True
 
     # ---- the operations
 
@@ -199,10 +227,8 @@ class Quick(Exact):
                   "result": guard}  # fmt: skip
         factor = self._factor(op, old)
         if factor is not None:
-            row = instruction("decay_rtz", **common)
-            self._finish(row, counted)
-            place = len(self.out.rows) - 1 - len(counted)
-            self.out.factors[place] = factor
+            self._finish(instruction("decay_rtz", **common), counted)
+            self.out.factors[len(self.out.rows) - 1 - len(counted)] = factor
             return
         row = instruction(
             "decay", a=self._operand(op["d"]), k=op["k"], round=ROUNDINGS.index(op["round"]),
@@ -303,7 +329,7 @@ class Quick(Exact):
                              min(guard[1], self.start[op["reg"]][1]))  # fmt: skip
                 taken = (max(taken[0], guard[0]), min(max(taken[1], old[1]), guard[1]))
             self.at[op["reg"]] = spans_of((*old, max(taken[0], guard[0]), min(taken[1], guard[1])))
-            row[40:42] = [guard[0], guard[1]]
+            row[RESULT : RESULT + 2] = [guard[0], guard[1]]
         if op["ref"] is not None:
             self.at["ref"] = spans_of((*self.at["ref"], *self._span(op["ref"])))
         return row
@@ -333,6 +359,22 @@ class Quick(Exact):
         row = super()._emit(op)
         row[12] = k
         return row
+
+
+def _stays(copy: Any, later: Any, registers: list[str]) -> bool:
+    """Tell whether a copy may be another name of its source: neither changes while both are used.
+
+    True where the copy is changed first, outside of branches (it then has a place of its own).
+    """
+    if copy["src"] not in registers or copy["src"] == copy["reg"]:
+        return False
+    for op in later:
+        target = op.get("into") or op.get("reg")
+        if "then" in op or op["op"] == "fire" or target == copy["src"]:
+            return False
+        if target == copy["reg"]:
+            return True
+    return False
 
 
 def _decayed(op: Any, x: Span, d: Span) -> Span:

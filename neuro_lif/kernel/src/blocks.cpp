@@ -102,7 +102,13 @@ inline void with_compare(Compare how, F&& f) {
     }
 }
 
-#define EACH for (int i = 0; i < (m & ~(GROUP - 1)); i++)
+// Registers are changed in place, lane by lane: no lane depends on another.
+#if defined(__clang__)
+#define LANES_ARE_APART _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define LANES_ARE_APART _Pragma("GCC ivdep")
+#endif
+#define EACH LANES_ARE_APART for (int i = 0, end = m & ~(GROUP - 1); i < end; i++)
 
 // Runs a program over one block. NARROW: 32 bits; a value that would leave its range ends the run
 // (bad), and the caller does the block again in 64 bits, where every rule is followed and counted.
@@ -188,7 +194,39 @@ struct Interpreter {
         }
     }
 
-    void acc(const Instruction& q, const T* mask) {
+    // Put value(i) into d and look at its range in the same pass. Where it leaves the range the
+    // block is given up, or (a rule "sat" that is the result's last) cut and counted here.
+    template <class F>
+    void settle(const Instruction& q, T* d, const T* mask, F value) {
+        constexpr int64_t least = std::numeric_limits<T>::min();
+        constexpr int64_t most = std::numeric_limits<T>::max();
+        if (q.lo <= least && q.hi >= most) {
+            EACH d[i] = value(i);
+            return;
+        }
+        const T l = T(larger(q.lo, least)), h = T(smaller(q.hi, most));
+        T any = 0;
+        EACH {
+            const T x = value(i);
+            any |= T(x < l) | T(x > h);
+            d[i] = x;
+        }
+        if (!any) return;
+        if (q.event < 0) {
+            bad = true;
+            return;
+        }
+        alignas(64) T changed[LANES];
+        EACH {
+            const T x = smaller(larger(d[i], l), h);
+            changed[i] = x != d[i];
+            d[i] = x;
+        }
+        if (mask) EACH changed[i] = mask[i] ? changed[i] : 0;
+        happened(q.event, changed);
+    }
+
+    void acc(const Instruction& q, int index, const T* mask) {
         const T* in = b.ports[q.port];
         const T* x = cur[q.reg];
         T* d = mask ? own_spare : to(q.reg);
@@ -196,14 +234,20 @@ struct Interpreter {
         if constexpr (NARROW) {
             guard(in, q.in_lo, q.in_hi);
             if (bad) return;
-            if (q.k >= 0) {
-                const int k = q.k;
-                EACH d[i] = x[i] + T(uint32_t(in[i]) << k);
+            const int k = q.k;
+            if (q.fused) {
+                const float* f = b.factors[index];
+                if (k >= 0)
+                    settle(q, d, mask, [=](int i) {
+                        return T(float(x[i]) * f[i]) + T(uint32_t(in[i]) << k);
+                    });
+                else
+                    settle(q, d, mask, [=](int i) { return T(float(x[i]) * f[i]) + (in[i] >> -k); });
+            } else if (k >= 0) {
+                settle(q, d, mask, [=](int i) { return x[i] + T(uint32_t(in[i]) << k); });
             } else {
-                const int k = -q.k;
-                EACH d[i] = x[i] + (in[i] >> k);
+                settle(q, d, mask, [=](int i) { return x[i] + (in[i] >> -k); });
             }
-            guard(d, q.lo, q.hi);
         } else {
             alignas(64) T total[LANES], spare[LANES];
             std::memcpy(total, in, sizeof(T) * m);
@@ -255,7 +299,7 @@ struct Interpreter {
         }
     }
 
-    void add(const Instruction& q, const T* mask) {
+    void add(const Instruction& q, int index, const T* mask) {
         alignas(64) T spare[LANES], other[LANES];
         const T* s = at(q.a, spare);
         T* d = mask ? own_spare : to(q.reg);
@@ -273,11 +317,17 @@ struct Interpreter {
                     EACH other[i] = s[i] >> k;
                 s = other;
             }
-            if (q.sign > 0)
-                EACH d[i] = x[i] + s[i];
-            else
-                EACH d[i] = x[i] - s[i];
-            guard(d, q.lo, q.hi);
+            if (q.fused) {
+                const float* f = b.factors[index];
+                if (q.sign > 0)
+                    settle(q, d, mask, [=](int i) { return T(float(x[i]) * f[i]) + s[i]; });
+                else
+                    settle(q, d, mask, [=](int i) { return T(float(x[i]) * f[i]) - s[i]; });
+            } else if (q.sign > 0) {
+                settle(q, d, mask, [=](int i) { return x[i] + s[i]; });
+            } else {
+                settle(q, d, mask, [=](int i) { return x[i] - s[i]; });
+            }
         } else {
             alignas(64) T spare_k[LANES];
             const T* k = at(q.b, spare_k);
@@ -294,6 +344,10 @@ struct Interpreter {
     }
 
     void copy(const Instruction& q, const T* mask) {
+        if (q.only && !mask) {  // nothing changes the source before the copy is changed itself
+            cur[q.reg] = cur[q.a.index];
+            return;
+        }
         alignas(64) T spare[LANES];
         write(q.reg, at(q.a, spare), mask);
     }
@@ -400,6 +454,8 @@ struct Interpreter {
                 }
             }
         });
+        for (int i = b.lanes; i < m; i++) sent[i] = 0;
+        b.any_sent = any != 0;
         if (!any) return;
         alignas(64) T spare[LANES];
         if (Reset(q.reset) == Reset::value) {
@@ -475,6 +531,15 @@ struct Interpreter {
     void if_ref(const Instruction& q, int index, const T* mask) {
         alignas(64) T holds[LANES];
         const T* x = cur[ref];
+        const Instruction& first = (&q)[1];
+        if (!mask && q.n_then == 1 && q.n_else == 0 && first.op == OpCode::copy) {
+            const T* value = at(first.a, holds);
+            const T* old = cur[first.reg];
+            T* d = to(first.reg);
+            EACH d[i] = x[i] > 0 ? value[i] : old[i];
+            cur[first.reg] = d;
+            return;
+        }
         T any = 0;
         EACH {
             holds[i] = x[i] > 0;
@@ -512,10 +577,10 @@ struct Interpreter {
         for (int i = first; i < last && !bad; i++) {
             const Instruction& q = b.code[i];
             switch (q.op) {
-                case OpCode::acc: acc(q, mask); break;
+                case OpCode::acc: acc(q, i, mask); break;
                 case OpCode::decay: decay(q, mask); break;
                 case OpCode::decay_rtz: decay_rtz(q, i, mask); break;
-                case OpCode::add: add(q, mask); break;
+                case OpCode::add: add(q, i, mask); break;
                 case OpCode::copy: copy(q, mask); break;
                 case OpCode::saturate:
                 case OpCode::clamp: clamp(q, mask); break;
@@ -545,6 +610,7 @@ struct Interpreter {
         for (int r = 0; r < MOST_REGISTERS; r++)
             if ((b.keep >> r & 1) && cur[r] != b.state[r])
                 std::memcpy(b.state[r], cur[r], sizeof(T) * m);
+        if (b.sends_once) return true;
         T any = 0;
         for (int i = b.lanes; i < m; i++) b.sent[i] = 0;
         EACH any |= b.sent[i];

@@ -86,6 +86,7 @@ Program program(const Ints& code, const Ints& rules, const std::vector<int64_t>&
         q.in_hi = f[39];
         q.lo = f[40];
         q.hi = f[41];
+        q.fused = int32_t(f[42]);
         p.code.push_back(q);
     }
     for (size_t i = 0; i < rules.shape(0); i++) {
@@ -94,7 +95,7 @@ Program program(const Ints& code, const Ints& rules, const std::vector<int64_t>&
     }
     p.constants = constants;
     p.present = true;
-    for (const Instruction& q : p.code) p.sends_once |= q.only && q.once;
+    for (const Instruction& q : p.code) p.sends_once |= q.op == OpCode::fire && q.only && q.once;
     return p;
 }
 

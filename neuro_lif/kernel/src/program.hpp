@@ -46,7 +46,7 @@ struct Instruction {
     int32_t reg = -1, into = -1;
     Operand a, b, c;
     int32_t k = 0, kind = 0, round = 0, compare = 0, reset = 0;
-    int32_t once = 1, sign = 1, magnitude = 0, set = 1, has_min = 0, only = 0, event = -1;
+    int32_t once = 1, sign = 1, magnitude = 0, set = 1, has_min = 0, only = 0, event = -1, fused = 0;
     int32_t port = -1, compare_reg = -1;
     int64_t offset = 0, min_step = 0, min_v = 0, cap = 1;
     RuleSpan sum_rules, shift_rules, rules;
