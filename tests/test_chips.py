@@ -48,24 +48,36 @@ def folder_of(config: pytest.Config) -> Path:
     return Path(given_one) if given_one else SHIPPED
 
 
+class NoRecording:
+    """A file that no adapter knows: its test fails, and the other files are replayed."""
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        self.why = f"{path.name}: {type(error).__name__}: {error}"
+
+
 def recordings(folder: Path) -> list[tuple[str, Section]]:
-    """Every section of every file of a folder with its name; other files are named and left."""
-    found, shipped = [], {path.name for path in SHIPPED.glob("*.json")}
+    """Every section of every file of a folder with its name."""
+    found = read(folder)
+    for _, section in found:
+        if isinstance(section, NoRecording):
+            raise UnknownRecording(section.why)
+    return [(name, section) for name, section in found if isinstance(section, Section)]
+
+
+def read(folder: Path) -> list[tuple[str, Section | NoRecording]]:
+    """Every section of every file of a folder, and every file that is not understood."""
+    found: list[tuple[str, Section | NoRecording]] = []
     for path in sorted(folder.glob("*.json")):
         try:
-            sections = load_sections(path)
-        except UnknownRecording as unknown:
-            if path.name in shipped:  # one of the formats told in the README, and not understood
-                raise
-            print(f"left out: {path.name}: {unknown}")
-            continue
-        found += [(f"{path.stem}:{s.profile}", s) for s in sections]
+            found += [(f"{path.stem}:{s.profile}", s) for s in load_sections(path)]
+        except Exception as error:  # a damaged file may be anything
+            found.append((path.stem, NoRecording(path, error)))
     return found
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "section" in metafunc.fixturenames:
-        found = recordings(folder_of(metafunc.config))
+        found = read(folder_of(metafunc.config))
         metafunc.parametrize("section", [s for _, s in found], ids=[name for name, _ in found])
 
 
@@ -78,15 +90,30 @@ def run(engine: Engine, case: Case) -> nl.Recording:
 
 def test_there_is_something_to_replay(request: pytest.FixtureRequest) -> None:
     folder = folder_of(request.config)
-    found = recordings(folder)
-    assert found, f"no recording of a chip in {folder}"
+    found = read(folder)
+    assert any(isinstance(s, Section) for _, s in found), f"no recording of a chip in {folder}"
     if folder == SHIPPED:
+        found = recordings(folder)
         assert len(list(folder.glob("*.json"))) == 6
         assert {s.profile: recorded_values(s) for _, s in found} == VALUES
 
 
-def test_every_recorded_value(section: Section) -> None:
+@pytest.mark.parametrize(
+    "text", ['{"meta": {}, "new_chip": []}', "{", "[]", '{"meta": 1, "cases": []}', "\x00"]
+)
+def test_a_file_that_no_adapter_knows_fails(text: str, tmp_path: Path) -> None:
+    (tmp_path / "new.json").write_text(text)
+    ((_, section),) = read(tmp_path)
+    with pytest.raises(pytest.fail.Exception, match="new.json: "):
+        test_every_recorded_value(section)
+    with pytest.raises(UnknownRecording, match="new.json: "):
+        recordings(tmp_path)
+
+
+def test_every_recorded_value(section: Section | NoRecording) -> None:
     """Both engines give every value of the file, and count the same overflows on the way."""
+    if isinstance(section, NoRecording):
+        pytest.fail(section.why)
     wrong, cases, compared = [], cases_of(section), 0
     for case in cases:
         expected, found = run(nl.run_semantics, case), run(nl.run_fixed, case)

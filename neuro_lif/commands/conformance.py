@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,13 +20,14 @@ def add(commands: Any) -> None:
         "conformance",
         help="run the golden vectors on an engine",
         description="Runs vectors recorded from other simulators and chips on an engine, says what "
-        "differs, in which step first and by which rule; the exit status is 1 where anything does.",
+        "differs, in which step first and by which rule; the exit status is 1 where anything does, "
+        "or where no recorded value was compared.",
     )
     parser.add_argument(
         "--target",
         default="emulator",
-        help="emulator, semantics, lava, nengo, or a MODULE, file.py or MODULE:CLASS of your own "
-        "(default: emulator)",
+        help="emulator, semantics, lava, nengo, or a MODULE, file.py or MODULE:CLASS of your own, "
+        "installed or in the working directory (default: emulator)",
     )
     parser.add_argument(
         "--vectors", nargs="+", type=Path, metavar="FILE", help="other files than the shipped ones"
@@ -52,13 +55,21 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         print(_listing(vectors))
         return 0
+    _see_working_directory()
     engine = find_engine(args.target)
     with progress_bar(f"vectors on {engine.name}") as update:
         report = run_conformance(engine, vectors, update)
+    print(report)
     if args.json is not None:
         _write(args.json, report)
-    print(report)
     return 0 if report.passed else 1
+
+
+def _see_working_directory() -> None:
+    """Let ``--target MODULE`` find a module here, after whatever is installed."""
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.append(here)
 
 
 def _chosen(vector: Any, args: argparse.Namespace) -> bool:
@@ -88,7 +99,10 @@ def _write(path: Path, report: Any) -> None:
         {"id": o.vector.id, "status": o.status, "why": o.why, "values": o.values, "wrong": o.wrong}
         for o in report.outcomes
     ]
-    text = json.dumps({"engine": report.engine, "passed": report.passed, "outcomes": rows})
+    text = json.dumps({
+        "engine": report.engine, "passed": report.passed, "verdict": report.verdict,
+        "vectors": len(rows), "tried": report.tried, "values": report.values, "outcomes": rows,
+    })  # fmt: skip
     try:
         path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:

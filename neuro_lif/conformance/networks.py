@@ -59,8 +59,9 @@ def _array(value: Any) -> Any:
 
 
 def _raster(rows: Any, size: int | None = None) -> Any:
-    shape = (len(rows), -1 if rows and size is None else size or 0)
-    return np.asarray(rows, np.int64).reshape(shape)
+    if not rows:
+        return np.zeros((0, size or 0), np.int64)
+    return np.asarray(rows, np.int64)
 
 
 def _projection(p: Table) -> FixedProjection:

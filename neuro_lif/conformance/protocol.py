@@ -9,7 +9,12 @@ Answer = dict[str, dict[str, Any]]
 
 
 class Refused(ValueError):
-    """The engine refuses an invalid network; the text names the field."""
+    """The engine refuses an invalid network; the text names the field.
+
+    Every word of the field's name must be in it: a parameter's own name, ``init u`` for the start
+    of a register, else the field of the part (``weights``, ``exponent``, ``delays``, ``model``,
+    ``pre``, ...). A refusal that names something else counts as wrong.
+    """
 
 
 class Unsupported(Exception):
@@ -26,11 +31,13 @@ class Engine(Protocol):
         """Run one vector.
 
         Args:
-            vector: see :mod:`neuro_lif.conformance.vectors`; everything but what is expected.
-                ``vector["wanted"]`` is population -> the variables to return.
+            vector: see :mod:`neuro_lif.conformance.vectors`; ``profile``, ``config``,
+                ``network``, ``n_steps``, and ``wanted``: population -> the variables to return.
+                Nothing in it says what is expected, nor whether the network is valid.
 
         Returns:
-            Population -> variable -> ``[step][neuron]``.
+            Population -> variable -> ``[step][neuron]``, integers (Python's, or an array of an
+            integer type): a float is wrong even where it is whole.
 
         Raises:
             Refused: the network is not valid.

@@ -1,11 +1,13 @@
 """Writes conformance vectors by running a peer.
 
     PYTHONPATH=tests python -m oracles.generate lava OUT.json --count 700 --seed 1
+    PYTHONPATH=tests python -m oracles.generate lava OUT.json --count 160 --seed 2 --more
 
 The networks are drawn at random, in turn from the templates of ``draw_<peer>``, and kept where what
 the peer did with them exercises a rule; the flags are what ``flags`` finds in its answer. Then come
 the vectors of ``named``: upstream bugs, corners, and questions asked of all peers. The same seed
-gives the same file.
+gives the same file. With ``--more`` there are random ones only, of networks that no other shipped
+file has, and only such as expect something other than 0; their names tell the seed.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import numpy as np
 from . import named
 from .schema import SCHEMA, Trace, Vector
 
+SHIPPED = Path(__file__).resolve().parents[2] / "neuro_lif" / "conformance" / "data"
 LONGEST = 2600
 """Characters of one vector; longer ones are drawn again, so that the files stay small."""
 UNTOLD = {"a_in"}
@@ -144,8 +147,35 @@ def worth(vector: Vector, trace: Trace, flags: set[str]) -> bool:
     return len(compact(vector | {"expect": shown(trace)})) <= LONGEST
 
 
-def draw(peer: Peer, count: int, seed: int) -> list[Vector]:
-    """Return vectors drawn from the templates in turn, without expectations."""
+def alive(trace: Trace) -> bool:
+    """Tell whether an expectation has a value other than 0."""
+    return any(x for v in shown(trace).values() for rows in v.values() for row in rows for x in row)
+
+
+def question_of(vector: Vector) -> str:
+    """Return what tells one network with its input and profile from another."""
+    return json.dumps([vector[k] for k in ("profile", "network", "n_steps")], sort_keys=True)
+
+
+def shipped(leave_out: Path) -> set[str]:
+    """Return the questions of the shipped files, but for one that is written anew."""
+    return {
+        question_of(vector)
+        for path in sorted(SHIPPED.glob("*.json"))
+        if path.name != leave_out.name
+        for vector in json.loads(path.read_text(encoding="utf-8"))["vectors"]
+    }
+
+
+def draw(peer: Peer, count: int, seed: int, known: set[str] | None = None) -> list[Vector]:
+    """Return vectors drawn from the templates in turn, without expectations.
+
+    Args:
+        peer: who is asked.
+        count: how many are wanted.
+        seed: of the draws.
+        known: questions not to ask again; given, the vectors expect something other than 0.
+    """
     rng = np.random.default_rng(seed)
     shares = np.array([share for share, _ in peer.templates], float)
     goal = np.floor(shares / shares.sum() * count).astype(int)
@@ -162,29 +192,36 @@ def draw(peer: Peer, count: int, seed: int) -> list[Vector]:
                 flags = peer.flags(vector, trace)
                 # later in a template, only what shows something its first ones did not show often
                 common = all(seen[f] > number // 2 for f in flags)
+                if known is not None and (not alive(trace) or question_of(vector) in known):
+                    continue
                 if wanted and worth(vector, trace, flags) and (not common or tried > patience):
+                    if known is not None:
+                        known.add(question_of(vector))
                     vector["flags"] = sorted(flags)
                     seen.update(flags)
                     kept.append(vector)
                     wanted -= 1
     for k, vector in enumerate(kept, 1):
-        vector["id"] = f"{peer.short}.random.{k:04d}"
+        series = "random" if known is None else f"random{seed}"
+        vector["id"] = f"{peer.short}.{series}.{k:04d}"
     return kept
 
 
-def generate(short: str, count: int, seed: int) -> dict[str, Any]:
-    """Return a file of vectors of one peer."""
+def generate(short: str, count: int, seed: int, known: set[str] | None = None) -> dict[str, Any]:
+    """Return a file of vectors of one peer; see ``draw``."""
     peer = PEERS[short]()
-    vectors = draw(peer, count, seed)
-    more = (*named.upstream(), *named.corners(), *named.questions())
-    vectors += [v for v in more if v["peer"] == peer.name]
+    vectors = draw(peer, count, seed, known)
+    if known is None:
+        more = (*named.upstream(), *named.corners(), *named.questions())
+        vectors += [v for v in more if v["peer"] == peer.name]
     for vector, trace in zip(vectors, peer.run(vectors), strict=True):
         vector["flags"] = sorted(peer.flags(vector, trace) | set(vector["flags"]))
         vector["expect"] = shown(trace)
     about = (
         f"What {peer.name} {vectors[0]['peer_version']} did with small networks: drawn at random "
-        f"(seed {seed}), from bug reports, and questions also asked of the other peers."
-    )
+        f"(seed {seed})" + (", from bug reports, and questions also asked of the other peers."
+                            if known is None else ".")
+    )  # fmt: skip
     return {"schema": SCHEMA, "about": about, "vectors": vectors}
 
 
@@ -195,8 +232,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--count", type=int, default=200, help="random vectors (default: 200)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--more", action="store_true", help="random ones only, none shipped yet")
     options = parser.parse_args(arguments)
-    data = generate(options.peer, options.count, options.seed)
+    known = shipped(options.out) if options.more else None
+    data = generate(options.peer, options.count, options.seed, known)
     lines = ",\n".join(compact(v) for v in data["vectors"])
     head = compact({k: v for k, v in data.items() if k != "vectors"})[:-1]
     options.out.write_text(f'{head},"vectors":[\n{lines}\n]}}\n', encoding="utf-8")
