@@ -60,6 +60,27 @@ def expect_path(value: object, where: str, error: type[NeuroLifError] = FileForm
     return Path(value)
 
 
+def expect_flag(value: object, where: str) -> None:
+    """Refuse anything but True and False: a text would count as True.
+
+    Raises:
+        RangeError: naming the argument.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise RangeError(f"{where} = {show(value)}, allowed: True or False")
+
+
+def expect_progress(value: object, where: str) -> None:
+    """Refuse what cannot be called to tell of progress.
+
+    Raises:
+        RangeError: naming the argument.
+    """
+    if value is not None and not callable(value):
+        allowed = "a function of (steps done, steps in all), or None"
+        raise RangeError(f"{where} = {show(value)}, allowed: {allowed}")
+
+
 def _what(value: object) -> str:
     """Name a value by its type; where that says little, with the value."""
     if value is None or isinstance(value, type):

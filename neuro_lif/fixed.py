@@ -6,28 +6,31 @@ them). Checked against its profile when built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import (
-    IntArray,
-    earlier_duplicates,
-    entries,
-    is_sparse,
-    post_of_entries,
-    with_entries,
-)
+from .arrays import IntArray, entries, with_entries
 from .errors import Faults, RangeError
 from .fixed_parts import DirectInput, FixedPopulation, FixedProjection, FixedSource
-from .formats import overflow_array, round_shift_array, shift_array
 from .ledger import Ledger
 from .network import Probe
+from .numerics import MOST_SHIFT
 from .profile import HardwareProfile
 from .recording import OverflowEvent
+from .stored import (
+    is_raw,
+    shift_rounded,
+    stored_mantissas,
+    stored_params,
+    weight_events,
+    weight_stages,
+)
+from .width import check_sums, check_width, largest_sums
 
 __all__ = [
     "DirectInput",
@@ -51,7 +54,8 @@ class FixedNetwork:
         probes: what to record besides spikes.
         ledger: what lowering lost.
         enforce_ranges: False lets values the peer accepts but does not mean (as Lava does); they
-            are stored as the profile's parameter storage says.
+            are stored as the profile's parameter storage says. What 64 bits cannot compute with
+            is refused even then (:mod:`neuro_lif.width`).
         seed: of the noise, where the profile has some; sample k of a batch takes ``seed + k``.
 
     Raises:
@@ -103,32 +107,25 @@ class FixedNetwork:
     def params(self, name: str) -> dict[str, IntArray]:
         """Return every parameter of a population as stored: ``(n,)`` int64."""
         population = self.population(name)
-        stored, _ = _stored(self.profile, population)
+        stored, _ = stored_params(self.profile, population)
         return stored
 
     def storage_events(self) -> list[OverflowEvent]:
-        """Return the parameters that did not fit their storage and were changed by it."""
+        """Return the parameters and weights that did not fit their storage and were changed by it.
+
+        Weights lose by a ``clip``, by bits that their code or their own shift to the right drops
+        (``low_bits``), or because another synapse takes their place (``duplicate``).
+        """
+        return list(self._lost_in_storage)
+
+    @cached_property
+    def _lost_in_storage(self) -> tuple[OverflowEvent, ...]:
         found: list[OverflowEvent] = []
         for population in self.populations:
-            found += _stored(self.profile, population)[1]
+            found += stored_params(self.profile, population)[1]
         for projection in self.projections:
-            found += self._weight_events(projection)
-        return found
-
-    def _weight_events(self, projection: FixedProjection) -> list[OverflowEvent]:
-        """Return the weights that were clipped, or lost low bits, as they were stored."""
-        given = np.asarray(entries(projection.weights), np.int64)
-        clipped = given if self.is_raw(projection) else np.clip(
-            given, *self.profile.weights.mode_range(str(projection.sign_mode)))  # fmt: skip
-        found = []
-        for kind, lost in (
-            ("clip", clipped != given), ("low_bits", self._coded(projection) != clipped)
-        ):  # fmt: skip
-            if lost.any():
-                post = post_of_entries(projection.weights)[np.flatnonzero(lost)]
-                found.append(OverflowEvent(projection.name, "weights", kind, -1,
-                                           int(lost.sum()), 0, int(post.min())))  # fmt: skip
-        return found
+            found += weight_events(self.profile, projection)
+        return tuple(found)
 
     def initial(self, name: str) -> dict[str, IntArray]:
         """Return every register of a population at the start, ``(n,)`` int64, plus ``ref``."""
@@ -151,33 +148,34 @@ class FixedNetwork:
         external = projection.pre in {s.name for s in self.sources}
         return routing.input_latency if external else routing.recurrent_latency
 
+    @cached_property
+    def _sums(self) -> list[tuple[FixedProjection, tuple[int, int]]]:
+        return [(p, largest_sums(self.profile, p)) for p in self.projections]
+
+    def check_inputs(self, rows: Mapping[str, Any], faults: Faults) -> None:
+        """Note every sum that could leave 64 bits with these inputs.
+
+        Args:
+            rows: input name -> integers; absent ones count as 0 and 1.
+            faults: noted here.
+        """
+        check_sums(self.profile, self.populations, self._sums, self.directs, rows, faults)
+
     def effective_weights(self, projection: FixedProjection) -> Any:
         """Return the weights a spike delivers before any shift of the sum, int64 dense or CSR.
 
         Clip, loss of low bits and (where the profile shifts synapse by synapse) the exponent.
         """
-        values = self._coded(projection)
-        rules = self.profile.weights
-        if not self.is_raw(projection) and rules.exponent_on == "synapse":
-            values = shift_rounded(values, projection.exponent, rules.exponent_round)
-        if rules.effective_lo is not None or rules.effective_hi is not None:
-            values = np.clip(values, rules.effective_lo, rules.effective_hi)
-        if self.profile.routing.duplicates == "last" and is_sparse(projection.weights):
-            values = np.where(earlier_duplicates(projection.weights), 0, values)
+        values = weight_stages(self.profile, projection).delivered
         return with_entries(projection.weights, values)
 
     def _coded(self, projection: FixedProjection) -> IntArray:
         """Return the mantissas the chip stores."""
-        rules, values = self.profile.weights, np.asarray(entries(projection.weights), np.int64)
-        if self.is_raw(projection):
-            return values
-        bits = rules.default_bits if projection.weight_bits is None else projection.weight_bits
-        return np.asarray(rules.effective(values, str(projection.sign_mode), bits), np.int64)
+        return stored_mantissas(self.profile, projection)
 
     def is_raw(self, projection: FixedProjection) -> bool:
         """Tell whether the profile takes a projection's weights as they are (convolutions)."""
-        own = self.profile.convolution
-        return projection.convolution is not None and own is not None and own.weights == "raw"
+        return is_raw(self.profile, projection)
 
     def sum_exponent(self, projection: FixedProjection) -> int:
         """Return the shift applied to each arriving sum (0 where it is per synapse)."""
@@ -204,36 +202,6 @@ def _parts(name: str, given: Any, kind: type[Any], faults: Faults) -> tuple[Any,
         if not isinstance(part, kind):
             faults.add("network", name, part, f"{kind.__name__} objects")
     return parts
-
-
-def shift_rounded(values: IntArray, exponent: int, rounding: str) -> IntArray:
-    """Shift left, or right with a rounding (``floor``, ``rtz`` or ``nearest_even``)."""
-    if exponent >= 0:
-        return shift_array(values, exponent)
-    if rounding == "nearest_even":
-        return np.asarray(np.rint(values / 2.0**-exponent), np.int64)
-    return round_shift_array(values, -exponent, rounding)
-
-
-def _stored(
-    profile: HardwareProfile, population: FixedPopulation
-) -> tuple[dict[str, IntArray], list[OverflowEvent]]:
-    values: dict[str, IntArray] = {}
-    events: list[OverflowEvent] = []
-    for name, parameter in profile.params.items():
-        given = population.params.get(name, parameter.default)
-        wide = np.array(np.broadcast_to(np.asarray(given, np.int64), (population.size,)))
-        values[name] = wide
-        if parameter.storage is not None:
-            span = parameter.span
-            lo = span[0] if parameter.storage.lo is None else parameter.storage.lo
-            hi = span[1] if parameter.storage.hi is None else parameter.storage.hi
-            values[name] = overflow_array(wide, parameter.storage.mode, lo, hi)
-            changed = np.flatnonzero(values[name] != wide)
-            if changed.size:
-                events.append(OverflowEvent(population.name, name, parameter.storage.mode, -1,
-                                            int(changed.size), 0, int(changed[0])))  # fmt: skip
-    return values, events
 
 
 # --------------------------------------------------------------------------------- verify
@@ -276,7 +244,18 @@ def verify(fixed: FixedNetwork) -> Faults:
             if direct.raster is not None and direct.raster.shape[1] != sizes[direct.population]:
                 faults.add(where, "raster", f"shape {direct.raster.shape}",
                            f"shape (n_steps, {sizes[direct.population]})")  # fmt: skip
+    if not faults.lines:  # what has no name or no shape cannot be computed with
+        _check_arithmetic(fixed, faults)
     return faults
+
+
+def _check_arithmetic(fixed: FixedNetwork, faults: Faults) -> None:
+    """Refuse what leaves 64 bits, where executors would differ."""
+    if not fixed.enforce_ranges:  # inside its ranges the profile's own check has seen to it
+        for population in fixed.populations:
+            check_width(fixed.profile, population, faults)
+    items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
+    fixed.check_inputs({i.name: i.raster for i in items if i.raster is not None}, faults)
 
 
 def _check_names(fixed: FixedNetwork, faults: Faults) -> None:
@@ -293,11 +272,18 @@ def _check_names(fixed: FixedNetwork, faults: Faults) -> None:
 
 def _check_population(fixed: FixedNetwork, population: FixedPopulation, faults: Faults) -> None:
     where, profile = f"population {population.name!r}", fixed.profile
-    if population.model not in profile.models:
-        faults.add(where, "model", population.model, ", ".join(profile.models))
+    model = population.model
+    known = model in profile.models
+    if not known:
+        faults.add(where, "model", model, ", ".join(profile.models))
+    used = profile.used_params(model) if known else tuple(profile.params)
     for name, value in population.params.items():
         if name not in profile.params:
             faults.add(where, name, value, "a parameter: " + ", ".join(profile.params))
+        elif name not in used:
+            others = ", ".join(m for m in profile.models if name in profile.used_params(m))
+            faults.add(where, name, value, f"what model {model!r} uses: {', '.join(used)}",
+                       f"{name} is used by: {others or 'no model'}")  # fmt: skip
         elif fixed.enforce_ranges:
             parameter = profile.params[name]
             _check_span(where, name, value, parameter.span, faults)
@@ -317,8 +303,10 @@ def _check_projection(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -
     bits: object = p.weight_bits if p.weight_bits is not None else rules.default_bits
     if not isinstance(bits, (int, np.integer)):
         faults.add(where, "weight_bits", bits, f"1..{rules.mantissa_bits}")
-    elif fixed.enforce_ranges:
-        _check_span(where, "weight_bits", int(bits), (1, rules.mantissa_bits), faults)
+    else:
+        loose = (-MOST_SHIFT, MOST_SHIFT)
+        span = (1, rules.mantissa_bits) if fixed.enforce_ranges else loose
+        _check_span(where, "weight_bits", int(bits), span, faults)
     if not fixed.enforce_ranges:
         return
     _check_span(where, "exponent", p.exponent, (rules.exponent_lo, rules.exponent_hi), faults)

@@ -12,7 +12,11 @@ from .arrays import IntArray, entries, frozen, frozen_synapses, is_sparse
 from .checks import check_size
 from .convolution import Convolution
 from .errors import Faults, RangeError
+from .numerics import MOST_SHIFT, WIDEST
 from .profile import SIGN_MODES
+
+WIDE = "-2**48..2**48 (executors compute in 64 bits)"
+MOST_DELAY = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +120,9 @@ class FixedProjection:
         if given.dtype.kind not in "iu" or len(given.shape) != 2:
             faults.add(where, "weights", f"{given.dtype} {given.shape}", "integers (n_post, n_pre)")
             faults.raise_if_any(RangeError)
+        if (wide := too_wide(entries(given))) is not None:
+            faults.add(where, "weights", wide, WIDE)
+            faults.raise_if_any(RangeError)
         stored, order = frozen_synapses(self.weights, np.int64)
         delays = _ordered(self.delays, order)
         object.__setattr__(self, "weights", stored)
@@ -127,11 +134,17 @@ class FixedProjection:
             faults.add(where, "sign_mode", self.sign_mode, ", ".join(SIGN_MODES))
         if not isinstance(self.exponent, (int, np.integer)) or isinstance(self.exponent, bool):
             faults.add(where, "exponent", self.exponent, "a whole number")
+        elif abs(self.exponent) > MOST_SHIFT:
+            allowed = f"{-MOST_SHIFT}..{MOST_SHIFT}, and what the profile allows"
+            faults.add(where, "exponent", self.exponent, allowed)
         late = self.latency
-        if late is not None and (not isinstance(late, (int, np.integer)) or late < 0):
-            faults.add(where, "latency", late, "a whole number >= 0, or None")
-        if isinstance(self.delays, np.ndarray) and self.delays.size and self.delays.min() < 0:
-            faults.add(where, "delays", int(self.delays.min()), "whole steps >= 0")
+        whole = isinstance(late, (int, np.integer)) and not isinstance(late, bool)
+        if late is not None and not (whole and 0 <= late <= MOST_DELAY):
+            faults.add(where, "latency", late, "a whole number 0..2**20, or None")
+        if isinstance(self.delays, np.ndarray) and self.delays.size:
+            for delay in (int(self.delays.min()), int(self.delays.max())):
+                if not 0 <= delay <= MOST_DELAY:
+                    faults.add(where, "delays", delay, "whole steps 0..2**20")
         faults.raise_if_any(RangeError)
 
     def _unfold(self, where: str, faults: Faults) -> None:
@@ -247,7 +260,18 @@ def _integers(where: str, name: str, value: Any, shape: tuple[int, ...], faults:
         faults.add(where, name, value, "whole numbers")
     elif array.shape not in ((), shape):
         faults.add(where, name, f"shape {array.shape}", f"a scalar or shape {shape}")
+    elif (wide := too_wide(array)) is not None:
+        faults.add(where, name, wide, WIDE)
+        return np.zeros(array.shape, np.int64)  # refused anyway, and int64 could not hold it
     return frozen(array, np.int64) if array.dtype.kind in "iu" else array
+
+
+def too_wide(array: Any) -> int | None:
+    """Return a value of an integer array that is larger than ``WIDEST``; None: there is none."""
+    if array.size == 0 or array.dtype.kind not in "iu":
+        return None
+    ends = (int(array.min()), int(array.max()))  # Python integers: numpy's abs(-2**63) is negative
+    return next((end for end in ends if abs(end) > WIDEST), None)
 
 
 def _raster(name: str, raster: Any, size: int | None) -> Any:
@@ -257,4 +281,6 @@ def _raster(name: str, raster: Any, size: int | None) -> Any:
             f"input {name!r}: raster = {array.dtype} {array.shape}, allowed: integers "
             f"(n_steps, {size or 'n'})"
         )
+    if (wide := too_wide(array)) is not None:
+        raise RangeError(f"input {name!r}: raster holds {wide}, allowed: {WIDE}")
     return frozen(array, np.int64)

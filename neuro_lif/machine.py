@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import is_sparse
-from .checks import expect
+from .checks import expect, expect_flag
 from .errors import RangeError
 from .fixed import FixedNetwork, FixedPopulation, FixedProjection
 from .formats import overflow, shift
@@ -20,6 +20,7 @@ from .runs import (
     in_order,
     input_events,
     input_rows,
+    may_lose_counts,
     refuse_overflow,
     register_of,
     wanted_registers,
@@ -67,6 +68,7 @@ def run_semantics(
             overflow.
     """
     expect(fixed, FixedNetwork, "run_semantics")
+    expect_flag(strict, "run_semantics: strict")
     given = check_given(inputs, fixed.input_sizes(), whole=True)
     if batch_of(given) is not None:
         raise RangeError("inputs: a batch, allowed: one sample (n_steps, n) at a time")
@@ -120,6 +122,7 @@ class Machine:
         self.state = {p.name: _per_neuron(fixed.initial(p.name)) for p in fixed.populations}
         self.synapses = {p.name: _synapses(fixed, p) for p in fixed.projections}
         self.pending = {p.name: _Arriving() for p in fixed.projections}
+        self.watched = {p.name for p in fixed.projections if may_lose_counts(fixed, p)}
 
     def step(self, t: int, feeds: Mapping[str, list[int]]) -> dict[str, list[int]]:
         """Advance all neurons to the end of step ``t``; return what each sent."""
@@ -186,6 +189,10 @@ class Machine:
 
     def _send(self, p: FixedProjection, t: int, spikes: list[int]) -> None:
         """Send one step's spikes on their way."""
+        if p.name in self.watched:
+            for pre, spike in enumerate(spikes):
+                if spike not in (0, 1):
+                    self.counter.add(p.name, -1, "payload", "binary", pre)
         payloads = spikes if p.graded else [int(spike != 0) for spike in spikes]
         caps = self.caps[p.post]
         if p.port in caps:

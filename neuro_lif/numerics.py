@@ -320,3 +320,19 @@ def sum_ports_of(ops: ResolvedOps) -> set[str]:
     """Return the ports that deliver the sum of a step."""
     used = {op["port"] for op in walk(ops) if op["op"] == "acc"}
     return used - ports_of(ops).keys()
+
+
+def params_of(ops: ResolvedOps) -> set[str]:
+    """Return every name that the operations have as an operand: parameters and registers."""
+    given = [op.get(name) for op in walk(ops) for name in OPERAND_FIELDS]
+    return {operand.removeprefix("-") for operand in given if isinstance(operand, str)}
+
+
+def sends_only_single(ops: ResolvedOps) -> bool:
+    """Tell whether a neuron can send nothing but 0 and 1 in a step."""
+    events = [inner for op in ops if op["op"] == "each" for inner in walk(op["do"])]
+    fires = [op for op in walk(ops) if op["op"] == "fire"]
+    if any(op["op"] == "emit" for op in walk(ops)) or len(fires) > 1:
+        return False
+    many = any(op["multi"] == "loop" and op["cap"] > 1 for op in fires)
+    return not many and not any(op["op"] == "fire" for op in events)

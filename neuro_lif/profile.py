@@ -346,7 +346,7 @@ def _check_storage(where: str, rule: dict[str, Any], span: Span) -> list[str]:
 def _check_sources(raw: dict[str, Any]) -> list[str]:
     tables = ("weights", "routing", "convolution", "noise")
     items = [(name, _table(raw, name)) for name in tables]
-    for table in ("registers", "params", "models", "resources"):
+    for table in ("config", "registers", "params", "models", "resources"):
         items += [(f"{table}.{name}", entry) for name, entry in _tables_in(raw, table)]
     for name, costs in _tables_in(raw, "costs"):
         items += [(f"costs.{name}.terms.{t}", q) for t, q in _tables_in(costs, "terms")]

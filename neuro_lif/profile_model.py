@@ -19,6 +19,7 @@ from .numerics import (
     ResolvedOps,
     Strict,
     joint_ports_of,
+    params_of,
     ports_of,
     resolve,
     sum_ports_of,
@@ -40,8 +41,8 @@ class Sourced(Strict):
     note: str = ""
 
 
-class ConfigValue(Strict):
-    """A value the user may set when loading a generic profile."""
+class ConfigValue(Sourced):
+    """A value the user may set when loading a profile; the source is that of its default."""
 
     value: int | str
     lo: int | None = None
@@ -254,6 +255,17 @@ class HardwareProfile(Strict):
     def resolved(self) -> dict[str, ResolvedOps]:
         """The operations of every model with every overflow range written out."""
         return {n: resolve(m.ops, self.register_ranges) for n, m in self.models.items()}
+
+    def used_params(self, model: str) -> tuple[str, ...]:
+        """Return the parameters that the operations of ``model`` name, in the profile's order."""
+        self.model(model)
+        return self.params_used[model]
+
+    @cached_property
+    def params_used(self) -> dict[str, tuple[str, ...]]:
+        """The parameters that the operations of every model name."""
+        named = {model: params_of(ops) for model, ops in self.resolved.items()}
+        return {m: tuple(p for p in self.params if p in names) for m, names in named.items()}
 
     def model(self, name: str) -> NeuronModel:
         """Return one neuron model.

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import entries
 from .codings import CODINGS, approximations_of, coding_of
 from .discretize import SteppedNetwork
 from .errors import LoweringError, RangeError, show
@@ -73,11 +74,26 @@ def quantize(
     allowed, bits = approximations_of(approximate), _bits(profile, weight_bits)
     start = Ledger(profile.name, notes=stepped.notes)
     draft = Draft(stepped, profile, allowed, bits, n_steps, gain_compensation, proved, ledger=start)
-    for step in chosen.passes:
-        draft = step(draft)
+    try:
+        with np.errstate(over="raise"):
+            for step in chosen.passes:
+                draft = step(draft)
+    except FloatingPointError:
+        raise LoweringError(_too_large(stepped)) from None
     if draft.fixed is None:
         raise LoweringError("no pass produced a network")
     return replace(draft.fixed, ledger=draft.ledger)
+
+
+def _too_large(stepped: SteppedNetwork) -> str:
+    """Name the projection whose weights are the largest: numbers on the way left a float."""
+    most = {p.name: float(np.abs(entries(p.weights)).max(initial=0)) for p in stepped.projections}
+    name = max(most, key=lambda p: most[p], default="")
+    where = f"projection {name!r}: weights up to {most[name]:.3g}" if most else "the network"
+    return (
+        f"{where}: numbers this large leave a float64 while scales are chosen, allowed: weights "
+        "that a chip can be lowered to (are they in SI units?)"
+    )
 
 
 def _bits(profile: HardwareProfile, bits: int | None) -> int:

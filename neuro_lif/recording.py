@@ -22,13 +22,21 @@ FORMAT = "neuro-lif-recording/1"
 class OverflowEvent:
     """A kind of overflow that happened in a run.
 
+    Counted is every value that a rule brought back into a range and every stored bit that was
+    lost. Rounding is not: where the model's own arithmetic rounds (the product of a decay, a bias
+    or a sum shifted to the right), the rounding is the rule. Neither is ``floor``, a bound that
+    belongs to the model.
+
     Args:
         where: population or projection.
-        register: what overflowed (``u``, ``v``, ``bias_mant``, ``sum`` ...).
-        kind: ``wrap``, ``wrap_once``, ``sat``, ``clamp``, or ``binary`` (a count taken as one).
+        register: what overflowed (``u``, ``v``, ``bias_mant``, ``sum``, ``weights``, ``payload``,
+            ``spikes`` ...).
+        kind: ``wrap``, ``wrap_once``, ``sat``, ``clamp``; ``cap`` (a count cut to the most there
+            may be), ``binary`` (a value that is not 0 or 1, carried as 1); of stored weights
+            ``clip``, ``low_bits`` or ``duplicate`` (another synapse took its place).
         operation: index of the operation in the model's list, -1 outside neurons.
         count: how many values in the whole run.
-        first_step: step of the first (1 is the first step).
+        first_step: step of the first (1 is the first step); 0: as it was stored.
         first_neuron: neuron of the first.
     """
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import RangeError
-from .fixed import DirectInput, FixedNetwork, FixedSource
-from .numerics import walk
+from .errors import Faults, RangeError
+from .fixed import DirectInput, FixedNetwork, FixedProjection, FixedSource
+from .numerics import sends_only_single, walk
 from .recording import OverflowEvent
 from .reference.clocked import check_record
 from .stimulate import padded
@@ -62,7 +62,12 @@ def spike_dtype(fixed: FixedNetwork, population: str) -> Any:
 def input_rows(
     fixed: FixedNetwork, given: Mapping[str, Any], batch: int, n_steps: int
 ) -> dict[str, Any]:
-    """Return every input as integers ``(batch, n_steps, n)``: what was given, else the raster."""
+    """Return every input as integers ``(batch, n_steps, n)``: what was given, else the raster.
+
+    Raises:
+        RangeError: a run longer than a coded input; or values so large that a sum of them would
+            not fit the 64 bits executors compute in.
+    """
     rows = {}
     items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
     for item in items:
@@ -77,20 +82,25 @@ def input_rows(
             values = np.zeros((n_steps, fixed.input_sizes()[item.name]), np.int64)
         array = np.asarray(values)[..., :n_steps, :]
         rows[item.name] = padded(array, batch, n_steps, np.int64)
+    if given:  # rasters were looked at when the network was built
+        faults = Faults()
+        fixed.check_inputs(rows, faults)
+        faults.raise_if_any(RangeError, "inputs")
     return rows
 
 
 def input_events(fixed: FixedNetwork, rows: Mapping[str, Any]) -> tuple[OverflowEvent, ...]:
     """Return what is lost before the first step.
 
-    Parameters their storage changed, and spike counts other than 0 and 1 on projections that
-    are not graded: there each counts as one spike.
+    Parameters and weights their storage changed, and spike counts of inputs other than 0 and 1 on
+    projections that are not graded: there each counts as one spike. What populations send is
+    counted in the run (:func:`may_lose_counts`).
     """
     events = fixed.storage_events()
     for p in fixed.projections:
         if p.graded or p.pre not in rows:
             continue
-        lost = (rows[p.pre] != 0) & (rows[p.pre] != 1)
+        lost = counts_lost(rows[p.pre])
         if lost.any():
             by_step = lost.any(axis=0)
             step = int(np.argmax(by_step.any(axis=1)))
@@ -98,6 +108,24 @@ def input_events(fixed: FixedNetwork, rows: Mapping[str, Any]) -> tuple[Overflow
             count = int(lost.sum())
             events.append(OverflowEvent(p.name, "payload", "binary", -1, count, step + 1, neuron))
     return tuple(events)
+
+
+def counts_lost(sent: Array) -> Array:
+    """Tell which values a projection that is not graded does not carry: all but 0 and 1."""
+    lost: Array = (sent != 0) & (sent != 1)
+    return lost
+
+
+def may_lose_counts(fixed: FixedNetwork, p: FixedProjection) -> bool:
+    """Tell whether a projection that is not graded comes from neurons that send more than 0 or 1.
+
+    Then every other value counts as an event ``(projection, "payload", "binary", -1)``, first
+    neuron of the population that sends it. Inputs are :func:`input_events`.
+    """
+    sender = next((q for q in fixed.populations if q.name == p.pre), None)
+    if p.graded or sender is None:
+        return False
+    return sender.alias is not None or not sends_only_single(fixed.profile.ops(sender.model))
 
 
 def in_order(*events: OverflowEvent) -> tuple[OverflowEvent, ...]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from .discretize import MOST_STEPS
 from .errors import RangeError, show
 from .network import Network, SpikeInput
+from .numerics import WIDEST
 
 Inputs = Mapping[str, npt.ArrayLike]
 """Input name -> ``(n_steps, n)`` or ``(batch, n_steps, n)``."""
@@ -70,7 +71,8 @@ def _check_array(name: str, value: Any, width: int, whole: bool) -> npt.NDArray[
     checks: list[tuple[str, Any]] = [("finite numbers", np.isfinite)]
     if whole:
         checks.append(("whole numbers", lambda x: x == np.rint(x)))
-        checks.append(("whole numbers below 2**62", lambda x: np.abs(x) < 2.0**62))
+        far = float(WIDEST)  # exact in every type that an array may have
+        checks.append(("whole numbers -2**48..2**48", lambda x: (x >= -far) & (x <= far)))
     for kind, fine in checks:
         if not fine(array).all():
             raise RangeError(f"inputs[{name!r}]: holds {array[~fine(array)][0]}, allowed: {kind}")

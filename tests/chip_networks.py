@@ -60,6 +60,7 @@ def _population(rng: np.random.Generator, profile: HardwareProfile, model: str) 
         lo = max(lo, LEAST_THRESHOLD.get(profile.name, lo)) if name == "thr" else lo
         values = _drawn(rng, lo, hi, size)
         params[name] = values if parameter.per == "neuron" else int(values[0])
+    params = {name: params[name] for name in profile.used_params(model)}
     init = {}
     for name, (lo, hi) in profile.register_ranges.items():
         if rng.random() < 0.5:

@@ -203,6 +203,16 @@ def xylo_cases(cases: list[Any], profile: HardwareProfile) -> Iterator[Case]:
         yield Case(name, fixed, len(counts), {"channels": counts}, tuple(expected))
 
 
+def _cells(
+    profile: HardwareProfile, name: str, size: int, model: str, params: dict[str, Any],
+    init: dict[str, Any] | None = None, alias: Any = None,
+) -> FixedPopulation:  # fmt: skip
+    """A population; a profile that a test has changed may have no use for some parameter."""
+    used = {k: v for k, v in params.items() if k in profile.used_params(model)}
+    unknown = {k: v for k, v in params.items() if k not in profile.params}
+    return FixedPopulation(name, size, model, used | unknown, init or {}, alias=alias)
+
+
 def _xylo_network(p: dict[str, Any], version: int, profile: HardwareProfile) -> FixedNetwork:
     n_hidden, n_out, n_in = len(p["thr"]), len(p["thr_out"]), len(p["syn_in"])
     dashes = [[*d, 0][:2] for d in p["dash_syn"]]
@@ -211,14 +221,14 @@ def _xylo_network(p: dict[str, Any], version: int, profile: HardwareProfile) -> 
     if version == 1 and p["has_bias"]:
         raise UnknownRecording("the first core has no bias")
     extra = [{"bias": b} if version != 1 else {} for b in biases]
-    hidden = FixedPopulation(
-        "hidden", n_hidden, "hidden",
+    hidden = _cells(
+        profile, "hidden", n_hidden, "hidden",
         {"dash_syn0": _ints([d[0] for d in dashes]), "dash_syn1": _ints([d[1] for d in dashes]),
          "dash_mem": _ints(p["dash_mem"]), "thr": _ints(p["thr"])} | shifts | extra[0],
         alias=_xylo_aliases(p["aliases"]),
     )  # fmt: skip
-    output = FixedPopulation(
-        "output", n_out, "output",
+    output = _cells(
+        profile, "output", n_out, "output",
         {"dash_syn0": _ints(p["dash_syn_out"]), "dash_mem": _ints(p["dash_mem_out"]),
          "thr": _ints(p["thr_out"]), "shift_out": p["shift_out"]} | extra[1],
     )  # fmt: skip
@@ -273,7 +283,7 @@ def catalyst_cases(cases: list[Any], profile: HardwareProfile) -> Iterator[Case]
         params = {ours: _ints([n[key] for n in case["params"]]) for key, ours in CATALYST.items()}
         size, current = len(case["params"]), _ints(case["input"])
         fixed = FixedNetwork(
-            profile, (FixedPopulation("n", size, "neuron", params),),
+            profile, (_cells(profile, "n", size, "neuron", params),),
             directs=(DirectInput("current", "n"),),
         )  # fmt: skip
         v, u, s = _ints(case["expected"], (len(current), size, 3)).transpose(2, 0, 1)
@@ -306,7 +316,7 @@ def dynapcnn_cases(data: dict[str, Any], profile: HardwareProfile) -> Iterator[C
         "bias": np.repeat(_ints(data["bias"]), n // len(data["bias"])),
     }  # fmt: skip
     fixed = FixedNetwork(
-        profile, (FixedPopulation("layer", n, "subtract", params),),
+        profile, (_cells(profile, "layer", n, "subtract", params),),
         (FixedProjection("kernel", "pixels", "layer", layer, graded=True),),
         (FixedSource("pixels", int(np.prod(shape))),),
     )  # fmt: skip
@@ -352,7 +362,7 @@ def _event_case(
     happens = {"in": some & (1 - time_ref), "time": some & time_ref, "idle": 1 - some}
     weights = {"in": w, "time": np.ones_like(w), "idle": np.ones_like(w)}
     fixed = FixedNetwork(
-        profile, (FixedPopulation("n", n, "lif", params, {"v": v}),),
+        profile, (_cells(profile, "n", n, "lif", params, {"v": v}),),
         tuple(FixedProjection(f"to_{p}", p, "n", _alone(weights[p]), port=p) for p in happens),
         tuple(FixedSource(port, n) for port in happens),
     )  # fmt: skip
@@ -397,7 +407,7 @@ def _reckon_case(
 ) -> Case:  # fmt: skip
     n = len(rows["u"])
     fixed = FixedNetwork(
-        profile, (FixedPopulation("n", n, model, params, {"v": rows["u"]}),),
+        profile, (_cells(profile, "n", n, model, params, {"v": rows["u"]}),),
         tuple(FixedProjection(f"to_{port}", port, "n", _alone(w), port=port)
               for port, (w, _) in events.items()),
         tuple(FixedSource(port, n) for port in events),
@@ -457,7 +467,7 @@ def ranc_cases(data: dict[str, Any], profile: HardwareProfile) -> Iterator[Case]
             raise UnknownRecording(f"asym {data['asym']}, wanted pairs of 0 and 0 or 1")
         fixed = FixedNetwork(
             profile,
-            (FixedPopulation("n", len(neurons), "neuron", params | {"neg_inclusive": compare},
+            (_cells(profile, "n", len(neurons), "neuron", params | {"neg_inclusive": compare},
                              {"v": _ints([n["current_potential"] for n in neurons])}),),
             (FixedProjection("crossbar", "axons", "n", weights),),
             (FixedSource("axons", len(types)),),

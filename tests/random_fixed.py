@@ -104,6 +104,7 @@ def random_population(
             lo, hi = profile.registers[register].span
             init[register] = rng.integers(max(lo, -9000), min(hi, 9000) + 1, size)
     model = str(rng.choice(lif_models(profile)))
+    params = {k: v for k, v in params.items() if k in profile.used_params(model)}
     return FixedPopulation(name, size, model, params, init)
 
 

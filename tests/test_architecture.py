@@ -20,7 +20,7 @@ INSIDE = [p for p in FILES if p != ROOT / "__init__.py" and BUNDLE not in p.pare
 
 LAYERS = """
 errors
-arrays formats npz
+arrays formats npz rasters
 checks kernel
 neurons stimulus
 network
@@ -32,6 +32,8 @@ convolution
 discretize
 recording ledger
 connect stimulate fixed_parts
+stored
+width
 fixed
 reference
 semantics
@@ -154,7 +156,8 @@ def test_no_assert_and_no_catch_all(path: Path) -> None:
         if isinstance(node, ast.Assert):
             faults.append(f"line {node.lineno}: assert (python -O takes it out); raise an error")
         # the bundle's main is the last frame of a process of its own: it reports and exits
-        last_frame = path == BUNDLE / "main.py"
+        # and strangers' engines may raise anything, which the suite reports as their failure
+        last_frame = path in (BUNDLE / "main.py", ROOT / "conformance" / "suite.py")
         if isinstance(node, ast.ExceptHandler) and not last_frame:
             if _catches_all(node) and not _raises(node):
                 faults.append(f"line {node.lineno}: catches everything; name the errors")

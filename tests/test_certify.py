@@ -358,7 +358,7 @@ def tiny(profile: str, seed: int) -> nl.FixedNetwork:
         if p.pre in width:
             weights = np.clip(nl.fixed.entries(p.weights), lo, hi) // int(rng.integers(1, 5))
             matrix = np.zeros(p.weights.shape, np.int64)
-            place = (nl.fixed.post_of_entries(p.weights), columns_of(p.weights))
+            place = (nl.arrays.post_of_entries(p.weights), columns_of(p.weights))
             np.add.at(matrix, place, weights)
             matrix = np.clip(matrix, lo, hi)[:, : width[p.pre]]
             delays = int(np.max(p.delays, initial=0)) if rng.random() < 0.3 else 0

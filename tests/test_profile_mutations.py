@@ -81,7 +81,8 @@ def by_hand(profile: nl.HardwareProfile, number: int) -> nl.FixedNetwork:
     params = {name: p.span[end] for name, p in profile.params.items()}
     populations, directs = [], []
     for i, model in enumerate(profile.models):
-        populations.append(nl.FixedPopulation(f"p{i}", 2, model, params if number else {}))
+        mine = {name: params[name] for name in profile.used_params(model)} if number else {}
+        populations.append(nl.FixedPopulation(f"p{i}", 2, model, mine))
         for port in sorted(profile.ports(model)):
             raster = np.arange(2 * STEPS).reshape(STEPS, 2) * (7 if number else -3)
             directs.append(nl.DirectInput(f"{port} of p{i}", f"p{i}", raster, port=port))

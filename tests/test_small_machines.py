@@ -78,9 +78,16 @@ def chip(**routing: Any) -> nl.HardwareProfile:
 CHIP = chip()
 
 
+@pytest.fixture(autouse=True)
+def numpy_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested here is the numpy engine; test_kernel.py holds the kernel against it."""
+    monkeypatch.setenv("NEURO_LIF_ENGINE", "numpy")
+
+
 def network(model: str, size: int, *, projections: Any = (), sources: Any = (), directs: Any = (),
             profile: Any = CHIP, vth: int = 10, **population: Any) -> nl.FixedNetwork:  # fmt: skip
-    n = nl.FixedPopulation("n", size, model, {"vth": vth}, **population)
+    given = {"vth": vth} if "vth" in profile.used_params(model) else {}
+    n = nl.FixedPopulation("n", size, model, given, **population)
     return nl.FixedNetwork(profile, (n,), tuple(projections), tuple(sources), tuple(directs),
                            enforce_ranges=False)  # fmt: skip
 

@@ -177,7 +177,9 @@ def test_loihi1_neurons_equal_nengo_loihi(nengo_vector: Vector) -> None:
     params |= {"vth": stored["vth"] // 64, "bias_mant": stored["bias"]}
     plain = (stored["vmin"] == -(2**23) + 1).all() and not stored["enable_noise"].any()
     for model in ("lif", "lif_noise") if plain else ("lif_noise",):
-        cell = FixedPopulation(population.name, population.size, model, params)
+        known = load_profile("loihi1").used_params(model)
+        used = {k: v for k, v in params.items() if k in known}
+        cell = FixedPopulation(population.name, population.size, model, used)
         direct = DirectInput("i", cell.name, total // 64)
         fixed = FixedNetwork(load_profile("loihi1"), (cell,), directs=(direct,),
                              enforce_ranges=False, seed=theirs.seed)  # fmt: skip

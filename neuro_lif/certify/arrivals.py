@@ -11,6 +11,7 @@ from scipy import sparse
 from ..arrays import IntArray, entries, is_sparse, post_of_entries
 from ..fixed import FixedNetwork, FixedProjection
 from ..formats import shift_array
+from ..runs import may_lose_counts
 from .assume import Feed
 from .potential import Potential, signed, together
 from .spans import FAR, overflowed, pair, plus, shifted
@@ -18,6 +19,9 @@ from .world import Notes
 
 Sent = Callable[[str], IntArray]
 """Population or input -> interval of what it sends ``(2, n)``."""
+
+BINARY = ("payload", "binary", -1, "")
+"""A count that a projection takes as one spike."""
 
 
 def carried(p: FixedProjection, sent: IntArray) -> IntArray:
@@ -40,6 +44,7 @@ class Sums:
 
     def __init__(self, fixed: FixedNetwork, p: FixedProjection, most: int | None) -> None:
         self.p, self.most, self.notes = p, most, Notes()
+        self.watched = may_lose_counts(fixed, p)
         self.rules, self.exponent = fixed.accumulator(p), fixed.sum_exponent(p)
         self.latency, self.pending = fixed.latency(p), dict[int, IntArray]()
         post, pre, values, delays = synapses(fixed, p)
@@ -75,6 +80,8 @@ class Sums:
 
     def _groups(self, sent: IntArray) -> Iterator[tuple[int, IntArray]]:
         """Yield (delay, interval of what arrives so much later), the longest delay first."""
+        if self.watched:
+            self.notes.add(BINARY, sent, 0, 1)
         counts = carried(self.p, sent)
         for delay, up, down in self.groups:
             group = self._bounded(self._sum(up, down, counts))
@@ -119,6 +126,7 @@ class Singles:
 
     def __init__(self, fixed: FixedNetwork, p: FixedProjection, cap: int | None) -> None:
         self.p, self.cap, self.latency, self.notes = p, cap, fixed.latency(p), Notes()
+        self.watched = may_lose_counts(fixed, p)
         self.past: dict[int, IntArray] = {}
         post, pre, values, delays = synapses(fixed, p)
         order = np.lexsort((np.arange(pre.size), -delays, pre))
@@ -149,6 +157,8 @@ class Singles:
         return self.latency + int(self.delays.max(initial=0))
 
     def _capped(self, sent: IntArray) -> IntArray:
+        if self.watched:
+            self.notes.add(BINARY, sent, 0, 1)
         counts = carried(self.p, sent)
         if self.cap is None:
             return counts

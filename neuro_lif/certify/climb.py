@@ -29,9 +29,13 @@ def targets_of(places: list[Open], fixed: FixedNetwork) -> list[Target]:
         fixed: the network.
     """
     leads_to = {p.name: p.post for p in fixed.projections}
+    comes_from = {p.name: p.pre for p in fixed.projections}
+    senders = {p.name for p in fixed.populations}
     groups: dict[tuple[str, str, int], dict[int, float]] = {}
     for where, watched, low, high, limits in places:
         name = leads_to.get(where, where)
+        if watched == "payload" and comes_from.get(where) in senders:
+            name = comes_from[where]  # counted before the synapses: make it send more
         population = fixed.population(name)
         if low.size != population.size:
             continue  # counted before the synapses: nothing to aim at

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import IntArray
-from ..checks import expect
+from ..checks import expect, expect_flag, expect_progress
 from ..emulator import run_fixed
 from ..errors import RangeError, show
 from ..fixed import FixedNetwork
@@ -70,6 +70,8 @@ def certify(
     Source: P. Cousot, R. Cousot, POPL 1977; the rules are the profile's own.
     """
     expect(fixed, FixedNetwork, "certify")
+    expect_flag(storage, "certify: storage")
+    expect_progress(progress, "certify: progress")
     n_steps = None if n_steps is None else steps_of(n_steps, {})
     whole = isinstance(effort, (int, np.integer)) and not isinstance(effort, bool)
     if not whole or not 0 <= effort <= HARDEST:

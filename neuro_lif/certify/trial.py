@@ -54,6 +54,7 @@ WORDS = {
     "wrap": "wraps", "wrap_once": "wraps (once)", "sat": "saturates", "clamp": "is clamped",
     "cap": "is capped", "binary": "loses its count (each counts as one spike)",
     "clip": "are clipped", "low_bits": "lose low bits",
+    "duplicate": "lose to another synapse of the same two neurons",
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..numerics import BRANCHES
-from ..profile import HardwareProfile, available_profiles, load_profile, profile_schema
+from ..profile import ConfigValue, HardwareProfile, available_profiles, load_profile, profile_schema
 
 
 def add(commands: Any) -> None:
@@ -92,6 +92,10 @@ Rows = list[tuple[str, str, str, str, str]]
 def _tables(profile: HardwareProfile) -> dict[str, Rows]:
     w, r = profile.weights, profile.routing
     tables: dict[str, Rows] = {
+        "config": [
+            (n, f"{c.value}, allowed: {_choices(c)}", c.status, c.source, c.note or c.about)
+            for n, c in profile.config.items()
+        ],
         "registers": [
             (n, "{}..{}".format(*x.span), x.status, x.source, x.note or x.about)
             for n, x in profile.registers.items()
@@ -122,6 +126,10 @@ def _tables(profile: HardwareProfile) -> dict[str, Rows]:
             (n, _value(q), q.status, q.source, q.note) for n, q in costs.terms.items()
         ]
     return tables
+
+
+def _choices(c: ConfigValue) -> str:
+    return f"{c.lo}..{c.hi}" if c.choices is None else ", ".join(c.choices)
 
 
 def _value(quantity: Any) -> str:

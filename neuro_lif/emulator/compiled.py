@@ -12,8 +12,9 @@ import numpy.typing as npt
 from ..fixed import FixedNetwork, FixedProjection
 from ..kernel import missing_reason, native
 from ..numerics import ports_of, walk
+from .bounds import FLOAT32
 from .program import MOST_EVENTS, MOST_PORTS, Event, Model, Program, live_registers
-from .quick import FLOAT32, written
+from .quick import written
 from .synapses import Rows, rows_of
 
 Array = npt.NDArray[Any]

@@ -96,8 +96,8 @@ def instruction(op: str, **given: Any) -> list[int]:
     return row + [0] * (FIELDS - len(row))
 
 
-N_THEN, ONLY, EVENT, RESULT, FUSED = 36, 22, 23, 40, 42
-"""Where some fields stand in a row: the number of instructions of the first branch, and so on."""
+THRESHOLD, SHIFT, ONLY, EVENT, N_THEN, RESULT, FUSED = 3, 12, 22, 23, 36, 40, 42
+"""Where some fields stand in a row; N_THEN is the length of the first branch."""
 
 
 @dataclass

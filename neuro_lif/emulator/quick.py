@@ -6,13 +6,14 @@ the quick run of a block when they would act; that block is then done by the exa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..formats import overflow_array, shift_rounded_array
+from .bounds import FLOAT32, INT32, USUAL, NotQuick, Span, decayed, spans_of, stays
 from .program import (
     ANY,
     EVENT,
@@ -23,30 +24,15 @@ from .program import (
     OPS,
     RESULT,
     ROUNDINGS,
+    SHIFT,
+    THRESHOLD,
     Exact,
     IntArray,
     Model,
     Program,
-    Span,
     instruction,
     live_registers,
 )
-
-INT32: Span = (-(2**31) + 1, 2**31 - 1)
-USUAL = 2**24
-"""What arrives in a step is expected below this."""
-FLOAT32 = 2**24
-"""Whole numbers up to here are exact in float32."""
-
-
-class NotQuick(Exception):
-    """The model cannot run in 32 bits; the reason is the message."""
-
-
-def spans_of(values: Iterable[Any]) -> Span:
-    """Return the lowest and highest of some numbers."""
-    listed = [int(v) for v in values]
-    return min(listed), max(listed)
 
 
 class Quick(Exact):
@@ -131,7 +117,7 @@ class Quick(Exact):
             before = dict(self.at)
             rows = getattr(self, "_" + op["op"])(op)
             if rows is not None:
-                if op["op"] == "copy" and _stays(op, ops[k + 1 :], self.model.registers):
+                if op["op"] == "copy" and stays(op, ops[k + 1 :], self.model.registers):
                     rows[ONLY] = 1
                 self._emit_row(rows)
                 self.straight = False
@@ -219,7 +205,7 @@ class Quick(Exact):
     def _decay(self, op: Any) -> None:  # type: ignore[override]
         target = op["into"] or op["reg"]
         old, by = self.at[op["reg"]], self._span(op["d"])
-        span = _decayed(op, old, by)
+        span = decayed(op, old, by)
         span = (span[0] - old[1], span[1] - old[0]) if op["into"] else span
         guard, counted = self._settle(op, target, self._fit(span, target), op["ovf"])
         into = self.model.registers.index(op["into"]) if op["into"] else -1
@@ -310,6 +296,9 @@ class Quick(Exact):
         self._fit((threshold[0] << k, threshold[1] << k), "the threshold")
         old = self.at[op["reg"]]
         row = super()._fire(op)
+        values = self._fixed(op["thr"])
+        if values is not None:  # the same in every step: shifted once
+            row[THRESHOLD : THRESHOLD + 3], row[SHIFT] = self.out.array(values << k), 0
         most = 1 if op["multi"] == "once" else op["cap"]
         self._send((0, most))
         if op["reset"] == "value":
@@ -344,7 +333,7 @@ class Quick(Exact):
         level = (level[0] << k, level[1] << k) if k >= 0 else (level[0] >> -k, level[1] >> -k)
         self._fit(level, "a level")
         row = super()._if(op)
-        row[12] = k
+        row[SHIFT] = k
         return row
 
     def _tick_ref(self, op: Any) -> list[int]:
@@ -357,51 +346,8 @@ class Quick(Exact):
         lo, hi = self._span(op["src"])
         self._send((lo << k, hi << k) if k >= 0 else (lo >> -k, hi >> -k))
         row = super()._emit(op)
-        row[12] = k
+        row[SHIFT] = k
         return row
-
-
-def _stays(copy: Any, later: Any, registers: list[str]) -> bool:
-    """Tell whether a copy may be another name of its source: neither changes while both are used.
-
-    True where the copy is changed first, outside of branches (it then has a place of its own).
-    """
-    if copy["src"] not in registers or copy["src"] == copy["reg"]:
-        return False
-    for op in later:
-        target = op.get("into") or op.get("reg")
-        if "then" in op or op["op"] == "fire" or target == copy["src"]:
-            return False
-        if target == copy["reg"]:
-            return True
-    return False
-
-
-def _decayed(op: Any, x: Span, d: Span) -> Span:
-    """Return an interval that holds a register after a decay: by its corners, and one more."""
-    kind, k = op["kind"], op["k"]
-    if kind in ("mult_keep", "mult_step", "mult_by"):
-        factor = {
-            "mult_keep": ((1 << k) - op["offset"] - d[1], (1 << k) - op["offset"] - d[0]),
-            "mult_step": (d[0] + op["offset"], d[1] + op["offset"]), "mult_by": d,
-        }[kind]  # fmt: skip
-        products = [a * f for a in x for f in factor]
-        if max(map(abs, products)) > 2**62:
-            raise NotQuick("a product of a decay leaves 63 bits")
-        lo, hi = (min(products) >> k) - 1, (max(products) >> k) + 2
-        if op["round"] == "rtz":
-            lo, hi = lo + 1, hi - 1
-            lo = max(lo, min(0, min(products))) if k else lo
-            exact = [int(abs(p) >> k) * (1 if p >= 0 else -1) for p in products]
-            lo, hi = min(*exact, 0), max(*exact, 0)
-        return (x[0] - hi, x[1] - lo) if kind == "mult_step" else (lo, hi)
-    if kind == "linear":
-        return x[0] - d[1], x[1] - d[0]
-    reach = max(abs(x[0]), abs(x[1]))
-    if kind == "linear_to_zero":
-        return (-reach - max(-d[0], 0), reach + max(-d[0], 0))
-    step = max((reach << max(-d[0], 0)) >> max(d[0], 0), op["min_step"]) + 1
-    return x[0] - step, x[1] + step
 
 
 def written(

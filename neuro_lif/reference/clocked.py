@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..checks import expect
+from ..checks import expect, expect_progress
 from ..connect import Carrier
 from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
 from ..errors import RangeError, show
@@ -95,6 +95,7 @@ def run_clocked(
         RangeError: no SteppedNetwork, unknown input, wrong shape, no length, unknown ``record``.
     """
     expect(stepped, SteppedNetwork, "run_clocked")
+    expect_progress(progress, "run_clocked: progress")
     check_record(record)
     net = stepped.network
     given = check_given(inputs, input_sizes(net))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import entries
-from ..checks import expect
+from ..checks import expect, expect_flag, expect_progress
 from ..errors import FileFormatError, TargetError, show
 from ..fixed import FixedNetwork
 from ..npz import NpzFile
@@ -83,6 +83,8 @@ def run_lava(
         TargetError: there is no Lava, it cannot run this network, it failed or took too long.
     """
     expect(fixed, FixedNetwork, "run_lava")
+    expect_flag(strict, "run_lava: strict")
+    expect_progress(progress, "run_lava: progress")
     check_record(record, RECORDS)
     _check_run(timeout, python)
     given = check_given(inputs, fixed.input_sizes(), whole=True)

@@ -11,7 +11,7 @@ from typing import Any
 import nengo
 import numpy as np
 
-from ..checks import expect
+from ..checks import expect, expect_flag
 from ..errors import RangeError
 from ..fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from ..recording import OverflowEvent, Recording
@@ -140,6 +140,7 @@ def run_nengo_fixed(
         RangeError, TargetError: see :func:`fixed_to_nengo`; and, with ``strict``, an overflow.
     """
     expect(fixed, FixedNetwork, "run_nengo_fixed")
+    expect_flag(strict, "run_nengo_fixed: strict")
     check_record(record, RECORDS)
     given = _whole_rows(fixed, inputs)
     n_steps = steps_of(n_steps, given)

@@ -19,7 +19,7 @@ from ..emulator.oplist import OpList
 from ..errors import TargetError
 from ..fixed import FixedNetwork, FixedProjection
 from ..numerics import walk
-from ..runs import Noise
+from ..runs import Noise, counts_lost, may_lose_counts
 from .nengo_parts import own_identity, step_of
 from .nengo_processes import State, Step
 
@@ -206,7 +206,8 @@ class FixedSynapses(nengo.Process):  # type: ignore[misc]
 
     def __init__(self, fixed: FixedNetwork, projection: FixedProjection) -> None:
         self.fixed, self.projection = fixed, projection
-        self.tally = Tally(projection.name, len(fixed.accumulator(projection)))
+        self.watched = may_lose_counts(fixed, projection)
+        self.tally = Tally(projection.name, len(fixed.accumulator(projection)) + self.watched)
         delays = projection.delays
         soonest = int(np.min(delays)) if np.size(delays) else 1
         outside = projection.pre in {s.name for s in fixed.sources}
@@ -238,6 +239,8 @@ class FixedSynapses(nengo.Process):  # type: ignore[misc]
             now = step_of(t, dt)
             emitted = now - self.behind
             spikes = whole(x * dt, f"projection {p.name!r}")
+            if self.watched and (lost := counts_lost(spikes[None])).any():
+                told(-1, "payload", "binary", lost)
             carrier.emit(emitted, payload(p, spikes[None]))
             return carrier.arriving(now)[0]
 

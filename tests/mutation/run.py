@@ -58,6 +58,7 @@ def main() -> int:
     given = parser.parse_args()
     for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[threads] = "1"
+    os.environ["NEURO_LIF_ENGINE"] = "numpy"  # what is mutated; the copy has no kernel
     tree = copied()
     os.chdir(tree)
     sys.path[0] = str(tree / "tests")  # the tests' own helpers, of the copy

@@ -389,7 +389,7 @@ struct Interpreter {
         const T* thr = at(q.a, spare_thr);
         if (q.k) {
             const int k = q.k;
-            EACH spare_thr[i] = T(uint64_t(thr[i]) << k);
+            EACH spare_thr[i] = thr[i] * (T(1) << k);
             thr = spare_thr;
         }
         if (q.once && q.only && !mask) {
@@ -636,8 +636,93 @@ struct TowardZero {
 #endif
 };
 
+// Wraps, where the block will be given up anyway.
+inline int32_t sum(int32_t a, int32_t b) { return int32_t(uint32_t(a) + uint32_t(b)); }
+
+// The usual LIF neuron in one loop. False: something left its range and nothing was changed.
+template <bool BIAS, bool REFRACTORY, bool OR_EQUAL>
+bool lif(Block<int32_t>& b) {
+    const Lif& where = *b.lif;
+    const Instruction* code = b.code;
+    const Instruction &acc = code[where.acc], &add = code[where.add], &fire = code[where.fire];
+    const int m = (b.lanes + GROUP - 1) & ~(GROUP - 1);
+    auto at = [&](const Operand& o) {
+        return o.where == Where::constant ? b.constants[o.index] : b.parameters[o.index];
+    };
+    auto end = [](int64_t x) {
+        constexpr int64_t most = std::numeric_limits<int32_t>::max();
+        return int32_t(x < -most ? -most : x > most ? most : x);
+    };
+    alignas(64) static const int32_t nothing[LANES] = {};
+    const int32_t* in = b.ports[acc.port] ? b.ports[acc.port] : nothing;
+    int32_t *u = b.state[acc.reg], *v = b.state[add.reg], *r = b.state[0];
+    const float *fu = b.factors[where.acc], *fv = b.factors[where.add];
+    const int32_t* bias = BIAS ? at(code[BIAS ? where.bias : 0].a) : nullptr;
+    const int32_t* held = REFRACTORY ? at(code[REFRACTORY ? where.hold : 0].a) : nullptr;
+    const int32_t* refract = REFRACTORY ? at(fire.c) : nullptr;
+    const int32_t *threshold = at(fire.a), *reset = at(fire.b);
+    const int32_t in_lo = end(acc.in_lo), in_hi = end(acc.in_hi);
+    const int32_t u_lo = end(acc.lo), u_hi = end(acc.hi), v_lo = end(add.lo), v_hi = end(add.hi);
+    const int32_t d_lo = BIAS ? end(code[BIAS ? where.bias : 0].lo) : 0;
+    const int32_t d_hi = BIAS ? end(code[BIAS ? where.bias : 0].hi) : 0;
+    const int k = acc.k;
+    int32_t* sent = b.sent;
+    alignas(64) int32_t new_u[LANES], new_v[LANES], new_r[REFRACTORY ? LANES : 1];
+    int32_t bad = 0, any = 0;
+    LANES_ARE_APART for (int i = 0; i < m; i++) {
+        const int32_t x = in[i];
+        const int32_t current = sum(int32_t(float(u[i]) * fu[i]), int32_t(uint32_t(x) << k));
+        bad |= int32_t(x < in_lo) | int32_t(x > in_hi);
+        bad |= int32_t(current < u_lo) | int32_t(current > u_hi);
+        int32_t drive = current;
+        if (BIAS) {
+            drive = sum(drive, bias[i]);
+            bad |= int32_t(drive < d_lo) | int32_t(drive > d_hi);
+        }
+        int32_t voltage = sum(int32_t(float(v[i]) * fv[i]), drive);
+        bad |= int32_t(voltage < v_lo) | int32_t(voltage > v_hi);
+        int32_t counter = 0;
+        if (REFRACTORY) {
+            counter = r[i];
+            voltage = counter > 0 ? held[i] : voltage;
+        }
+        const int32_t fired = OR_EQUAL ? voltage >= threshold[i] : voltage > threshold[i];
+        any |= fired;
+        sent[i] = fired;
+        new_u[i] = current;
+        new_v[i] = fired ? reset[i] : voltage;
+        if (REFRACTORY) {
+            counter = fired ? refract[i] : counter;
+            new_r[i] = counter > 1 ? counter - 1 : 0;
+        }
+    }
+    if (bad) return false;
+    std::memcpy(u, new_u, sizeof(int32_t) * m);
+    std::memcpy(v, new_v, sizeof(int32_t) * m);
+    if (REFRACTORY) std::memcpy(r, new_r, sizeof(int32_t) * m);
+    for (int i = b.lanes; i < m; i++) sent[i] = 0;
+    b.n_pending = 0;
+    b.any_sent = any != 0;
+    return true;
+}
+
+bool usual_lif(Block<int32_t>& b) {
+    const bool bias = b.lif->bias >= 0, refractory = b.lif->hold >= 0;
+    const Compare how = Compare(b.code[b.lif->fire].compare);
+    if (how == Compare::gt) {
+        if (bias) return refractory ? lif<true, true, false>(b) : lif<true, false, false>(b);
+        return refractory ? lif<false, true, false>(b) : lif<false, false, false>(b);
+    }
+    if (bias) return refractory ? lif<true, true, true>(b) : lif<true, false, true>(b);
+    return refractory ? lif<false, true, true>(b) : lif<false, false, true>(b);
+}
+
 bool step32(Block<int32_t>& block) {
     TowardZero mode;
+    // it leaves out the scratch register, which is kept only where it is recorded
+    const bool usual = block.lif && !(block.lif->bias >= 0 &&
+                                      (block.keep >> block.code[block.lif->bias].reg & 1));
+    if (usual && usual_lif(block)) return true;
     Interpreter<int32_t, true> interpreter(block);
     return interpreter.step();
 }

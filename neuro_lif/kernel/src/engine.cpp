@@ -6,6 +6,51 @@
 
 namespace neuro_lif {
 
+Lif lif_in(const std::vector<Instruction>& code) {
+    Lif found;
+    const int n = int(code.size());
+    int i = 0;
+    auto is = [&](OpCode op) { return i < n && code[i].op == op; };
+    auto fixed = [](const Operand& o) {
+        return !o.negative && (o.where == Where::constant || o.where == Where::parameter);
+    };
+    if (!is(OpCode::acc) || !code[i].fused || code[i].k < 0) return found;
+    found.acc = i++;
+    const int u = code[found.acc].reg;
+    int drive = u;
+    if (is(OpCode::copy) && code[i].only && code[i].a.index == u) {
+        drive = code[i++].reg;
+        if (!is(OpCode::add) || code[i].reg != drive || !fixed(code[i].a) || code[i].k != 0 ||
+            code[i].sign < 0 || code[i].fused || code[i].event >= 0)
+            return found;
+        found.bias = i++;
+    }
+    if (!is(OpCode::add) || !code[i].fused || code[i].k != 0 || code[i].sign < 0 ||
+        code[i].a.where != Where::register_ || code[i].a.index != drive || code[i].a.negative ||
+        code[i].reg == u || code[i].reg == drive)
+        return found;
+    const int v = code[i].reg;
+    found.add = i++;
+    if (is(OpCode::if_ref)) {
+        if (code[i].n_then != 1 || code[i].n_else != 0) return found;
+        i++;
+        if (!is(OpCode::copy) || code[i].reg != v || !fixed(code[i].a)) return found;
+        found.hold = i++;
+    }
+    if (!is(OpCode::fire)) return found;
+    const Instruction& fire = code[i];
+    if (!fire.only || !fire.once || fire.reg != v || fire.compare_reg >= 0 || fire.has_min ||
+        fire.k != 0 || Reset(fire.reset) != Reset::value || !fixed(fire.a) || !fixed(fire.b) ||
+        !(fire.c.where == Where::none || fixed(fire.c)))
+        return found;
+    found.fire = i++;
+    if (is(OpCode::tick_ref)) found.tick = i++;
+    const bool refractory = found.hold >= 0;
+    if ((fire.c.where != Where::none) != refractory || (found.tick >= 0) != refractory) return found;
+    found.present = i == n;
+    return found;
+}
+
 void Network::prepare() {
     from_source_.assign(source_sizes.size(), {});
     from_population_.assign(populations.size(), {});
@@ -266,6 +311,7 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
             b.code = pop.quick.code.data();
             b.n_code = int(pop.quick.code.size());
             b.rules = pop.quick.rules.data();
+            b.lif = pop.quick.lif.present ? &pop.quick.lif : nullptr;
             b.sends_once = pop.quick.sends_once;
             for (size_t k = 0; k < quick_parameters.size(); k++)
                 quick_parameters[k] = pop.quick_parameters[k].data() + first;
@@ -317,6 +363,7 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
             b.code = pop.exact.code.data();
             b.n_code = int(pop.exact.code.size());
             b.rules = pop.exact.rules.data();
+            b.lif = nullptr;
             b.sends_once = pop.exact.sends_once;
             b.constants = constants.data();
             b.parameters = parameters.data();

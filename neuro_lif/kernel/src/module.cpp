@@ -158,6 +158,7 @@ struct Kernel {
                    const std::vector<Ints>& parameters, const std::vector<Floats>& factors) {
         Population& pop = net.populations.at(p);
         pop.quick = program(code, rules, constants);
+        pop.quick.lif = lif_in(pop.quick.code);
         for (const Ints& values : parameters) {
             std::vector<int32_t> row(pop.padded(), 0);
             for (int i = 0; i < pop.size; i++) row[i] = int32_t(values.data()[i]);

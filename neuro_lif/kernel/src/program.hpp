@@ -55,13 +55,23 @@ struct Instruction {
     int64_t in_lo = INT64_MIN, in_hi = INT64_MAX, lo = INT64_MIN, hi = INT64_MAX;
 };
 
+// Where the usual LIF neuron stands in a program: current, bias, voltage, refractory period,
+// threshold. The whole of it is then one loop; -1: there is no such instruction.
+struct Lif {
+    bool present = false;
+    int acc = -1, bias = -1, add = -1, hold = -1, fire = -1, tick = -1;
+};
+
 struct Program {
     std::vector<Instruction> code;
     std::vector<Rule> rules;
     std::vector<int64_t> constants;
     bool present = false;
     bool sends_once = false;
+    Lif lif;
 };
+
+Lif lif_in(const std::vector<Instruction>& code);
 
 // Everything one call of a block needs; T is int32_t or int64_t.
 template <class T>
@@ -69,6 +79,7 @@ struct Block {
     const Instruction* code;
     int n_code;
     const Rule* rules;
+    const Lif* lif;   // null: none
     bool sends_once;  // one instruction of the program writes all of sent
     const T* const* constants;   // [constant] -> LANES equal values
     const T* const* parameters;  // [parameter] -> this block's values

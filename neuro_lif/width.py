@@ -1,0 +1,207 @@
+"""What 64 bits can compute with: refused by name before a run, so that no executor wraps by itself.
+
+The living definition computes without a width, everything else in int64. So no value given may be
+larger than ``WIDEST`` (2**48, refused where the parts of a network are built), and no shifted
+value, product of a decay or sum of a port may be able to pass ``PRODUCT`` (2**62). Registers count
+as wide as they are, graded spikes of a population as wide as the payload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .arrays import IntArray, post_of_entries
+from .errors import Faults
+from .fixed_parts import DirectInput, FixedPopulation, FixedProjection
+from .numerics import PRODUCT, walk
+from .profile import HardwareProfile
+from .stored import is_raw, stored_params, weight_stages
+
+Reach = int
+"""The largest magnitude of something."""
+
+SHIFTED = {"thr": "thr_shift", "src": "shift", "level": "level_shift"}
+"""Operand -> the field that says how far it is shifted."""
+
+FURTHEST = 62
+"""Where ranges are not enforced, nothing is shifted further than this, to either side."""
+
+ALLOWED = "at most 2**62 (executors compute in 64 bits)"
+
+
+class _Operands:
+    """The largest magnitudes of a population's operands, neuron by neuron."""
+
+    def __init__(self, profile: HardwareProfile, p: FixedPopulation) -> None:
+        self.params, _ = stored_params(profile, p)
+        self.registers = {
+            name: np.maximum(max(map(abs, span)), np.abs(p.init.get(name, 0)))
+            for name, span in profile.register_ranges.items()
+        }
+        self.size = p.size
+
+    def value(self, operand: Any) -> IntArray | None:
+        """Return a constant or parameter ``(n,)``; None for a register."""
+        if not isinstance(operand, str):
+            return np.full(self.size, operand, np.int64)
+        name = operand.removeprefix("-")
+        if name not in self.params:
+            return None
+        return -self.params[name] if operand != name else self.params[name]
+
+    def reach(self, operand: Any) -> IntArray:
+        """Return the largest magnitude of an operand ``(n,)``."""
+        value = self.value(operand)
+        if value is not None:
+            return np.abs(value)
+        name = str(operand).removeprefix("-")
+        return np.broadcast_to(self.registers.get(name, np.int64(0)), (self.size,))
+
+
+def check_width(profile: HardwareProfile, p: FixedPopulation, faults: Faults) -> None:
+    """Note every operation of a population that could leave 62 bits."""
+    operands, where = _Operands(profile, p), f"population {p.name!r}"
+    for op in walk(profile.ops(p.model)):
+        name = f"operation {op['at']} ({op['op']} of {_named(op)})"
+        for field in _shift_fields(op):
+            by = operands.value(op[field])
+            if by is not None and np.abs(by).max() > FURTHEST:
+                worst = int(by[np.argmax(np.abs(by))])
+                faults.add(where, f"{op[field]} (a shift)", worst, f"{-FURTHEST}..{FURTHEST}")
+                return
+        reach = _reach_of(op, operands)
+        if reach > PRODUCT:
+            faults.add(where, name, reach, ALLOWED)
+
+
+def _named(op: Mapping[str, Any]) -> str:
+    fields = ("reg", "d", "src", "thr", "level", "shift", "level_shift")
+    return ", ".join(dict.fromkeys(str(op[f]) for f in fields if isinstance(op.get(f), str)))
+
+
+def _shift_fields(op: Mapping[str, Any]) -> list[str]:
+    shifts = [f for f in ("shift", "thr_shift", "level_shift") if f in op]
+    return [*shifts, *(["d"] if op.get("kind") == "shift" else [])]
+
+
+def _reach_of(op: Mapping[str, Any], operands: _Operands) -> Reach:
+    """Return the largest magnitude on the way of one operation."""
+    found = [0]
+    for field, by in SHIFTED.items():
+        if op.get(field) is not None and by in op:
+            found.append(_shifted(operands.reach(op[field]), operands.value(op[by])))
+    if op["op"] == "decay":
+        x, kind = operands.reach(op["reg"]), op["kind"]
+        if kind == "shift":
+            by_d = operands.value(op["d"])
+            found.append(_shifted(x, None if by_d is None else -by_d))
+        elif kind.startswith("mult"):
+            base = {"mult_keep": (1 << op["k"]) - op["offset"], "mult_step": op["offset"]}
+            d = operands.value(op["d"])
+            far = operands.reach(op["d"]) if d is None else d
+            sign = -1 if kind == "mult_keep" else 1
+            factors = [abs(base.get(kind, 0) + sign * int(f)) for f in far]
+            found += [int(a) * b for a, b in zip(x, factors, strict=True)]
+    return max(found)
+
+
+def _shifted(values: IntArray, by: IntArray | None) -> Reach:
+    places = np.zeros_like(values) if by is None else by
+    return max(int(x) << max(int(k), 0) for x, k in zip(values, places, strict=True))
+
+
+# --------------------------------------------------------------------------------- sums
+
+
+def largest_sums(profile: HardwareProfile, p: FixedProjection) -> tuple[Reach, Reach]:
+    """Return how far one weight reaches, and all weights of one neuron together."""
+    values = np.abs(weight_stages(profile, p).delivered).astype(np.float64)
+    if not values.size:
+        return (0, 0)
+    return (int(values.max()), int(np.bincount(post_of_entries(p.weights), values).max()))
+
+
+def check_sums(
+    profile: HardwareProfile, populations: Iterable[FixedPopulation],
+    projections: Iterable[tuple[FixedProjection, tuple[Reach, Reach]]],
+    directs: Iterable[DirectInput], rasters: Mapping[str, Any], faults: Faults,
+) -> None:  # fmt: skip
+    """Note every projection and port whose sum could leave 62 bits.
+
+    Args:
+        profile, populations, directs: of the network.
+        projections: of the network, each with its :func:`largest_sums`.
+        rasters: input name -> integers, as far as they are known.
+        faults: noted here.
+    """
+    most = {name: int(np.abs(rows).max(initial=0)) for name, rows in rasters.items()}
+    named = {p.name: p for p in populations}
+    ports: dict[tuple[str, str], int] = {}
+    for p, (one, together) in projections:
+        payload = 1
+        if p.graded and p.pre in named:
+            payload = min(_sent(profile, named[p.pre]), 2**profile.routing.payload_bits)
+        elif p.graded:
+            payload = most.get(p.pre, 1)
+        single = p.port in profile.event_ports(named[p.post].model)
+        total = one if single else together * payload
+        if total > PRODUCT:
+            where = f"projection {p.name!r}"
+            faults.add(where, f"sum of weights times {payload}", total, ALLOWED)
+            continue
+        arrives = _arriving(profile, p, total, faults)
+        ports[p.post, p.port] = ports.get((p.post, p.port), 0) + arrives
+    for d in directs:
+        key = d.population, d.port
+        ports[key] = ports.get(key, 0) + most.get(d.name, 1)
+    for (name, port), reach in ports.items():
+        _check_acc(profile, named[name], port, reach, faults)
+
+
+def _sent(profile: HardwareProfile, p: FixedPopulation) -> Reach:
+    """Return the largest magnitude that a population's neurons can be meant to send."""
+    operands, total = _Operands(profile, p), 0
+    for op in walk(profile.ops(p.model)):
+        if op["op"] == "emit":
+            total += _reach_of(op, operands)
+        elif op["op"] == "fire":
+            total += op["cap"]
+    return total
+
+
+def _arriving(profile: HardwareProfile, p: FixedProjection, total: Reach, faults: Faults) -> Reach:
+    """Return how far what arrives of a projection in one step reaches; ``total`` is unshifted."""
+    where, rules = f"projection {p.name!r}", profile.accumulator(p.convolution is not None)
+    on_sum = profile.weights.exponent_on == "sum" and not is_raw(profile, p)
+    shifted = _limited(total, rules) << max(p.exponent if on_sum else 0, 0)
+    if shifted > PRODUCT:
+        faults.add(where, f"sum shifted by exponent {p.exponent}", shifted, ALLOWED)
+        return 0
+    return _limited(shifted, rules) * len(np.unique(p.delays))
+
+
+def _limited(reach: Reach, rules: Iterable[tuple[str, int, int]]) -> Reach:
+    """Return how far a value reaches after overflow rules."""
+    for mode, lo, hi in rules:
+        if mode != "wrap_once":
+            reach = min(reach, max(abs(lo), abs(hi)))
+    return reach
+
+
+def _check_acc(
+    profile: HardwareProfile, p: FixedPopulation, port: str, reach: Reach, faults: Faults
+) -> None:
+    """Note every ``acc`` of a port whose sum, or shifted sum, could leave 62 bits."""
+    operands = _Operands(profile, p)
+    for op in walk(profile.ops(p.model)):
+        if op["op"] != "acc" or op["port"] != port:
+            continue
+        by = operands.value(op["shift"])
+        most = 0 if by is None else max(int(by.max()), 0)
+        summed = max(reach, _limited(reach, op["sum_ovf"]) << min(most, FURTHEST))
+        if summed > PRODUCT:
+            faults.add(f"population {p.name!r}", f"sum of port {port!r}", summed, ALLOWED)
+            return
