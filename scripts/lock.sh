@@ -30,3 +30,6 @@ compile lock-lava-py310.txt --python-version 3.10 ${1+"$1"} requirements/lava-py
 # The live oracles, with the very versions of the other Python 3.10 lock.
 compile lock-oracles-py310.txt --python-version 3.10 --extra test --extra oracles ${1+"$1"} \
     pyproject.toml requirements/oracles-py310.in requirements/tools.in
+# The peers of `make bench` that live on newer Pythons (lock-bench-torch.txt is kept by hand).
+compile lock-bench-py311plus.txt --universal --python-version 3.11 --fork-strategy fewest \
+    ${1+"$1"} requirements/bench-py311plus.in

@@ -5,6 +5,7 @@
 #   setup_venv.sh new      .venv-new      the newest of Python 3.11-3.13
 #   setup_venv.sh lava     .venv-lava     Python 3.10 with Lava alone, for newer Pythons to call
 #   setup_venv.sh oracles  .venv-oracles  Python 3.10 with all the peers that `make verify` runs
+#   setup_venv.sh bench    .venv-bench    Python 3.11-3.13 with the other peers of `make bench`
 #
 # PYTHON=/path/to/python in the environment overrides the choice for `main`.
 set -euo pipefail
@@ -34,8 +35,11 @@ lava)
 oracles)
     venv=.venv-oracles
     python=$(find_python 3.10) || fail "the peers need Python 3.10, and none was found" ;;
+bench)
+    venv=.venv-bench # 3.11 first: lock-bench-torch.txt is for it
+    python=$(find_python 3.11 3.12 3.13) || fail "no working Python 3.11-3.13 was found" ;;
 *)
-    fail "usage: $0 main|new|lava|oracles" ;;
+    fail "usage: $0 main|new|lava|oracles|bench" ;;
 esac
 
 version=$("$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])') ||
@@ -43,6 +47,7 @@ version=$("$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])') |
 case "$1/$version" in
 lava/3.10) lock=requirements/lock-lava-py310.txt ;;
 oracles/3.10) lock=requirements/lock-oracles-py310.txt ;;
+bench/*) lock=requirements/lock-bench-py311plus.txt ;;
 */3.10) lock=requirements/lock-py310.txt ;;
 */3.11 | */3.12 | */3.13) lock=requirements/lock-py311plus.txt ;;
 *) fail "$python is Python $version, but 3.10-3.13 is needed" ;;
@@ -72,10 +77,18 @@ if ! holds "$venv/deps.stamp" "$deps_stamp" || ! "$venv/bin/python" -c '' 2>/dev
     echo "$deps_stamp" >"$venv/deps.stamp"
 fi
 
+# PyTorch is optional in the benchmark: where pip does not find this build, say so and go on.
+if [ "$1" = bench ] && ! "$venv/bin/python" -c 'import torch' 2>/dev/null; then
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
+        --require-hashes --no-deps --only-binary :all: -r requirements/lock-bench-torch.txt \
+        2>/dev/null ||
+        echo "note: pip finds no PyTorch for CPUs (requirements/lock-bench-torch.txt says how): its rows are left out"
+fi
+
 # The kernel, or the reason why there is none, stands in the checkout under the ABI's name.
 kernel_there() { compgen -G "neuro_lif/kernel/_native.*${version/./}*" >/dev/null; }
 
-if [ "$1" != lava ] && { ! holds "$venv/self.stamp" "$self_stamp" || ! kernel_there; }; then
+if [ "$1" != lava ] && [ "$1" != bench ] && { ! holds "$venv/self.stamp" "$self_stamp" || ! kernel_there; }; then
     echo "installing neuro-lif (editable) into $venv"
     rm -f "$venv/self.stamp"
     # A build folder for each environment: what changed is compiled, and no cache is shared.

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def layer(weight: int, dv: int, n_pre: int = 3, **changes: Any) -> nl.FixedNetwork:
     """One neuron of loihi2 that never fires by itself, and its sources."""
-    params = {"du": 4095, "dv": dv, "vth": 131071} | changes
+    params = {"du": 4095, "dv": dv} | changes
     weights = np.full((1, n_pre), weight)
     return nl.FixedNetwork(
         nl.load_profile("loihi2"), [nl.FixedPopulation("p", 1, "readout", params)],

@@ -187,11 +187,12 @@ def test_programs_of_every_operation() -> None:
     noise = {"generator": "mt19937_randint", "lo": -9, "hi": 20, **told}
     profile = dialect(models, registers=registers, params=params, noise=noise)
     rng = np.random.default_rng(8)
+    given = {"p": (-40, 41), "q": (0, 70), "s": (-3, 6), "r": (0, 4)}
     populations = [
         FixedPopulation(
             name, 4, name,
-            {"p": rng.integers(-40, 41, 4), "q": rng.integers(0, 70, 4),
-             "s": rng.integers(-3, 6, 4), "r": rng.integers(0, 4, 4)},
+            {k: rng.integers(*span, 4) for k, span in given.items()
+             if k in profile.used_params(name)},
         )
         for name in models
     ]  # fmt: skip

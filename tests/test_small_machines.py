@@ -561,9 +561,7 @@ def test_noise_is_the_generator_s_own_and_each_sample_has_one(run: Any) -> None:
                     "status": "assumed"}  # fmt: skip
     raw["models"]["count"]["ops"] = [acc("v"), {"op": "acc", "reg": "u", "port": "noise"}]
     profile = type(CHIP).model_validate(raw)
-    ends = [
-        nl.FixedPopulation(name, size, "count", {"vth": 9}) for name, size in (("m", 2), ("n", 1))
-    ]
+    ends = [nl.FixedPopulation(name, size, "count") for name, size in (("m", 2), ("n", 1))]
     fixed = nl.FixedNetwork(profile, tuple(ends), directs=(nl.DirectInput("i", "n"),), seed=7,
                             enforce_ranges=False)  # fmt: skip
     batch = 2 if run is nl.run_fixed else None
