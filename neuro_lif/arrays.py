@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
+
+from .lazy import is_sparse as is_sparse
+from .lazy import sparse
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -17,11 +19,6 @@ def frozen(array: npt.ArrayLike, dtype: Any = None) -> Any:
     copy = np.array(array, dtype=dtype)
     copy.setflags(write=False)
     return copy
-
-
-def is_sparse(matrix: object) -> bool:
-    """Tell whether ``matrix`` is a scipy sparse matrix or array."""
-    return bool(sparse.issparse(matrix))
 
 
 def frozen_csr(matrix: Any, dtype: Any) -> Any:

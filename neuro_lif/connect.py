@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
+
+from .lazy import is_sparse, sparse
 
 Array = npt.NDArray[Any]
 EXACT = 2.0**53
@@ -43,7 +44,7 @@ class Carrier:
         dtype = weights.dtype
         self.dense: Array | None = None
         self.stacked: Any = None
-        if not sparse.issparse(weights) and len(self.delays) == 1:
+        if not is_sparse(weights) and len(self.delays) == 1:
             self.dense = np.ascontiguousarray(np.asarray(weights).T)
             self.real = self.dense.astype(np.float64) if dtype.kind == "i" else None
             largest = float(np.abs(self.dense).sum(axis=0).max(initial=0))

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy import sparse
 
 from .arrays import IntArray, frozen
 from .errors import Faults, RangeError
+from .lazy import sparse
 
 LAYOUTS = ("lava", "torch")
 Pair = tuple[int, int]

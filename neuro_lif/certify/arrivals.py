@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from ..arrays import IntArray, entries, is_sparse, post_of_entries
 from ..fixed import FixedNetwork, FixedProjection
 from ..formats import shift_array
+from ..lazy import sparse
 from ..runs import may_lose_counts
 from .assume import Feed
 from .potential import Potential, signed, together

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from ..arrays import FloatArray, IntArray
 from ..fixed import FixedNetwork
+from ..lazy import sparse
 from ..numerics import walk
 from .arrivals import synapses
 from .assume import Feed

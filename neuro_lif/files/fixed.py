@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from ..arrays import is_sparse
 from ..checks import expect, expect_path
 from ..convolution import Convolution
 from ..errors import FileFormatError, RangeError
 from ..fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
+from ..lazy import sparse
 from ..network import Probe
 from ..npz import NpzFile, npz_bytes, replacing
 from ..profile import HardwareProfile

@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from ..errors import NetworkError
+from ..lazy import sparse
 from ..network import CurrentInput, Network, Population, Probe, Projection, SpikeInput
 from ..neurons import IF, LI, LIF, NORMS, RESETS, Delta, Exponential, Neuron, Synapse
 from ..stimulus import Constant, Sampled, Sinusoid, Stimulus

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
-from scipy import sparse
 
 from ..errors import Faults, FileFormatError, NetworkError
+from ..lazy import sparse
 from ..npz import NpzFile
 from .units import Dimension, si_value
 
