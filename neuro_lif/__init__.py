@@ -28,7 +28,7 @@ from .network import (
 )
 from .profile import HardwareProfile, available_profiles, load_profile
 from .quantize import APPROXIMATIONS, CODINGS, quantize
-from .recording import OverflowEvent, Recording
+from .recording import Interrupted, OverflowEvent, Recording
 from .reference import run_clocked
 
 __version__ = "0.1.0"
@@ -51,6 +51,7 @@ __all__ = [
     "FixedProjection",
     "FixedSource",
     "HardwareProfile",
+    "Interrupted",
     "Ledger",
     "Network",
     "NeuroLifError",

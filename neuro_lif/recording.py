@@ -212,3 +212,15 @@ def _pair(key: str) -> tuple[str, str]:
 
 def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {k[len(prefix) + 1 :]: v for k, v in arrays.items() if k.startswith(prefix + "/")}
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a run; what was recorded until then is a valid recording.
+
+    Args:
+        recording: of the steps that were done; its provenance says that more were asked for.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        super().__init__(f"interrupted after {recording.n_steps} steps")
+        self.recording = recording

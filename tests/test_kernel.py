@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -267,3 +273,56 @@ def unpacked(rows: Any) -> dict[tuple[int, int], list[tuple[int, int]]]:
                 if weight:
                     found.setdefault((int(rows.posts[k]), j), []).append((weight, delay))
     return found
+
+
+@pytest.mark.parametrize("engine", ["kernel", "numpy"])
+@pytest.mark.parametrize("batch", [None, 2])
+def test_ctrl_c_leaves_what_was_recorded(engine: str, batch: int | None) -> None:
+    """The steps until then, as a run of that length gives them."""
+    fixed = sized(20, "lif")
+    shape = (400, 5) if batch is None else (batch, 400, 5)
+    x = np.random.default_rng(3).integers(0, 2, shape)
+
+    def stop(done: int, most: int) -> None:
+        if done >= 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(nl.Interrupted) as caught:
+        nl.run_fixed(fixed, 400, {"x": x}, record="all", engine=engine, progress=stop)
+    got = caught.value.recording
+    assert 7 <= got.n_steps < 400
+    assert got.provenance["interrupted"] == f"after {got.n_steps} of 400 steps"
+    whole = nl.run_fixed(fixed, got.n_steps, {"x": x[..., : got.n_steps, :]}, record="all",
+                         engine="numpy")  # fmt: skip
+    same(whole, got, engine)
+
+
+def test_ctrl_c_on_the_command_line_keeps_the_recording(tmp_path: Path) -> None:
+    """A real signal to a real process; the file is whole and says where it stopped."""
+    nl.save_fixed(sized(300, "lif"), tmp_path / "net.npz")
+    command = [sys.executable, "-m", "neuro_lif", "run", "net.npz", "--steps", "5000000",
+               "--out", "r.npz"]  # fmt: skip
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True,
+                               env=os.environ | {"NEURO_LIF_ENGINE": "numpy"})  # fmt: skip
+    assert process.stdout is not None
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, err)
+    assert "interrupted: after" in out
+    assert 0 < nl.Recording.load(tmp_path / "r.npz").n_steps < 5_000_000
+
+
+def test_large_traces_go_to_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And hold the same numbers."""
+    fixed = sized(20, "lif")
+    wanted = nl.run_fixed(fixed, 30, record="all", engine="numpy")
+    monkeypatch.setattr("neuro_lif.runs.IN_MEMORY", 0)
+    for engine in ("kernel", "numpy"):
+        got = nl.run_fixed(fixed, 30, record="all", engine=engine)
+        base: Any = got.traces["n", "v"]
+        while getattr(base, "base", None) is not None and not isinstance(base, np.memmap):
+            base = base.base
+        assert isinstance(base, np.memmap)
+        same(wanted, got, engine)

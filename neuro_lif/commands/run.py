@@ -11,7 +11,7 @@ import numpy as np
 from ..emulator import run_fixed
 from ..errors import RangeError
 from ..machine import run_semantics
-from ..recording import Recording
+from ..recording import Interrupted, Recording
 from ..reference import run_clocked
 from ..runs import RECORDS
 from .common import (
@@ -43,12 +43,16 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    recording = _record(args)
+    code = 0
+    try:
+        recording = _record(args)
+    except Interrupted as stop:  # what was recorded until Ctrl-C is kept
+        recording, code = stop.recording, 130
     print(summary(recording))
     if args.out:
         recording.save(args.out)
         print(f"recording written to {args.out}")
-    return 0
+    return code
 
 
 def _record(args: argparse.Namespace) -> Recording:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..fixed import FixedNetwork
 from ..kernel import native
 from ..rasters import Rasters, SpikeList
-from ..recording import OverflowEvent, Recording
+from ..recording import Interrupted, OverflowEvent, Recording
 from ..runs import (
     Noise,
     events_of,
@@ -23,6 +23,7 @@ from ..runs import (
     refuse_overflow,
     register_of,
     spike_dtype,
+    trace_array,
     wanted_registers,
 )
 from .compiled import Built, NotInKernel, built
@@ -54,20 +55,30 @@ def run_compiled(
     Raises:
         NotInKernel: the kernel cannot run this; nothing was done.
         RangeError: as of :func:`neuro_lif.run_fixed`.
+        Interrupted: on Ctrl-C, with what was recorded.
     """
     network = built(fixed)
     b = batch or 1
     feeds = input_rows(fixed, given, b, n_steps)
     lost = input_events(fixed, feeds)
     wanted = wanted_registers(fixed, record)
-    traces = {k: np.empty((b, n_steps, fixed.population(k[0]).size), np.int64) for k in wanted}
+    traces = {k: trace_array((b, n_steps, fixed.population(k[0]).size)) for k in wanted}
     run = _started(fixed, network, feeds, traces, b, n_steps)
     known = lost if strict else None
-    _advance(run, network, n_steps, progress, known, threads or os.cpu_count() or 1)
+    stopped: dict[str, str] = {}
+    try:
+        _advance(run, network, n_steps, progress, known, threads or os.cpu_count() or 1)
+    except KeyboardInterrupt:
+        done = run.done()
+        if not done:
+            raise
+        stopped = {"interrupted": f"after {done} of {n_steps} steps"}
+        traces = {key: trace[:, :done] for key, trace in traces.items()}
+        n_steps = done
     spikes = {p.name: _spikes(run, network, fixed, p.name, batch, n_steps)
               for p in fixed.populations}  # fmt: skip
     quick, exact = run.blocks()
-    return Recording(
+    recording = Recording(
         fixed.dt, n_steps, Rasters(spikes),
         {k: a if batch else a[0] for k, a in traces.items()},
         {p.name: np.asarray(p.lsb) for p in fixed.populations},
@@ -75,8 +86,11 @@ def run_compiled(
         in_order(*lost, *_events(run, network)),
         {"engine": f"compiled integer emulator ({native().used_set()})",  # type: ignore[union-attr]
          "profile": fixed.profile.name,
-         "steps of blocks in 64 bits": f"{exact} of {quick + exact}"},
+         "steps of blocks in 64 bits": f"{exact} of {quick + exact}", **stopped},
     )  # fmt: skip
+    if stopped:
+        raise Interrupted(recording)
+    return recording
 
 
 def _started(

@@ -14,7 +14,7 @@ from ..connect import Carrier
 from ..errors import RangeError, show
 from ..fixed import FixedNetwork, FixedProjection
 from ..formats import overflow_array, shift_array
-from ..recording import OverflowEvent, Recording
+from ..recording import Interrupted, OverflowEvent, Recording
 from ..reference.clocked import Progress
 from ..runs import (
     Noise,
@@ -27,6 +27,7 @@ from ..runs import (
     refuse_overflow,
     register_of,
     spike_dtype,
+    trace_array,
     wanted_registers,
 )
 from ..stimulate import Inputs, batch_of, check_given, steps_of
@@ -232,6 +233,7 @@ def run_fixed(
     Raises:
         RangeError: unknown input, wrong shape, not integers, an engine that cannot run this; or,
             with ``strict``, an overflow.
+        Interrupted: on Ctrl-C: a KeyboardInterrupt with the recording of the steps until then.
     """
     expect(fixed, FixedNetwork, "run_fixed")
     expect_flag(strict, "run_fixed: strict")
@@ -256,22 +258,34 @@ def run_fixed(
         for p in fixed.populations
     }
     wanted = wanted_registers(fixed, record)
-    traces = {k: np.zeros((b, n_steps, fixed.population(k[0]).size), np.int64) for k in wanted}
-    for t in range(n_steps):
-        for name, emitted in emulator.step({k: v[:, t] for k, v in feeds.items()}).items():
-            spikes[name][:, t] = emitted
-        for (name, variable), trace in traces.items():
-            trace[:, t] = emulator.register(name, register_of(fixed, name, variable))
-        if strict and (lost or emulator.counter.found):
-            refuse_overflow(in_order(*lost, *emulator.counter.events()), t + 1)
-        if progress is not None:
-            progress(t + 1, n_steps)
-    return Recording(
+    traces = {k: trace_array((b, n_steps, fixed.population(k[0]).size)) for k in wanted}
+    stopped: dict[str, str] = {}
+    done = 0
+    try:
+        for t in range(n_steps):
+            for name, emitted in emulator.step({k: v[:, t] for k, v in feeds.items()}).items():
+                spikes[name][:, t] = emitted
+            for (name, variable), trace in traces.items():
+                trace[:, t] = emulator.register(name, register_of(fixed, name, variable))
+            done = t + 1
+            if strict and (lost or emulator.counter.found):
+                refuse_overflow(in_order(*lost, *emulator.counter.events()), t + 1)
+            if progress is not None:
+                progress(t + 1, n_steps)
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        stopped = {"interrupted": f"after {done} of {n_steps} steps"}
+        n_steps = done
+    recording = Recording(
         fixed.dt, n_steps,
-        {k: a if batch else a[0] for k, a in spikes.items()},
-        {k: a if batch else a[0] for k, a in traces.items()},
+        {k: a[:, :n_steps] if batch else a[0, :n_steps] for k, a in spikes.items()},
+        {k: a[:, :n_steps] if batch else a[0, :n_steps] for k, a in traces.items()},
         {p.name: np.asarray(p.lsb) for p in fixed.populations},
         {p.name: np.asarray(p.v_zero) for p in fixed.populations},
         in_order(*lost, *emulator.counter.events()),
-        {"engine": "numpy integer emulator", "profile": fixed.profile.name, **why},
+        {"engine": "numpy integer emulator", "profile": fixed.profile.name, **why, **stopped},
     )  # fmt: skip
+    if stopped:
+        raise Interrupted(recording)
+    return recording

@@ -311,6 +311,13 @@ struct Run {
         first_row += n;
     }
 
+    // Steps that every sample has done.
+    int64_t done() const {
+        int64_t least = INT64_MAX;
+        for (const auto& s : samples) least = std::min(least, s->done);
+        return least;
+    }
+
     int64_t too_wide() const {
         int64_t first = 0;
         for (const auto& s : samples)
@@ -411,6 +418,7 @@ NB_MODULE(_native, m) {
         .def("feed_events", &Run::feed_events)
         .def("trace", &Run::trace)
         .def("advance", &Run::advance)
+        .def("done", &Run::done)
         .def("too_wide", &Run::too_wide)
         .def("blocks", &Run::blocks)
         .def("events", &Run::events)
