@@ -12,7 +12,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo lint test test-new verify mutation lava-env lava-ready new-env oracles lock upgrade \
-	dist clean
+	dist clean bench bench-quick bench-env
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,16 @@ oracles: ## Create .venv-oracles: Python 3.10 with the peers that verify runs li
 	    echo "note: no Python 3.10, so none of the peers run live: their tests are skipped"; \
 	fi
 
+bench-env: setup oracles
+	@$(BASH) scripts/setup_venv.sh bench || echo "note: no .venv-bench: its peers are left out"
+
+# BENCH_ARGS="--only W1 --peers brian2-standalone,nest"; see docs/benchmarks.md.
+bench: bench-env ## Measure against every peer that is installed (hours; goes on if stopped)
+	$(PY) benchmarks/run.py $(BENCH_ARGS)
+
+bench-quick: bench-env ## The same with fewer steps and repetitions
+	$(PY) benchmarks/run.py --quick $(BENCH_ARGS)
+
 lock: ## Write the lock files again, keeping the pins that still fit (needs uv)
 	@$(BASH) scripts/lock.sh
 
@@ -82,7 +92,7 @@ dist: setup ## Build the sdist, and the wheel from it, into dist/
 	$(PY) scripts/dist.py dist
 
 clean: ## Remove the environments, caches and build products
-	rm -rf .venv .venv-new .venv-lava .venv-oracles build dist neuro_lif_demo
+	rm -rf .venv .venv-new .venv-lava .venv-oracles .venv-bench build dist neuro_lif_demo
 	rm -f neuro_lif/kernel/_native.*.*
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -35,6 +35,10 @@ from .program import (
 )
 
 
+MOST_CODE, MOST_PARAMS = 256, 64
+"""What the kernel has room for."""
+
+
 class Quick(Exact):
     """Writes the 32-bit program, with the interval of every register as it goes.
 
@@ -64,6 +68,8 @@ class Quick(Exact):
             if not (lo <= self.at[name][0] and self.at[name][1] <= hi):
                 self._emit_row(instruction("add", reg=model.registers.index(name),
                                            a=self.out.constant(0), result=(lo, hi)))  # fmt: skip
+        if len(self.out.rows) > MOST_CODE or len(self.out.params) > MOST_PARAMS:
+            raise NotQuick(f"{len(self.out.rows)} instructions, {len(self.out.params)} parameters")
         for values in self.out.params:
             self._fit(spans_of((values.min(), values.max())), "a parameter")
         for value in self.out.constants:

@@ -89,9 +89,7 @@ def _packed(values: Array) -> tuple[Array, int]:
     for dtype in (np.int8, np.int16, np.int32):
         info = np.iinfo(dtype)
         least = 0 if info.min <= low and high <= info.max else shift
-        # -128 is left out: four rows of it, 63 times, would leave 16 bits
-        floor = -127 if dtype is np.int8 else info.min
-        if floor <= low >> least and high >> least <= info.max:
+        if info.min <= low >> least and high >> least <= info.max:
             return np.right_shift(values, least).astype(dtype), least
     raise OverflowError("a weight does not fit 32 bits")
 

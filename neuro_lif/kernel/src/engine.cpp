@@ -72,6 +72,10 @@ void Network::prepare() {
             pop.exact_constants.emplace_back(LANES, c);
         for (int64_t c : pop.quick.constants)
             pop.quick_constants.emplace_back(LANES, int32_t(c));
+        for (const auto& c : pop.exact_constants) pop.exact_constant_at.push_back(c.data());
+        for (const auto& c : pop.quick_constants) pop.quick_constant_at.push_back(c.data());
+        if (pop.quick_parameters.size() > MOST_PARAMETERS || pop.factors.size() > MOST_CODE)
+            throw std::invalid_argument("a program that is too long");
         // a power of two, so that a slot is found without a division
         for (int& steps : pop.ring_steps) {
             int power = steps ? 1 : 0;
@@ -258,9 +262,9 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
         if (pop.ring_steps[q])
             ports[q] = cells.rings[q].data() + (t & (pop.ring_steps[q] - 1)) * int64_t(pop.padded());
     const int n_parameters = int(pop.parameters.size());
-    std::vector<const int32_t*> quick_constants, quick_parameters(pop.quick_parameters.size());
-    std::vector<const float*> factors(pop.factors.size());
-    for (const auto& c : pop.quick_constants) quick_constants.push_back(c.data());
+    const size_t n_quick = pop.quick_parameters.size(), n_factors = pop.factors.size();
+    const int32_t* quick_parameters[MOST_PARAMETERS];
+    const float* factors[MOST_CODE];
 
     for (int block = 0; block < pop.n_blocks(); block++) {
         const int first = block * LANES, lanes = std::min(LANES, pop.size - first);
@@ -313,15 +317,15 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
             b.rules = pop.quick.rules.data();
             b.lif = pop.quick.lif.present ? &pop.quick.lif : nullptr;
             b.sends_once = pop.quick.sends_once;
-            for (size_t k = 0; k < quick_parameters.size(); k++)
+            for (size_t k = 0; k < n_quick; k++)
                 quick_parameters[k] = pop.quick_parameters[k].data() + first;
-            for (size_t k = 0; k < factors.size(); k++)
+            for (size_t k = 0; k < n_factors; k++)
                 factors[k] = pop.factors[k].empty()            ? nullptr
                              : pop.factors[k].size() == LANES + 1u ? pop.factors[k].data()
                                                                : pop.factors[k].data() + first;
-            b.constants = quick_constants.data();
-            b.parameters = quick_parameters.data();
-            b.factors = factors.data();
+            b.constants = pop.quick_constant_at.data();
+            b.parameters = quick_parameters;
+            b.factors = factors;
             b.keep = pop.keep;
             b.sent = sent;
             b.lanes = lanes;
@@ -348,9 +352,8 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
                     for (int i = 0; i < lanes; i++)
                         wild[size_t(r) * LANES + i] = cells.registers[r][first + i];
             }
-            std::vector<const int64_t*> constants, parameters(n_parameters);
+            std::vector<const int64_t*> parameters(n_parameters);
             std::vector<std::vector<int64_t>> tails(n_parameters);
-            for (const auto& c : pop.exact_constants) constants.push_back(c.data());
             for (int k = 0; k < n_parameters; k++) {
                 parameters[k] = static_cast<const int64_t*>(pop.parameters[k].data) + first;
                 if (lanes < padded) {
@@ -365,7 +368,7 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
             b.rules = pop.exact.rules.data();
             b.lif = nullptr;
             b.sends_once = pop.exact.sends_once;
-            b.constants = constants.data();
+            b.constants = pop.exact_constant_at.data();
             b.parameters = parameters.data();
             b.factors = nullptr;
             b.keep = ~0u;

@@ -41,6 +41,8 @@ struct Population {
     std::vector<int> ring_steps;                   // [port] length of the ring, 0: no ring
     std::vector<int> port_of, right_shift;         // [ring] port it leads to, and by what shift
     std::vector<int32_t> event_ids;                // events of this population (for reporting)
+    std::vector<const int32_t*> quick_constant_at;  // [constant], the same for all blocks
+    std::vector<const int64_t*> exact_constant_at;
     int n_blocks() const { return (size + LANES - 1) / LANES; }
     int padded() const { return (size + GROUP - 1) / GROUP * GROUP; }
 };

@@ -9,6 +9,8 @@ constexpr int LANES = 256;  // neurons of one block: their registers and paramet
 constexpr int GROUP = 16;   // blocks are padded to a multiple of this
 constexpr int MOST_REGISTERS = 32;
 constexpr int MOST_PENDING = 64;
+constexpr int MOST_PARAMETERS = 64;
+constexpr int MOST_CODE = 256;  // instructions of a 32-bit program
 
 enum class OpCode : int32_t {
     acc, decay, add, copy, clamp, floor, fire, if_, if_ref, if_step, tick_ref, emit,
