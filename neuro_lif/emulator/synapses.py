@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+ROW = 64
+"""Dense rows are padded with zeros to a multiple of this, as the kernel reads them."""
+
 DENSE_FROM = 0.25
 """Rows with a larger share of non-zero weights are added whole."""
 
@@ -20,7 +23,7 @@ class Rows:
 
     Args:
         n_pre, n_post: sizes.
-        weights: dense ``(n_pre, n_post)``, or one per synapse, or None where all are ``weight``.
+        weights: dense ``(n_pre, n_post)`` and padding, or one per synapse, or None where all are ``weight``.
         weight: what all weights are.
         shift: the kernel multiplies stored weights by ``2 ** shift``.
         delay: of all synapses, where ``segment_start`` is None.
@@ -99,8 +102,10 @@ def _dense(weights: Array, delay: int) -> Rows:
     stored, shift = _packed(weights)
     reach = int(np.abs(weights).sum(axis=1).max(initial=0))
     most = np.abs(weights).max(axis=0, initial=0)
-    return Rows(n_pre, n_post, np.ascontiguousarray(stored.T), 0, shift, delay, None, None, None,
-                None, reach, np.ascontiguousarray(most, np.int64))  # fmt: skip
+    padded = np.zeros((n_pre, -(-n_post // ROW) * ROW), stored.dtype)
+    padded[:, :n_post] = stored.T
+    return Rows(n_pre, n_post, padded, 0, shift, delay, None, None, None, None, reach,
+                np.ascontiguousarray(most, np.int64))  # fmt: skip
 
 
 def _sparse(

@@ -736,31 +736,49 @@ void step64(Block<int64_t>& block) {
 
 constexpr int TILE = 512;
 
+// Rows are padded with zeros to a multiple of this, and so are the sums.
+constexpr int ROW = 64;
+
+inline void add_four(int16_t* __restrict sum, const int8_t* __restrict a,
+                     const int8_t* __restrict b, const int8_t* __restrict c,
+                     const int8_t* __restrict d, int rows) {
+    for (int r = 0; r < rows; r++)
+        LANES_ARE_APART for (int j = r * ROW; j < r * ROW + ROW; j++) {
+            const int16_t ab = int16_t(int16_t(a[j]) + int16_t(b[j]));
+            const int16_t cd = int16_t(int16_t(c[j]) + int16_t(d[j]));
+            sum[j] = int16_t(sum[j] + int16_t(ab + cd));
+        }
+}
+
+template <class S, class W>
+inline void add_one(S* __restrict sum, const W* __restrict a, int rows) {
+    for (int r = 0; r < rows; r++)
+        LANES_ARE_APART for (int j = r * ROW; j < r * ROW + ROW; j++) sum[j] = S(sum[j] + a[j]);
+}
+
+template <class S>
+inline void put(int32_t* __restrict out, const S* __restrict sum, int n, int shift) {
+    LANES_ARE_APART for (int j = 0; j < n; j++) out[j] += int32_t(uint32_t(int32_t(sum[j])) << shift);
+}
+
 // int8 rows are added up in 16 bits, as many as cannot overflow, then in 32.
 void dense8(const DenseJob& job) {
     const int8_t* rows = static_cast<const int8_t*>(job.rows);
+    const int64_t stride = job.stride;
     for (int from = 0; from < job.n_post; from += TILE) {
-        const int n = smaller(TILE, job.n_post - from);
-        int32_t* __restrict out = job.out + from;
+        const int n = smaller(TILE, job.n_post - from), padded = (n + ROW - 1) / ROW;
         alignas(64) int16_t sum[TILE];
         for (int first = 0; first < job.n_active; first += 252) {
             const int last = smaller(job.n_active, first + 252);
-            for (int j = 0; j < n; j++) sum[j] = 0;
+            std::memset(sum, 0, sizeof(int16_t) * padded * ROW);
+            const int8_t* base = rows + from;
             int k = first;
-            for (; k + 4 <= last; k += 4) {
-                const int8_t* a = rows + job.active[k] * job.stride + from;
-                const int8_t* b = rows + job.active[k + 1] * job.stride + from;
-                const int8_t* c = rows + job.active[k + 2] * job.stride + from;
-                const int8_t* d = rows + job.active[k + 3] * job.stride + from;
-                for (int j = 0; j < n; j++)
-                    sum[j] = int16_t(sum[j] + int16_t(a[j]) + int16_t(b[j]) + int16_t(c[j]) + int16_t(d[j]));
-            }
-            for (; k < last; k++) {
-                const int8_t* a = rows + job.active[k] * job.stride + from;
-                for (int j = 0; j < n; j++) sum[j] = int16_t(sum[j] + int16_t(a[j]));
-            }
-            const int shift = job.shift;
-            for (int j = 0; j < n; j++) out[j] += int32_t(uint32_t(int32_t(sum[j])) << shift);
+            for (; k + 4 <= last; k += 4)
+                add_four(sum, base + job.active[k] * stride, base + job.active[k + 1] * stride,
+                         base + job.active[k + 2] * stride, base + job.active[k + 3] * stride,
+                         padded);
+            for (; k < last; k++) add_one(sum, base + job.active[k] * stride, padded);
+            put(job.out + from, sum, n, job.shift);
         }
     }
 }
@@ -768,17 +786,13 @@ void dense8(const DenseJob& job) {
 template <class W>
 void dense_wide(const DenseJob& job) {
     const W* rows = static_cast<const W*>(job.rows);
-    const int shift = job.shift;
     for (int from = 0; from < job.n_post; from += TILE) {
-        const int n = smaller(TILE, job.n_post - from);
-        int32_t* __restrict out = job.out + from;
+        const int n = smaller(TILE, job.n_post - from), padded = (n + ROW - 1) / ROW;
         alignas(64) int32_t sum[TILE];
-        for (int j = 0; j < n; j++) sum[j] = 0;
-        for (int k = 0; k < job.n_active; k++) {
-            const W* a = rows + job.active[k] * job.stride + from;
-            for (int j = 0; j < n; j++) sum[j] += a[j];
-        }
-        for (int j = 0; j < n; j++) out[j] += int32_t(uint32_t(sum[j]) << shift);
+        std::memset(sum, 0, sizeof(int32_t) * padded * ROW);
+        for (int k = 0; k < job.n_active; k++)
+            add_one(sum, rows + job.active[k] * job.stride + from, padded);
+        put(job.out + from, sum, n, job.shift);
     }
 }
 
