@@ -82,9 +82,14 @@ def spike_dtype(fixed: FixedNetwork, population: str) -> Any:
 
 
 def input_rows(
-    fixed: FixedNetwork, given: Mapping[str, Any], batch: int, n_steps: int
+    fixed: FixedNetwork, given: Mapping[str, Any], batch: int, n_steps: int, wide: bool = True
 ) -> dict[str, Any]:
     """Return every input as integers ``(batch, n_steps, n)``: what was given, else the raster.
+
+    Args:
+        fixed, given, batch, n_steps: as of a run.
+        wide: int64 and of the full shape; else integers as they come, ``(1 or batch, at most
+            n_steps, n)``, where nothing stands for zeros, and no entry for a silent input.
 
     Raises:
         RangeError: a run longer than a coded input; or values so large that a sum of them would
@@ -100,6 +105,10 @@ def input_rows(
                 f"input {item.name!r}: n_steps = {n_steps}, allowed: at most {covers}, the steps "
                 f"that were coded (lower again with quantize(..., n_steps={n_steps}))"
             )
+        if not wide:
+            if values is not None:
+                rows[item.name] = _as_it_comes(np.asarray(values)[..., :n_steps, :])
+            continue
         if values is None:
             values = np.zeros((n_steps, fixed.input_sizes()[item.name]), np.int64)
         array = np.asarray(values)[..., :n_steps, :]
@@ -111,23 +120,36 @@ def input_rows(
     return rows
 
 
-def input_events(fixed: FixedNetwork, rows: Mapping[str, Any]) -> tuple[OverflowEvent, ...]:
+def _as_it_comes(values: Array) -> Array:
+    """Return integers ``(1 or batch, n_steps, n)`` without a copy where that can be."""
+    kind = values.dtype.kind
+    whole = values.view(np.uint8) if kind == "b" else values
+    whole = whole if kind in "biu" else whole.astype(np.int64)
+    return np.ascontiguousarray(whole if whole.ndim == 3 else whole[None])
+
+
+def input_events(
+    fixed: FixedNetwork, rows: Mapping[str, Any], batch: int = 1
+) -> tuple[OverflowEvent, ...]:
     """Return what is lost before the first step.
 
     Parameters and weights their storage changed, and spike counts of inputs other than 0 and 1 on
     projections that are not graded: there each counts as one spike. What populations send is
-    counted in the run (:func:`may_lose_counts`).
+    counted in the run (:func:`may_lose_counts`). Rows of one sample stand for ``batch`` of them.
     """
     events = fixed.storage_events()
     for p in fixed.projections:
         if p.graded or p.pre not in rows:
             continue
-        lost = counts_lost(rows[p.pre])
+        sent = rows[p.pre]
+        if sent.size == 0 or (sent.min() >= 0 and sent.max() <= 1):
+            continue
+        lost = counts_lost(sent)
         if lost.any():
             by_step = lost.any(axis=0)
             step = int(np.argmax(by_step.any(axis=1)))
             neuron = int(np.argmax(by_step[step]))
-            count = int(lost.sum())
+            count = int(lost.sum()) * (batch if len(sent) == 1 else 1)
             events.append(OverflowEvent(p.name, "payload", "binary", -1, count, step + 1, neuron))
     return tuple(events)
 

@@ -68,9 +68,12 @@ def _check_array(name: str, value: Any, width: int, whole: bool) -> npt.NDArray[
         raise RangeError(f"inputs[{name!r}] = {show(value)}, allowed: finite numbers")
     if array.ndim not in (2, 3) or array.shape[-1] != width or array.size == 0:
         raise RangeError(f"inputs[{name!r}]: shape {array.shape}, allowed: {allowed}")
-    checks: list[tuple[str, Any]] = [("finite numbers", np.isfinite)]
-    if whole:
+    checks: list[tuple[str, Any]] = []
+    if array.dtype.kind == "f":
+        checks.append(("finite numbers", np.isfinite))
+    if whole and array.dtype.kind == "f":
         checks.append(("whole numbers", lambda x: x == np.rint(x)))
+    if whole and (array.dtype.kind == "f" or array.dtype.itemsize == 8):
         far = float(WIDEST)  # exact in every type that an array may have
         checks.append(("whole numbers -2**48..2**48", lambda x: (x >= -far) & (x <= far)))
     for kind, fine in checks:

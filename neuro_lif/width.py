@@ -137,7 +137,7 @@ def check_sums(
         rasters: input name -> integers, as far as they are known.
         faults: noted here.
     """
-    most = {name: int(np.abs(rows).max(initial=0)) for name, rows in rasters.items()}
+    most = {name: _most(np.asarray(rows)) for name, rows in rasters.items()}
     named = {p.name: p for p in populations}
     ports: dict[tuple[str, str], int] = {}
     for p, (one, together) in projections:
@@ -159,6 +159,11 @@ def check_sums(
         ports[key] = ports.get(key, 0) + most.get(d.name, 1)
     for (name, port), reach in ports.items():
         _check_acc(profile, named[name], port, reach, faults)
+
+
+def _most(rows: Any) -> int:
+    """Return the largest magnitude; that of int8's -128 is 128."""
+    return max(-int(rows.min()), int(rows.max()), 0) if rows.size else 0
 
 
 def _sent(profile: HardwareProfile, p: FixedPopulation) -> Reach:

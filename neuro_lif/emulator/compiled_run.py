@@ -59,8 +59,8 @@ def run_compiled(
     """
     network = built(fixed)
     b = batch or 1
-    feeds = input_rows(fixed, given, b, n_steps)
-    lost = input_events(fixed, feeds)
+    feeds = input_rows(fixed, given, b, n_steps, wide=False)
+    lost = input_events(fixed, feeds, b)
     wanted = wanted_registers(fixed, record)
     traces = {k: trace_array((b, n_steps, fixed.population(k[0]).size)) for k in wanted}
     run = _started(fixed, network, feeds, traces, b, n_steps)
@@ -104,11 +104,12 @@ def _started(
         network.kernel.set_keep(network.populations[name], bits)
     run = native().Run(network.kernel, batch)  # type: ignore[union-attr]
     for name, number in network.sources.items():
-        run.feed(True, number, 0, _narrowed(feeds[name]))
+        if name in feeds:
+            run.feed(True, number, 0, _narrowed(feeds[name]))
     for direct in fixed.directs:
         port = network.ports[direct.population].get(direct.port)
-        if port is not None:
-            rows = np.ascontiguousarray(feeds[direct.name], np.int64)
+        if port is not None and direct.name in feeds:
+            rows = _narrowed(feeds[direct.name])
             run.feed(False, network.populations[direct.population], port, rows)
     for name, rows in _noise(fixed, batch, n_steps).items():
         port = network.ports[name].get(fixed.profile.noise.port)  # type: ignore[union-attr]
@@ -123,8 +124,8 @@ def _started(
 def _narrowed(rows: Array) -> Array:
     """Return the same numbers in bytes where they fit: most inputs are 0 and 1."""
     if rows.dtype.itemsize > 1 and rows.size and rows.min() >= -128 and rows.max() <= 127:
-        return np.ascontiguousarray(rows, np.int8)
-    return np.ascontiguousarray(rows)
+        return rows.astype(np.int8)
+    return rows if rows.dtype != np.uint64 else rows.astype(np.int64)
 
 
 def _noise(fixed: FixedNetwork, batch: int, n_steps: int) -> dict[str, Array]:

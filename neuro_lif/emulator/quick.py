@@ -34,7 +34,6 @@ from .program import (
     live_registers,
 )
 
-
 MOST_CODE, MOST_PARAMS = 256, 64
 """What the kernel has room for."""
 

@@ -23,7 +23,8 @@ class Rows:
 
     Args:
         n_pre, n_post: sizes.
-        weights: dense ``(n_pre, n_post)`` and padding, or one per synapse, or None where all are ``weight``.
+        weights: dense ``(n_pre, n_post)`` and padding, or one per synapse, or None where all are
+            ``weight``.
         weight: what all weights are.
         shift: the kernel multiplies stored weights by ``2 ** shift``.
         delay: of all synapses, where ``segment_start`` is None.

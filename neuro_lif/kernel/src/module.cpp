@@ -15,7 +15,7 @@
 namespace nb = nanobind;
 using namespace neuro_lif;
 
-using Any = nb::ndarray<nb::numpy, nb::c_contig, nb::device::cpu>;
+using Any = nb::ndarray<nb::ro, nb::numpy, nb::c_contig, nb::device::cpu>;
 using Ints = nb::ndarray<const int64_t, nb::numpy, nb::c_contig, nb::device::cpu>;
 using Floats = nb::ndarray<const float, nb::numpy, nb::c_contig, nb::device::cpu>;
 
