@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 from neuro_lif import available_profiles, load_profile
 from neuro_lif.emulator import OpList
 from neuro_lif.formats import OVERFLOWS, ROUNDINGS
+from neuro_lif.kernel import native
 from neuro_lif.numerics import Op, resolve, walk
 from neuro_lif.semantics import neuron_step
 
@@ -90,6 +91,7 @@ def decay_differences(job: tuple[Form, int, Any]) -> tuple[int, int]:
     neurons = OpList((given or op,), {op["d"]: np.full(LOW, d)},
                      {register: np.zeros((TOGETHER, LOW)), "ref": np.zeros(LOW)})  # fmt: skip
     silence = np.zeros(LOW, np.int64)
+    compiled, factor = native(), factor_of(form, d)
     highs = np.arange(TOGETHER)[:, None]
     for sign in (1, -1):
         block = sign * (np.arange(LOW) + LOW * highs)
@@ -99,8 +101,20 @@ def decay_differences(job: tuple[Form, int, Any]) -> tuple[int, int]:
             neurons.step(silence)
             wanted = expected + sign * slope(form, d) * start
             different += int(np.count_nonzero(neurons.state[register] != wanted))
+            if compiled is not None and factor is not None and given is None:
+                values = np.ascontiguousarray(block + sign * LOW * start, np.int32)
+                left = compiled.decayed(values.ravel(), factor).reshape(wanted.shape)
+                different += int(np.count_nonzero(left != wanted))
             compared += wanted.size
     return compared, different
+
+
+def factor_of(form: Form, d: int) -> float | None:
+    """Return by what the kernel multiplies in float32, None where it takes another way."""
+    kind, rounding, offset = form
+    if rounding != "rtz" or kind == "mult_step":
+        return None
+    return (d if kind == "mult_by" else LOW - offset - d) / LOW
 
 
 _forms: dict[Form, Any] = {}
@@ -146,9 +160,10 @@ def test_decay_product_of_every_magnitude_every_decay(record_figure: Callable[..
     compared, different = (sum(column) for column in zip(*found[: len(leaks)], strict=True))
     more, wrong = (sum(column) for column in zip(*found[len(leaks) :], strict=True))
     record_figure(
-        f"decay product: {compared:,} (magnitude, decay, sign) of the emulator against the living "
-        f"definition, {different} differences; {more:,} of {len(decay_forms_once()) - 1} other "
-        f"forms, {wrong} differences"
+        f"decay product: {compared:,} (magnitude, decay, sign) of the numpy engine and "
+        f"{'of the kernel' if native() else 'NOT of the kernel, which is not there'} against the "
+        f"living definition, {different} differences; {more:,} of "
+        f"{len(decay_forms_once()) - 1} other forms, {wrong} differences"
     )
     assert compared == 2**24 * len(leaks)
     assert (different, wrong) == (0, 0)

@@ -377,6 +377,33 @@ struct Run {
     }
 };
 
+// What a truncated decay leaves of x, by the code that steps neurons; for tests.
+nb::object decayed(nb::ndarray<const int32_t, nb::numpy, nb::c_contig> x, float factor) {
+    Instruction q;
+    q.op = OpCode::decay_rtz;
+    q.reg = 1;
+    q.kind = int32_t(Kind::mult_keep);
+    const std::vector<float> factors(LANES, factor);
+    const float* at = factors.data();
+    std::vector<int32_t> out(x.data(), x.data() + x.size());
+    out.resize((x.size() + LANES - 1) / LANES * LANES, 0);
+    std::vector<int32_t> none(LANES, 0), sent(LANES, 0);
+    for (size_t first = 0; first < x.size(); first += LANES) {
+        Block<int32_t> b{};
+        b.code = &q;
+        b.n_code = 1;
+        b.factors = &at;
+        b.state[0] = none.data();
+        b.state[1] = out.data() + first;
+        b.keep = 2;
+        b.sent = sent.data();
+        b.lanes = LANES;
+        if (!chosen_variant().step32(b)) throw std::runtime_error("a decay was given up");
+    }
+    out.resize(x.size());
+    return as_array(std::move(out));
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -394,6 +421,7 @@ NB_MODULE(_native, m) {
     });
     m.def("used_set", [] { return std::string(chosen_variant().name); });
     m.def("choose_set", [](const std::string& name) { return choose_set(name.c_str()); });
+    m.def("decayed", &decayed);
     nb::class_<Kernel>(m, "Kernel")
         .def(nb::init<>())
         .def("add_population", &Kernel::add_population)
