@@ -5,6 +5,8 @@ What needs no peer is in test_exhaustive.py, test_forced_overflow.py and test_le
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -37,6 +39,9 @@ def lava(module: str) -> Any:
     """Import one of Lava's modules, or skip with the reason."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if module.partition(".")[0] not in sys.modules:
+            # Lava sets how processes start, which a process started afresh has settled already
+            multiprocessing.set_start_method(None, force=True)  # type: ignore[arg-type]
         return pytest.importorskip(module, reason="lava-nc is not installed in this Python")
 
 

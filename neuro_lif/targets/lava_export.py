@@ -25,6 +25,7 @@ RULES = "integer_rules"
 COPIED = (
     "formats.py",
     "connect.py",
+    "lazy.py",
     "emulator/oplist.py",
     "targets/lava_bundle/__init__.py",
     "targets/lava_bundle/build.py",
