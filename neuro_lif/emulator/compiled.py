@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..fixed import FixedNetwork, FixedProjection
 from ..kernel import missing_reason, native
 from ..numerics import ports_of, walk
+from ..runs import may_lose_counts
 from .bounds import FLOAT32
 from .program import MOST_EVENTS, MOST_PORTS, Event, Model, Program, live_registers
 from .quick import written
@@ -104,22 +105,11 @@ def _build(fixed: FixedNetwork) -> Built:
         _add_population(fixed, population.name, out, synapses, names)
     for place, (projection, rows) in enumerate(synapses):
         _add_projection(fixed, projection, rows, out)
-        if not projection.graded and sends_values(fixed, projection.pre):
+        if may_lose_counts(fixed, projection):
             event = out.event(projection.name, "payload", "binary", -1)
             out.kernel.count_binary(place, event)
     out.kernel.finish(len(out.events), True)
     return out
-
-
-def sends_values(fixed: FixedNetwork, pre: str) -> bool:
-    """Tell whether a population may send anything but 0 and 1."""
-    if pre not in {p.name for p in fixed.populations}:
-        return False
-    senders = [op for op in walk(fixed.profile.ops(fixed.population(pre).model))
-               if op["op"] in ("emit", "fire")]  # fmt: skip
-    return len(senders) > 1 or any(
-        op["op"] == "emit" or (op["multi"] == "loop" and op["cap"] > 1) for op in senders
-    )
 
 
 def _check(fixed: FixedNetwork) -> None:
