@@ -18,6 +18,8 @@ from pydantic import TypeAdapter
 
 from neuro_lif import available_profiles, load_profile
 from neuro_lif.emulator import OpList
+from neuro_lif.emulator.program import Model
+from neuro_lif.emulator.quick import written
 from neuro_lif.formats import OVERFLOWS, ROUNDINGS
 from neuro_lif.kernel import native
 from neuro_lif.numerics import Op, resolve, walk
@@ -272,8 +274,39 @@ def by_arrays(ops: Any, params: Params, states: dict[str, IntArray]) -> Any:
     return neurons.state | {"sent": sent}, events
 
 
+def by_kernel(ops: Any, params: Params, states: dict[str, IntArray]) -> Any:
+    """Return registers, spikes and, of every kind of event, (count, lowest state), by the kernel.
+
+    None where there is no kernel.
+    """
+    module = native()
+    if module is None:
+        return None
+    numbers: dict[Any, int] = {}
+    names, size = ["ref", "u", "v"], states["u"].size
+    given = {name: np.full(size, value) for name, value in params.items()}
+    model = Model(ops, given, names, ["in"], lambda e: numbers.setdefault(e, len(numbers)))
+    start = {"ref": (0, 100)} | dict.fromkeys(("u", "v"), (-100, 100))
+    exact, quick, _ = written(model, start, {"in": (-8, 7)})
+    kernel = module.Kernel()
+    initial = np.stack([states[name] for name in names]).astype(np.int64)
+    kernel.add_population(size, 3, 1, 7, exact.params, initial, [start[name] for name in names])
+    kernel.set_exact(0, exact.code(), exact.rule_table(), exact.constants)
+    if quick is not None:
+        kernel.set_quick(0, quick.code(), quick.rule_table(), quick.constants, quick.params,
+                         quick.factors)  # fmt: skip
+    kernel.finish(len(numbers), True)
+    run = module.Run(kernel, 1)
+    run.feed(False, 0, 0, np.ascontiguousarray(states["in"][None, None], np.int64))
+    run.advance(1, 1, False)
+    after = {name: run.register(0, 0, k) for k, name in enumerate(names)}
+    found = run.events()
+    told = {key: (found[k][0], found[k][2]) for key, k in numbers.items() if found[k][0]}
+    return after | {"sent": run.last_sent(0, 0)}, told
+
+
 def compare_neuron(job: tuple[Modes, list[Params]]) -> tuple[int, int, int, int]:
-    """Return (transitions, events, spikes, differences)."""
+    """Return (transitions, events, spikes, differences) of the numpy engine and the kernel."""
     modes, rows = job
     ops, states = neuron_of(modes), states_of(modes)
     steps = events = spikes = different = 0
@@ -290,6 +323,12 @@ def compare_neuron(job: tuple[Modes, list[Params]]) -> tuple[int, int, int, int]
                 for e in (told, heard)
             )
             different += int(np.abs(a - b).sum())
+        compiled = by_kernel(ops, params, states)
+        if compiled is not None:
+            left, counted = compiled
+            different += sum(int(np.sum(np.array(after[k]) != left[k])) for k in after)
+            wanted = {key: (len(where), min(where)) for key, where in told.items()}
+            different += len(wanted.items() ^ counted.items())
     return steps, events, spikes, different
 
 
