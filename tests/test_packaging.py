@@ -25,7 +25,7 @@ ASK = (
     "r = run_conformance(find_engine('emulator'), [x for x in v if x.peer == 'RANC']); "
     "print(len(v), 'vectors', r.passed, r.counts()['equal']); "
     "print(sorted(nl.available_profiles()), nl.load_profile('loihi1').name, digits_folder()); "
-    "assert not any('kernel' in name for name in sys.modules if name.startswith('neuro_lif')); "
+    "assert not any('_native' in name for name in sys.modules if name.startswith('neuro_lif')); "
     "from neuro_lif.kernel import missing_reason, native; "
     "print('kernel', native() and native().__file__, missing_reason())"
 )
