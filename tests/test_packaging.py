@@ -21,11 +21,12 @@ pytest.importorskip("scikit_build_core", reason="the build back-end is not insta
 ROOT = Path(__file__).resolve().parent.parent
 ASK = (
     "import neuro_lif as nl; from neuro_lif.demo import digits_folder; "
-    "from neuro_lif.conformance import *; v = load_vectors(); "
+    "from neuro_lif.conformance import *; "
+    "assert not any('_native' in name for name in sys.modules if name.startswith('neuro_lif')); "
+    "v = load_vectors(); "
     "r = run_conformance(find_engine('emulator'), [x for x in v if x.peer == 'RANC']); "
     "print(len(v), 'vectors', r.passed, r.counts()['equal']); "
     "print(sorted(nl.available_profiles()), nl.load_profile('loihi1').name, digits_folder()); "
-    "assert not any('_native' in name for name in sys.modules if name.startswith('neuro_lif')); "
     "from neuro_lif.kernel import missing_reason, native; "
     "print('kernel', native() and native().__file__, missing_reason())"
 )
