@@ -668,19 +668,27 @@ bool lif(Block<int32_t>& b) {
     const int k = acc.k;
     int32_t* sent = b.sent;
     alignas(64) int32_t new_u[LANES], new_v[LANES], new_r[REFRACTORY ? LANES : 1];
-    int32_t bad = 0, any = 0;
+    // least and greatest of each value: two instructions, where two comparisons took five
+    constexpr int32_t least = std::numeric_limits<int32_t>::min();
+    constexpr int32_t most = std::numeric_limits<int32_t>::max();
+    int32_t x_min = most, x_max = least, u_min = most, u_max = least;
+    int32_t d_min = most, d_max = least, v_min = most, v_max = least, any = 0;
     LANES_ARE_APART for (int i = 0; i < m; i++) {
         const int32_t x = in[i];
         const int32_t current = sum(int32_t(float(u[i]) * fu[i]), int32_t(uint32_t(x) << k));
-        bad |= int32_t(x < in_lo) | int32_t(x > in_hi);
-        bad |= int32_t(current < u_lo) | int32_t(current > u_hi);
+        x_min = smaller(x_min, x);
+        x_max = larger(x_max, x);
+        u_min = smaller(u_min, current);
+        u_max = larger(u_max, current);
         int32_t drive = current;
         if (BIAS) {
             drive = sum(drive, bias[i]);
-            bad |= int32_t(drive < d_lo) | int32_t(drive > d_hi);
+            d_min = smaller(d_min, drive);
+            d_max = larger(d_max, drive);
         }
         int32_t voltage = sum(int32_t(float(v[i]) * fv[i]), drive);
-        bad |= int32_t(voltage < v_lo) | int32_t(voltage > v_hi);
+        v_min = smaller(v_min, voltage);
+        v_max = larger(v_max, voltage);
         int32_t counter = 0;
         if (REFRACTORY) {
             counter = r[i];
@@ -696,7 +704,10 @@ bool lif(Block<int32_t>& b) {
             new_r[i] = counter > 1 ? counter - 1 : 0;
         }
     }
-    if (bad) return false;
+    const bool fine = x_min >= in_lo && x_max <= in_hi && u_min >= u_lo && u_max <= u_hi &&
+                      v_min >= v_lo && v_max <= v_hi &&
+                      (!BIAS || (d_min >= d_lo && d_max <= d_hi));
+    if (!fine) return false;
     std::memcpy(u, new_u, sizeof(int32_t) * m);
     std::memcpy(v, new_v, sizeof(int32_t) * m);
     if (REFRACTORY) std::memcpy(r, new_r, sizeof(int32_t) * m);
