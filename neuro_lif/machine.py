@@ -21,6 +21,7 @@ from .runs import (
     input_events,
     input_rows,
     may_lose_counts,
+    recorded,
     refuse_overflow,
     register_of,
     wanted_registers,
@@ -88,13 +89,9 @@ def run_semantics(
             trace[t - 1] = [neuron[register] for neuron in machine.state[name]]
         if strict:
             refuse_overflow(in_order(*lost, *machine.counter.events()), t)
-    return Recording(
-        fixed.dt, n_steps, spikes, traces,
-        {p.name: np.asarray(p.lsb) for p in fixed.populations},
-        {p.name: np.asarray(p.v_zero) for p in fixed.populations},
-        in_order(*lost, *machine.counter.events()),
-        {"engine": "semantics (plain Python integers)", "profile": fixed.profile.name},
-    )  # fmt: skip
+    events = in_order(*lost, *machine.counter.events())
+    return recorded(fixed, n_steps, n_steps, spikes, traces, events,
+                    "semantics (plain Python integers)")  # fmt: skip
 
 
 Turn = tuple[int, int, int]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from .errors import Faults, RangeError
 from .fixed import DirectInput, FixedNetwork, FixedProjection, FixedSource
 from .numerics import sends_only_single, walk
-from .recording import OverflowEvent
+from .recording import Interrupted, OverflowEvent, Recording
 from .reference.clocked import check_record
 from .stimulate import padded
 
@@ -52,6 +52,36 @@ def register_of(fixed: FixedNetwork, population: str, variable: str) -> str:
     if variable == "v":
         return model.voltage
     return (model.current or model.voltage) if variable == "u" else variable
+
+
+def recorded(
+    fixed: FixedNetwork, n_steps: int, asked: int, spikes: Mapping[str, Array],
+    traces: Mapping[tuple[str, str], Array], events: tuple[OverflowEvent, ...], engine: str,
+    more: Mapping[str, str] | None = None,
+) -> Recording:  # fmt: skip
+    """Return what a run of a FixedNetwork leaves behind.
+
+    Args:
+        fixed: the network.
+        n_steps, asked: steps that were done, and that were wanted.
+        spikes, traces, events: as of :class:`neuro_lif.Recording`.
+        engine, more: for the provenance.
+
+    Raises:
+        Interrupted: fewer steps were done than wanted; it holds the recording.
+    """
+    provenance = {"engine": engine, "profile": fixed.profile.name, **(more or {})}
+    if n_steps < asked:
+        provenance["interrupted"] = f"after {n_steps} of {asked} steps"
+    recording = Recording(
+        fixed.dt, n_steps, spikes, traces,
+        {p.name: np.asarray(p.lsb) for p in fixed.populations},
+        {p.name: np.asarray(p.v_zero) for p in fixed.populations},
+        events, provenance,
+    )  # fmt: skip
+    if n_steps < asked:
+        raise Interrupted(recording)
+    return recording
 
 
 def trace_array(shape: tuple[int, ...]) -> Array:

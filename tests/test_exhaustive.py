@@ -290,13 +290,13 @@ def by_kernel(ops: Any, params: Params, states: dict[str, IntArray]) -> Any:
     exact, quick, _ = written(model, start, {"in": (-8, 7)})
     kernel = module.Kernel()
     initial = np.stack([states[name] for name in names]).astype(np.int64)
-    kernel.add_population(size, 3, 1, 7, exact.params, initial, [start[name] for name in names])
+    kernel.add_population(size, 3, 1, exact.params, initial, [start[name] for name in names])
     kernel.set_exact(0, exact.code(), exact.rule_table(), exact.constants)
     if quick is not None:
         kernel.set_quick(0, quick.code(), quick.rule_table(), quick.constants, quick.params,
                          quick.factors)  # fmt: skip
-    kernel.finish(len(numbers), True)
-    run = module.Run(kernel, 1)
+    kernel.finish(len(numbers))
+    run = module.Run(kernel, 1, [7])
     run.feed(False, 0, 0, np.ascontiguousarray(states["in"][None, None], np.int64))
     run.advance(1, 1, False)
     after = {name: run.register(0, 0, k) for k, name in enumerate(names)}

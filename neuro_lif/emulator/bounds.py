@@ -53,8 +53,6 @@ def decayed(op: Any, x: Span, d: Span) -> Span:
             raise NotQuick("a product of a decay leaves 63 bits")
         lo, hi = (min(products) >> k) - 1, (max(products) >> k) + 2
         if op["round"] == "rtz":
-            lo, hi = lo + 1, hi - 1
-            lo = max(lo, min(0, min(products))) if k else lo
             exact = [int(abs(p) >> k) * (1 if p >= 0 else -1) for p in products]
             lo, hi = min(*exact, 0), max(*exact, 0)
         return (x[0] - hi, x[1] - lo) if kind == "mult_step" else (lo, hi)

@@ -13,7 +13,7 @@ from ..fixed import FixedNetwork, FixedProjection
 from ..kernel import missing_reason, native
 from ..numerics import ports_of, walk
 from ..runs import may_lose_counts
-from .bounds import FLOAT32
+from .bounds import FLOAT32, INT32
 from .program import MOST_EVENTS, MOST_PORTS, Event, Model, Program, live_registers
 from .quick import written
 from .synapses import Rows, rows_of
@@ -25,8 +25,6 @@ GRADED_MOST = 2**28
 
 RING_MOST = 2**30
 """Sums of weights above this are not kept in 32 bits."""
-
-WIDE = (-(2**31) + 1, 2**31 - 1)
 
 
 class NotInKernel(Exception):
@@ -108,7 +106,7 @@ def _build(fixed: FixedNetwork) -> Built:
         if may_lose_counts(fixed, projection):
             event = out.event(projection.name, "payload", "binary", -1)
             out.kernel.count_binary(place, event)
-    out.kernel.finish(len(out.events), True)
+    out.kernel.finish(len(out.events))
     return out
 
 
@@ -169,9 +167,9 @@ def _add_population(
 ) -> None:  # fmt: skip
     population = fixed.population(name)
     ops = fixed.profile.ops(population.model)
-    params = fixed.params(name)
-    own = {str(n).lstrip("-") for op in walk(ops) for n in op.values() if isinstance(n, str)}
-    params = {k: np.ascontiguousarray(v, np.int64) for k, v in params.items() if k in own}
+    own = fixed.profile.used_params(population.model)
+    params = {k: np.ascontiguousarray(v, np.int64) for k, v in fixed.params(name).items()
+              if k in own}  # fmt: skip
     ports = out.ports[name]
 
     def event(found: Event) -> int:
@@ -180,7 +178,7 @@ def _add_population(
     model = Model(ops, params, names, list(ports), event)
     live = live_registers(ops, names)
     arriving = {port: _arriving(fixed, name, port, synapses) for port in ports}
-    start = {r: _start_span(fixed, r, live, ops) for r in names}
+    start = {r: _start_span(fixed, r, ops) for r in names}
     before = len(out.events)
     exact, quick, why = written(model, start, arriving)
     if len(out.events) - before > MOST_EVENTS:
@@ -189,9 +187,9 @@ def _add_population(
     out.live[name] = sum(1 << out.registers[r] for r in live)
     initial = fixed.initial(name)
     rows = np.stack([np.asarray(initial[r], np.int64) for r in names])
-    spans = [start[r] if r in live else WIDE for r in names]
+    spans = [start[r] if r in live else INT32 for r in names]
     number = out.kernel.add_population(
-        population.size, len(names), len(ports), out.live[name], exact.params,
+        population.size, len(names), len(ports), exact.params,
         np.ascontiguousarray(rows), spans,
     )  # fmt: skip
     out.kernel.set_exact(number, exact.code(), exact.rule_table(), exact.constants)
@@ -204,16 +202,15 @@ def _set_quick(kernel: Any, number: int, quick: Program) -> None:
                      quick.factors)  # fmt: skip
 
 
-def _start_span(fixed: FixedNetwork, register: str, live: set[str], ops: Any) -> tuple[int, int]:
+def _start_span(fixed: FixedNetwork, register: str, ops: Any) -> tuple[int, int]:
     """Return the interval a register is expected in; what leaves it is run in 64 bits."""
     if register == "ref":
         return (0, 2**30)
     lo, hi = fixed.profile.registers[register].span
     for op in walk(ops):  # a rule's own range may reach one further than the register's
-        for rules in (op.get("ovf", ()),):
-            target = op.get("into") or op.get("reg")
-            if target == register and rules:
-                lo, hi = min(lo, rules[-1][1]), max(hi, rules[-1][2])
+        rules, target = op.get("ovf", ()), op.get("into") or op.get("reg")
+        if target == register and rules:
+            lo, hi = min(lo, rules[-1][1]), max(hi, rules[-1][2])
     return (max(lo, -FLOAT32), min(hi, FLOAT32))
 
 
@@ -222,9 +219,9 @@ def _arriving(
 ) -> tuple[int, int]:
     noise = fixed.profile.noise
     if any(d.population == name and d.port == port for d in fixed.directs):
-        return WIDE
+        return INT32
     if noise is not None and noise.port == port:
-        return WIDE
+        return INT32
     total = 0
     for p, rows in synapses:
         if p.post == name and p.port == port:

@@ -13,13 +13,14 @@ import numpy.typing as npt
 from ..fixed import FixedNetwork
 from ..kernel import native
 from ..rasters import Rasters, SpikeList
-from ..recording import Interrupted, OverflowEvent, Recording
+from ..recording import OverflowEvent, Recording
 from ..runs import (
     Noise,
     events_of,
     in_order,
     input_events,
     input_rows,
+    recorded,
     refuse_overflow,
     register_of,
     spike_dtype,
@@ -65,32 +66,23 @@ def run_compiled(
     traces = {k: trace_array((b, n_steps, fixed.population(k[0]).size)) for k in wanted}
     run = _started(fixed, network, feeds, traces, b, n_steps)
     known = lost if strict else None
-    stopped: dict[str, str] = {}
+    done = n_steps
     try:
         _advance(run, network, n_steps, progress, known, threads or os.cpu_count() or 1)
     except KeyboardInterrupt:
         done = run.done()
         if not done:
             raise
-        stopped = {"interrupted": f"after {done} of {n_steps} steps"}
-        traces = {key: trace[:, :done] for key, trace in traces.items()}
-        n_steps = done
-    spikes = {p.name: _spikes(run, network, fixed, p.name, batch, n_steps)
+    spikes = {p.name: _spikes(run, network, fixed, p.name, batch, done)
               for p in fixed.populations}  # fmt: skip
     quick, exact = run.blocks()
-    recording = Recording(
-        fixed.dt, n_steps, Rasters(spikes),
-        {k: a if batch else a[0] for k, a in traces.items()},
-        {p.name: np.asarray(p.lsb) for p in fixed.populations},
-        {p.name: np.asarray(p.v_zero) for p in fixed.populations},
+    return recorded(
+        fixed, done, n_steps, Rasters(spikes),
+        {k: a[:, :done] if batch else a[0, :done] for k, a in traces.items()},
         in_order(*lost, *_events(run, network)),
-        {"engine": f"compiled integer emulator ({native().used_set()})",  # type: ignore[union-attr]
-         "profile": fixed.profile.name,
-         "steps of blocks in 64 bits": f"{exact} of {quick + exact}", **stopped},
+        f"compiled integer emulator ({native().used_set()})",  # type: ignore[union-attr]
+        {"steps of blocks in 64 bits": f"{exact} of {quick + exact}"},
     )  # fmt: skip
-    if stopped:
-        raise Interrupted(recording)
-    return recording
 
 
 def _started(
@@ -100,9 +92,8 @@ def _started(
     keep = dict(network.live)
     for name, variable in traces:
         keep[name] |= 1 << network.registers[register_of(fixed, name, variable)]
-    for name, bits in keep.items():
-        network.kernel.set_keep(network.populations[name], bits)
-    run = native().Run(network.kernel, batch)  # type: ignore[union-attr]
+    bits = [keep[p.name] for p in fixed.populations]
+    run = native().Run(network.kernel, batch, bits)  # type: ignore[union-attr]
     for name, number in network.sources.items():
         if name in feeds:
             run.feed(True, number, 0, _narrowed(feeds[name]))

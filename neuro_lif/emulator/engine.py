@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..connect import Carrier
 from ..errors import RangeError, show
 from ..fixed import FixedNetwork, FixedProjection
 from ..formats import overflow_array, shift_array
-from ..recording import Interrupted, OverflowEvent, Recording
+from ..recording import OverflowEvent, Recording
 from ..reference.clocked import Progress
 from ..runs import (
     Noise,
@@ -24,6 +24,7 @@ from ..runs import (
     input_events,
     input_rows,
     may_lose_counts,
+    recorded,
     refuse_overflow,
     register_of,
     spike_dtype,
@@ -241,7 +242,6 @@ def run_fixed(
     given = check_given(inputs, fixed.input_sizes(), whole=True)
     n_steps = steps_of(n_steps, given)
     batch = batch_of(given)
-    b = batch or 1
     chosen, why = chosen_engine(engine, threads), {}
     if chosen != "numpy":
         try:
@@ -250,6 +250,15 @@ def run_fixed(
             if chosen == "kernel":
                 raise RangeError(f'engine = "kernel": {reason}; allowed: "auto"') from None
             why = {"not in the kernel": str(reason)}
+    return _run_numpy(fixed, n_steps, given, batch, record, progress, strict, why)
+
+
+def _run_numpy(
+    fixed: FixedNetwork, n_steps: int, given: Mapping[str, Array], batch: int | None, record: str,
+    progress: Progress | None, strict: bool, why: dict[str, str],
+) -> Recording:  # fmt: skip
+    """Run a network in the numpy engine; ``why`` goes into the provenance."""
+    b = batch or 1
     feeds = input_rows(fixed, given, b, n_steps)
     lost = input_events(fixed, feeds)
     emulator = Emulator(fixed, b)
@@ -259,7 +268,6 @@ def run_fixed(
     }
     wanted = wanted_registers(fixed, record)
     traces = {k: trace_array((b, n_steps, fixed.population(k[0]).size)) for k in wanted}
-    stopped: dict[str, str] = {}
     done = 0
     try:
         for t in range(n_steps):
@@ -275,17 +283,9 @@ def run_fixed(
     except KeyboardInterrupt:
         if not done:
             raise
-        stopped = {"interrupted": f"after {done} of {n_steps} steps"}
-        n_steps = done
-    recording = Recording(
-        fixed.dt, n_steps,
-        {k: a[:, :n_steps] if batch else a[0, :n_steps] for k, a in spikes.items()},
-        {k: a[:, :n_steps] if batch else a[0, :n_steps] for k, a in traces.items()},
-        {p.name: np.asarray(p.lsb) for p in fixed.populations},
-        {p.name: np.asarray(p.v_zero) for p in fixed.populations},
-        in_order(*lost, *emulator.counter.events()),
-        {"engine": "numpy integer emulator", "profile": fixed.profile.name, **why, **stopped},
+    return recorded(
+        fixed, done, n_steps,
+        {k: a[:, :done] if batch else a[0, :done] for k, a in spikes.items()},
+        {k: a[:, :done] if batch else a[0, :done] for k, a in traces.items()},
+        in_order(*lost, *emulator.counter.events()), "numpy integer emulator", why,
     )  # fmt: skip
-    if stopped:
-        raise Interrupted(recording)
-    return recording

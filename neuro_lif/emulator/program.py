@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..numerics import walk
+from ..formats import OVERFLOWS, ROUNDINGS
+from ..numerics import OPERAND_FIELDS, walk
 
 Array = npt.NDArray[Any]
 IntArray = npt.NDArray[np.int64]
@@ -17,10 +18,9 @@ Span = tuple[int, int]
 
 OPS = ("acc", "decay", "add", "copy", "clamp", "floor", "fire", "if", "if_ref", "if_step",
        "tick_ref", "emit", "decay_rtz", "saturate")  # fmt: skip
-ROUNDINGS = ("floor", "rtz", "raz", "floor_then_raz", "nearest_up")
-MODES = ("wrap", "sat", "wrap_once")
 KINDS = ("mult_keep", "mult_step", "mult_by", "shift", "linear", "linear_to_zero")
 COMPARES = (">", ">=", "<", "<=", "==", "!=")
+# The order of these, and of ROUNDINGS and OVERFLOWS, is that of the enumerations in program.hpp.
 RESETS = ("value", "subtract", "none")
 PLACES = ("none", "constant", "parameter", "register")
 
@@ -150,7 +150,7 @@ class Exact:
         first = len(self.out.rules)
         for mode, lo, hi in rules:
             event = self.model.event((op["at"], name, mode))
-            self.out.rules.append([MODES.index(mode), lo, hi, event])
+            self.out.rules.append([OVERFLOWS.index(mode), lo, hi, event])
         return first, len(rules)
 
     def _write(self, ops: Any) -> None:
@@ -255,9 +255,7 @@ def _reads(ops: Any, written: set[str], live: set[str]) -> set[str]:
     """Collect into ``live`` what is read before it is written; return what is written after."""
     for op in ops:
         kind = op["op"]
-        fields = ("src", "shift", "d", "value", "lo", "hi", "level", "level_shift", "thr", "ref",
-                  "interval", "offset")  # fmt: skip
-        used = {str(op[f]).lstrip("-") for f in fields if isinstance(op.get(f), str)}
+        used = {str(op[f]).lstrip("-") for f in OPERAND_FIELDS if isinstance(op.get(f), str)}
         used |= {op["cmp_reg"]} if op.get("cmp_reg") else set()
         if kind in ("acc", "decay", "add", "sub", "clamp", "floor", "fire"):
             used.add(op["reg"])

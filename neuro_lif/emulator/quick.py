@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..formats import overflow_array, shift_rounded_array
+from ..formats import ROUNDINGS, overflow_array, shift_rounded_array
 from .bounds import FLOAT32, INT32, USUAL, NotQuick, Span, decayed, spans_of, stays
 from .program import (
     ANY,
@@ -23,7 +23,6 @@ from .program import (
     ONLY,
     OPS,
     RESULT,
-    ROUNDINGS,
     SHIFT,
     THRESHOLD,
     Exact,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ..lazy import is_sparse
 
 Array = npt.NDArray[Any]
 
@@ -48,7 +51,7 @@ class Rows:
     reach: int
     row_most: Array
 
-    @property
+    @cached_property
     def n_delays(self) -> int:
         """Number of different delays, or 1."""
         return 1 if self.segment_delay is None else max(len(np.unique(self.segment_delay)), 1)
@@ -60,11 +63,11 @@ def rows_of(weights: Any, delays: Any) -> Rows:
     delays = np.asarray(delays)
     one_delay = delays.size == 0 or (delays == delays.flat[0]).all()
     delay = int(delays.flat[0]) if delays.size and one_delay else 0
-    if one_delay and not hasattr(weights, "indptr"):
+    if one_delay and not is_sparse(weights):
         dense = np.asarray(weights)
         if np.count_nonzero(dense) >= DENSE_FROM * dense.size and dense.size:
             return _dense(dense, delay)
-    if hasattr(weights, "indptr"):
+    if is_sparse(weights):
         post = np.repeat(np.arange(n_post, dtype=_narrow(n_post)), np.diff(weights.indptr))
         pre, values = weights.indices, weights.data
         if not one_delay:

@@ -22,6 +22,7 @@ from ..runs import (
     in_order,
     input_events,
     input_rows,
+    recorded,
     refuse_overflow,
     register_of,
     spike_dtype,
@@ -153,18 +154,15 @@ def run_nengo_fixed(
     events = in_order(*lost, *events)
     if strict:
         refuse_overflow(events, n_steps)
-    return Recording(
-        fixed.dt, n_steps,
+    return recorded(
+        fixed, n_steps, n_steps,
         {
             name: a.astype(spike_dtype(fixed, name))
             for (name, variable), a in data.items()
             if variable == "spikes"
         },
         {key: a for key, a in data.items() if key[1] != "spikes"},
-        {p.name: np.asarray(p.lsb) for p in fixed.populations},
-        {p.name: np.asarray(p.v_zero) for p in fixed.populations},
-        events,
-        {"engine": f"nengo {nengo.__version__}, FixedPointNeurons", "profile": fixed.profile.name},
+        events, f"nengo {nengo.__version__}, FixedPointNeurons",
     )  # fmt: skip
 
 

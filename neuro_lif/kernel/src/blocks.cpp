@@ -816,10 +816,6 @@ void dense(const DenseJob& job) {
         dense_wide<int32_t>(job);
 }
 
-void add32(int32_t* into, const int32_t* what, int n) {
-    for (int i = 0; i < n; i++) into[i] += what[i];
-}
-
 int nonzero32(const int32_t* x, int n, uint32_t base, uint32_t* out) {
     int found = 0, i = 0;
 #if defined(__AVX512F__)
@@ -855,6 +851,6 @@ int nonzero32(const int32_t* x, int n, uint32_t base, uint32_t* out) {
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
 extern const Variant CAT(variant_, VARIANT);
-const Variant CAT(variant_, VARIANT) = {STR(VARIANT), step32, step64, dense, add32, nonzero32};
+const Variant CAT(variant_, VARIANT) = {STR(VARIANT), step32, step64, dense, nonzero32};
 
 }  // namespace neuro_lif

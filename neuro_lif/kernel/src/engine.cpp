@@ -85,8 +85,9 @@ void Network::prepare() {
     }
 }
 
-std::unique_ptr<Sample> Network::start() const {
+std::unique_ptr<Sample> Network::start(const std::vector<uint32_t>& keep) const {
     auto s = std::make_unique<Sample>();
+    s->keep = keep;
     s->counted.resize(n_events);
     s->spikes.resize(populations.size());
     for (const auto& pop : populations) {
@@ -277,27 +278,25 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
         for (int q = 0; q < pop.n_ports; q++)
             arriving[q] = ports[q] ? ports[q] + first : nullptr;
         bool too_wide = false;
+        auto widened = [&](int q) {  // what arrives at a port, to be added to
+            if (!has_extra[q])
+                for (int i = 0; i < padded; i++)
+                    wide_extra[q][i] = arriving[q] ? arriving[q][i] : 0;
+            has_extra[q] = true;
+            return wide_extra[q];
+        };
         // rings beyond the ports' own: sums that are shifted to the right as they arrive
         for (int r = pop.n_ports; r < n_rings; r++) {
             if (!ports[r]) continue;
-            const int q = pop.port_of[r], k = pop.right_shift[r];
-            if (!has_extra[q]) {
-                for (int i = 0; i < padded; i++)
-                    wide_extra[q][i] = arriving[q] ? arriving[q][i] : 0;
-                has_extra[q] = true;
-            }
-            for (int i = 0; i < padded; i++) wide_extra[q][i] += ports[r][first + i] >> k;
+            int64_t* sums = widened(pop.port_of[r]);
+            const int k = pop.right_shift[r];
+            for (int i = 0; i < padded; i++) sums[i] += ports[r][first + i] >> k;
         }
         for (const Feed& feed : feeds) {
             if (feed.to_source || feed.index != index || row >= feed.n_steps) continue;
-            const int q = feed.port;
+            int64_t* sums = widened(feed.port);
             const int64_t from = sample * feed.sample_stride + row * feed.n + first;
-            if (!has_extra[q]) {
-                for (int i = 0; i < padded; i++)
-                    wide_extra[q][i] = arriving[q] ? arriving[q][i] : 0;
-                has_extra[q] = true;
-            }
-            for (int i = 0; i < lanes; i++) wide_extra[q][i] += feed.data.at(from + i);
+            for (int i = 0; i < lanes; i++) sums[i] += feed.data.at(from + i);
         }
         for (int q = 0; q < pop.n_ports; q++) {
             if (!has_extra[q]) continue;
@@ -326,7 +325,7 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
             b.constants = pop.quick_constant_at.data();
             b.parameters = quick_parameters;
             b.factors = factors;
-            b.keep = pop.keep;
+            b.keep = s.keep[index];
             b.sent = sent;
             b.lanes = lanes;
             b.t = t;
@@ -397,7 +396,7 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
             for (int r = 0; r < pop.n_registers; r++) last_state[r] = b.state[r];
             bool tame = pop.quick.present;
             for (int r = 0; r < pop.n_registers; r++) {
-                if (!(pop.keep >> r & 1)) continue;
+                if (!(s.keep[index] >> r & 1)) continue;
                 for (int i = 0; i < lanes; i++)
                     tame &= b.state[r][i] >= pop.spans[r].first && b.state[r][i] <= pop.spans[r].second;
             }
@@ -426,7 +425,7 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
         const int n = variant.nonzero32(sent, lanes, uint32_t(first), found);
         active.insert(active.end(), found, found + n);
     }
-    if (!record_spikes || active.empty()) return;
+    if (active.empty()) return;
     Spikes& out = s.spikes[index];
     const int32_t* values = s.values[index].data();
     bool plain = out.value.empty();
@@ -453,11 +452,6 @@ void Network::advance(Sample& s, int sample, int64_t n, int64_t first,
             active.clear();
             for (const Feed& feed : feeds) {
                 if (!feed.to_source || feed.index != int(source) || row >= feed.n_steps) continue;
-                if (feed.sparse) {
-                    for (int64_t e = feed.step_start.at(row); e < feed.step_start.at(row + 1); e++)
-                        active.push_back(uint32_t(feed.neurons.at(e)));
-                    continue;
-                }
                 values.resize(feed.n);
                 const int64_t from = sample * feed.sample_stride + row * feed.n;
                 if (feed.data.width == 1) {

@@ -37,10 +37,8 @@ struct Population {
     std::vector<std::vector<int32_t>> quick_constants;
     std::vector<std::pair<int64_t, int64_t>> spans; // a register outside: the block is wild
     std::vector<std::vector<int64_t>> initial;
-    uint32_t keep = 0;   // registers that live on from step to step
     std::vector<int> ring_steps;                   // [port] length of the ring, 0: no ring
     std::vector<int> port_of, right_shift;         // [ring] port it leads to, and by what shift
-    std::vector<int32_t> event_ids;                // events of this population (for reporting)
     std::vector<const int32_t*> quick_constant_at;  // [constant], the same for all blocks
     std::vector<const int64_t*> exact_constant_at;
     int n_blocks() const { return (size + LANES - 1) / LANES; }
@@ -76,9 +74,6 @@ struct Feed {
     int index = 0, port = 0;      // source, or population and port
     View data;                    // (batch or 1, steps, n)
     int64_t sample_stride = 0, n_steps = 0, n = 0;
-    // events of a source instead of rows
-    bool sparse = false;
-    View step_start, neurons;     // (n_steps + 1), (n_events)
 };
 
 struct Trace {
@@ -104,6 +99,7 @@ struct Sample {
         std::vector<std::vector<int32_t>> rings;           // [port] -> steps x padded
     };
     std::vector<Cells> cells;
+    std::vector<uint32_t> keep;   // [population] bits of the registers that live on or are recorded
     std::vector<Spikes> spikes;
     std::vector<Counted> counted;
     std::vector<std::vector<uint32_t>> active;             // [population] who spiked just now
@@ -119,10 +115,9 @@ class Network {
     std::vector<Projection> projections;
     std::vector<int> source_sizes;
     int n_events = 0;
-    bool record_spikes = true;
 
     void prepare();
-    std::unique_ptr<Sample> start() const;
+    std::unique_ptr<Sample> start(const std::vector<uint32_t>& keep) const;
     // Advance one sample by n steps; feeds and traces are those of the whole run.
     void advance(Sample& s, int sample, int64_t n, int64_t first, const std::vector<Feed>& feeds,
                  const std::vector<Trace>& traces, bool stop_on_event) const;

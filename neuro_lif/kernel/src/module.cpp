@@ -110,7 +110,7 @@ struct Kernel {
         return view(array);
     }
 
-    int add_population(int size, int n_registers, int n_ports, uint32_t live,
+    int add_population(int size, int n_registers, int n_ports,
                        const std::vector<Any>& parameters, const Ints& initial,
                        const std::vector<std::pair<int64_t, int64_t>>& spans) {
         if (n_registers > MOST_REGISTERS || n_ports > 8) throw std::invalid_argument("too many");
@@ -118,7 +118,6 @@ struct Kernel {
         pop.size = size;
         pop.n_registers = n_registers;
         pop.n_ports = n_ports;
-        pop.keep = live;
         for (const Any& p : parameters) {
             if (p.itemsize() != 8 || int(p.size()) < size) throw std::invalid_argument("parameter");
             pop.parameters.push_back(keep(p));
@@ -143,8 +142,6 @@ struct Kernel {
         pop.right_shift.push_back(right_shift);
         return int(pop.port_of.size()) - 1;
     }
-
-    void set_keep(int p, uint32_t live) { net.populations.at(p).keep = live; }
 
     void count_binary(int projection, int event) {
         net.projections.at(projection).binary_event = event;
@@ -229,9 +226,8 @@ struct Kernel {
         p.shift = shift;
     }
 
-    void finish(int n_events, bool record_spikes) {
+    void finish(int n_events) {
         net.n_events = n_events;
-        net.record_spikes = record_spikes;
         net.prepare();
         ready = true;
     }
@@ -248,9 +244,10 @@ struct Run {
     int64_t first_row = 0;  // row of the inputs that the next step takes
 
     Run(const Run&) = delete;
-    Run(nb::object kernel, int batch) : net(nb::cast<Kernel&>(kernel).net), owner(kernel) {
+    Run(nb::object kernel, int batch, const std::vector<uint32_t>& keep) : net(nb::cast<Kernel&>(kernel).net), owner(kernel) {
         if (!nb::cast<Kernel&>(kernel).ready) throw std::invalid_argument("finish() first");
-        for (int k = 0; k < batch; k++) samples.push_back(net.start());
+        if (keep.size() != net.populations.size()) throw std::invalid_argument("keep: one per population");
+        for (int k = 0; k < batch; k++) samples.push_back(net.start(keep));
     }
 
     void clear_feeds() {
@@ -270,18 +267,6 @@ struct Run {
         f.n_steps = int64_t(rows.shape(1));
         f.n = int64_t(rows.shape(2));
         f.sample_stride = rows.shape(0) == 1 ? 0 : f.n_steps * f.n;
-        feeds.push_back(f);
-    }
-
-    void feed_events(int index, const Any& step_start, const Any& neurons) {
-        kept.push_back(nb::cast(step_start));
-        kept.push_back(nb::cast(neurons));
-        Feed f;
-        f.to_source = f.sparse = true;
-        f.index = index;
-        f.step_start = view(step_start);
-        f.neurons = view(neurons);
-        f.n_steps = int64_t(step_start.size()) - 1;
         feeds.push_back(f);
     }
 
@@ -426,7 +411,6 @@ NB_MODULE(_native, m) {
         .def(nb::init<>())
         .def("add_population", &Kernel::add_population)
         .def("add_ring", &Kernel::add_ring)
-        .def("set_keep", &Kernel::set_keep)
         .def("count_binary", &Kernel::count_binary)
         .def("set_exact", &Kernel::set_exact)
         .def("set_quick", &Kernel::set_quick)
@@ -440,10 +424,9 @@ NB_MODULE(_native, m) {
              nb::arg("row_most"), nb::arg("most_per_step"))
         .def("finish", &Kernel::finish);
     nb::class_<Run>(m, "Run")
-        .def(nb::init<nb::object, int>())
+        .def(nb::init<nb::object, int, std::vector<uint32_t>>())
         .def("clear_feeds", &Run::clear_feeds)
         .def("feed", &Run::feed)
-        .def("feed_events", &Run::feed_events)
         .def("trace", &Run::trace)
         .def("advance", &Run::advance)
         .def("done", &Run::done)

@@ -116,7 +116,6 @@ struct Variant {
     bool (*step32)(Block<int32_t>&);  // false: not done, nothing was changed
     void (*step64)(Block<int64_t>&);
     void (*dense)(const DenseJob&);
-    void (*add32)(int32_t* into, const int32_t* what, int n);
     int (*nonzero32)(const int32_t* x, int n, uint32_t base, uint32_t* out);
 };
 
