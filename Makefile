@@ -8,6 +8,8 @@ PY := .venv/bin/python
 XDIST ?= -n auto --maxprocesses 2
 PYTEST_ARGS ?=
 PYTEST = -m pytest -q -rs $(XDIST) $(PYTEST_ARGS)
+# The long tests, and the property-based ones once more with examples of their own.
+LONG = -rP -m "verify or hypothesis" --hypothesis-profile=new
 export PYTHON
 
 .DEFAULT_GOAL := help
@@ -39,9 +41,9 @@ test-new: lava-ready new-env ## Run the tests on the newest Python (3.11-3.13) w
 verify: oracles ## Run the long differential tests, the peers live
 	@if [ -x .venv-oracles/bin/python ]; then \
 	    set -ex; .venv-oracles/bin/python $(PYTEST) tests/test_codings*.py tests/test_dialect*.py; \
-	    .venv-oracles/bin/python $(PYTEST) -rP -m verify tests; \
+	    .venv-oracles/bin/python $(PYTEST) $(LONG) tests; \
 	else \
-	    set -x; $(PY) $(PYTEST) -rP -m verify tests; \
+	    set -x; $(PY) $(PYTEST) $(LONG) tests; \
 	fi
 
 mutation: oracles ## Change the code in thousands of small ways; list what no test notices

@@ -138,6 +138,16 @@ class Weights(Sourced):
             "null": (0, top - 1),
         }[mode]
 
+    def kept_range(self, mode: str, exponent: int) -> tuple[int, int]:
+        """Lowest and highest mantissa that neither the sign mode nor the shifted range clips."""
+        lo, hi = self.mode_range(mode)
+        unit = 2**exponent if self.exponent_on == "synapse" and exponent > 0 else 1
+        if self.effective_lo is not None:
+            lo = max(lo, -(-self.effective_lo // unit))
+        if self.effective_hi is not None:
+            hi = min(hi, self.effective_hi // unit)
+        return (lo, hi)
+
     def step(self, mode: str, weight_bits: int) -> int:
         """Distance between two representable mantissas."""
         return int(2 ** self.dropped_bits(mode, weight_bits))

@@ -203,7 +203,7 @@ def hard_limit(demand: Demand, limits: Limits) -> float:
     if largest > 0 and limits.bias > 0:
         caps.append(limits.bias / largest)
     for p in demand.incoming:
-        lo, hi = limits.weights.mode_range(p.mode)
+        lo, hi = limits.weights.kept_range(p.mode, limits.weights.exponent_hi)
         unit = 2.0 ** (limits.weights.exponent_hi + limits.in_shift)
         largest = float(np.abs(p.values).max(initial=0.0))
         if largest > 0:

@@ -222,9 +222,10 @@ def _code_projection(
     mantissas = code_weights(incoming.values, incoming, limits, s, exponent)
     unit = 2.0 ** (exponent + limits.in_shift) / s
     real = incoming.values / unit
-    lo, hi = limits.weights.mode_range(incoming.mode)
+    lo, hi = limits.weights.kept_range(incoming.mode, exponent)
     step = limits.weights.step(incoming.mode, incoming.weight_bits)
-    clipped = int(np.sum((real > hi // step * step + step / 2) | (real < lo - step / 2)))
+    high, low = hi // step * step, -(-lo // step) * step
+    clipped = int(np.sum((real > high + step / 2) | (real < low - step / 2)))
     relative = plan.relative[incoming.post]
     noted = entry(
         where,

@@ -166,7 +166,7 @@ def code_weights(
     """Return mantissas: rounded to the nearest representable one and cut to the range."""
     rules = limits.weights
     step = rules.step(p.mode, p.weight_bits)
-    lo, hi = rules.mode_range(p.mode)
+    lo, hi = rules.kept_range(p.mode, exponent)
     real = values * (s / 2.0 ** (exponent + limits.in_shift))
     # cut before the cast: a value far outside would leave the range of an int64
     whole = nearest(np.clip(real / step, -(2.0**40), 2.0**40)) * step
