@@ -9,7 +9,7 @@ XDIST ?= -n auto --maxprocesses 2
 PYTEST_ARGS ?=
 PYTEST = -m pytest -q -rs $(XDIST) $(PYTEST_ARGS)
 # The long tests, and the property-based ones once more with examples of their own.
-LONG = -rP -m "verify or hypothesis" --hypothesis-profile=new
+LONG = -rP --durations=25 --dist=worksteal -m "verify or hypothesis" --hypothesis-profile=new
 export PYTHON
 
 .DEFAULT_GOAL := help
