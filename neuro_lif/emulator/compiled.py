@@ -192,6 +192,7 @@ def _add_population(
         population.size, len(names), len(ports), exact.params,
         np.ascontiguousarray(rows), spans,
     )  # fmt: skip
+    out.kernel.set_arriving(number, [arriving[port] for port in ports])
     out.kernel.set_exact(number, exact.code(), exact.rule_table(), exact.constants)
     if quick is not None:
         _set_quick(out.kernel, number, quick)

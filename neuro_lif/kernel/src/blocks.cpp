@@ -3,7 +3,6 @@
 // Everything is in an unnamed namespace, and no function of the standard library is called that
 // might be left as a function of its own: an inline function that two instruction sets share would
 // be kept once by the linker, perhaps in the version that this processor does not have.
-#include <cfenv>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
@@ -12,6 +11,7 @@
 #endif
 
 #include "program.hpp"
+#include "rounding.hpp"
 
 namespace neuro_lif {
 namespace {
@@ -102,12 +102,6 @@ inline void with_compare(Compare how, F&& f) {
     }
 }
 
-// Registers are changed in place, lane by lane: no lane depends on another.
-#if defined(__clang__)
-#define LANES_ARE_APART _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define LANES_ARE_APART _Pragma("GCC ivdep")
-#endif
 #define EACH LANES_ARE_APART for (int i = 0, end = m & ~(GROUP - 1); i < end; i++)
 
 // Runs a program over one block. NARROW: 32 bits; a value that would leave its range ends the run
@@ -623,19 +617,6 @@ struct Interpreter {
     alignas(64) T nothing[LANES];
 };
 
-// Rounds toward zero for as long as it lives.
-struct TowardZero {
-#if defined(__SSE2__)
-    unsigned before = _mm_getcsr();
-    TowardZero() { _mm_setcsr(before | 0x6000u); }
-    ~TowardZero() { _mm_setcsr(before); }
-#else
-    int before = std::fegetround();
-    TowardZero() { std::fesetround(FE_TOWARDZERO); }
-    ~TowardZero() { std::fesetround(before); }
-#endif
-};
-
 // Wraps, where the block will be given up anyway.
 inline int32_t sum(int32_t a, int32_t b) { return int32_t(uint32_t(a) + uint32_t(b)); }
 
@@ -850,7 +831,9 @@ int nonzero32(const int32_t* x, int n, uint32_t base, uint32_t* out) {
 #define STR(x) STR_(x)
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
+int CAT(calm_, VARIANT)(const CalmJob& job);  // calm.cpp
 extern const Variant CAT(variant_, VARIANT);
-const Variant CAT(variant_, VARIANT) = {STR(VARIANT), step32, step64, dense, nonzero32};
+const Variant CAT(variant_, VARIANT) = {STR(VARIANT), step32, step64, dense, nonzero32,
+                                        CAT(calm_, VARIANT)};
 
 }  // namespace neuro_lif

@@ -51,6 +51,85 @@ Lif lif_in(const std::vector<Instruction>& code) {
     return found;
 }
 
+namespace {
+
+// The largest powers of two within which a block is calm: nothing that can arrive takes u, the
+// drive or v out of the ranges that the program was written for.
+Calm calm_of(const Population& pop) {
+    Calm out;
+    const Lif& lif = pop.quick.lif;
+    if (!pop.quick.present || !lif.present || pop.arriving.empty()) return out;
+    const auto& code = pop.quick.code;
+    const Instruction &acc = code[lif.acc], &add = code[lif.add], &fire = code[lif.fire];
+    CalmJob& job = out.job;
+    job.one = true;
+    auto spread = [&](const Operand& o) {
+        Spread<int32_t> p;
+        p.each = o.where == Where::parameter;
+        p.values = p.each ? pop.quick_parameters[o.index].data() : pop.quick_constants[o.index].data();
+        job.one &= !p.each;
+        return p;
+    };
+    auto factor = [&](int instruction) {
+        const std::vector<float>& values = pop.factors[instruction];
+        job.one &= values.size() == LANES + 1u;
+        return Spread<float>{values.data(), values.size() != LANES + 1u};
+    };
+    auto range = [&](const auto& p) {  // of the neurons there are
+        const int n = p.each ? pop.size : 1;
+        const auto found = std::minmax_element(p.values, p.values + n);
+        return std::pair<double, double>{*found.first, *found.second};
+    };
+    static const std::vector<int32_t> zero(LANES, 0);
+    job.factor_u = factor(lif.acc);
+    job.factor_v = factor(lif.add);
+    job.bias = lif.bias >= 0 ? spread(code[lif.bias].a) : Spread<int32_t>{zero.data(), false};
+    job.held = lif.hold >= 0 ? spread(code[lif.hold].a) : Spread<int32_t>{};
+    job.refract = lif.hold >= 0 ? spread(fire.c) : Spread<int32_t>{};
+    job.threshold = spread(fire.a);
+    job.reset = spread(fire.b);
+    job.shift = acc.k;
+    for (const auto& f : {job.factor_u, job.factor_v})
+        if (range(f).first < 0 || range(f).second > 1) return out;
+    if (lif.hold >= 0 && range(job.refract).second > 1 << 24) return out;
+    if (Compare(fire.compare) == Compare::ge) {  // v >= threshold is v > threshold - 1
+        if (range(job.threshold).first <= INT32_MIN + 1) return out;
+        const int n = job.threshold.each ? pop.padded() : LANES;
+        for (int i = 0; i < n; i++) out.threshold.push_back(job.threshold.values[i] - 1);
+        job.threshold.values = out.threshold.data();
+    } else if (Compare(fire.compare) != Compare::gt) {
+        return out;
+    }
+    out.u = acc.reg;
+    out.v = add.reg;
+    out.port = acc.port;
+    const auto [in_lo, in_hi] = pop.arriving.at(out.port);
+    const int64_t lo = in_lo * (int64_t(1) << acc.k), hi = in_hi * (int64_t(1) << acc.k);
+    const auto [bias_lo, bias_hi] = range(job.bias);
+    const int64_t least = INT32_MIN, most = INT32_MAX;
+    if (in_lo < std::max(acc.in_lo, least) || in_hi > std::min(acc.in_hi, most)) return out;
+    auto inside = [&](int64_t x_lo, int64_t x_hi, const Instruction& q) {
+        return x_lo >= std::max(q.lo, least) && x_hi <= std::min(q.hi, most);
+    };
+    int best = 0;
+    for (int v_bits = 30; v_bits > 0; v_bits--)
+        for (int u_bits = 30; u_bits > 0; u_bits--) {
+            const int64_t u = int64_t(1) << u_bits, v = int64_t(1) << v_bits;
+            const int64_t d_lo = lo - u + int64_t(bias_lo), d_hi = hi + u + int64_t(bias_hi);
+            if (u_bits + v_bits <= best || !inside(lo - u, hi + u, acc) ||
+                (lif.bias >= 0 && !inside(d_lo, d_hi, code[lif.bias])) ||
+                !inside(d_lo - v, d_hi + v, add))
+                continue;
+            best = u_bits + v_bits;
+            job.safe_u = int32_t(u);
+            job.safe_v = int32_t(v);
+        }
+    out.present = best > 0;
+    return out;
+}
+
+}  // namespace
+
 void Network::prepare() {
     from_source_.assign(source_sizes.size(), {});
     from_population_.assign(populations.size(), {});
@@ -82,7 +161,79 @@ void Network::prepare() {
             while (steps && power < steps) power *= 2;
             steps = power;
         }
+        pop.calm = calm_of(pop);
+        if (!pop.calm.threshold.empty()) pop.calm.job.threshold.values = pop.calm.threshold.data();
+        // sums that are shifted right as they arrive are not in the port's own ring
+        pop.calm.present &= int(pop.port_of.size()) == pop.n_ports;
     }
+}
+
+bool Network::may_be_calm(const Sample& s, int index, const std::vector<Feed>& feeds,
+                          const std::vector<Trace>& traces) const {
+    const Population& pop = populations[index];
+    if (!pop.calm.present || s.done >= 1 << 30) return false;
+    const int drive = pop.quick.lif.bias >= 0 ? pop.quick.code[pop.quick.lif.bias].reg : -1;
+    if (drive >= 0 && drive != pop.calm.u && (s.keep[index] >> drive & 1)) return false;
+    for (const Feed& feed : feeds)
+        if (!feed.to_source && feed.index == index) return false;
+    for (const Trace& trace : traces)
+        if (trace.population == index && trace.reg == 0) return false;
+    return true;
+}
+
+// Make a block calm if it is; t: the step done last.
+void Network::calm_down(Sample::Cells& cells, const Population& pop, int block, int64_t t) const {
+    const CalmJob& job = pop.calm.job;
+    const int first = block * LANES, last = std::min(pop.padded(), first + LANES);
+    for (const auto& [reg, safe] : {std::pair{pop.calm.u, job.safe_u}, {pop.calm.v, job.safe_v}})
+        for (int i = first; i < last; i++) {
+            const int32_t x = cells.registers[reg][i];
+            if (x < -safe || x >= safe) return;
+        }
+    if (!cells.until.empty())
+        for (int i = first; i < last; i++) {
+            const int32_t left = cells.registers[0][i];
+            if (left < 0 || left > 1 << 24) return;
+            cells.until[i] = int32_t(t) + left;
+        }
+    cells.calm[block] = 1;
+}
+
+// Give a block its refractory counters back.
+void Network::wake(Sample::Cells& cells, const Population& pop, int block, int64_t t) const {
+    cells.calm[block] = 0;
+    if (cells.until.empty()) return;
+    const int first = block * LANES, last = std::min(pop.padded(), first + LANES);
+    for (int i = first; i < last; i++)
+        cells.registers[0][i] = std::max(cells.until[i] - int32_t(t), 0);
+}
+
+// Step the blocks from `first_block` to `last_block`, all of them calm.
+void Network::run_calm(Sample& s, int index, int first_block, int last_block) const {
+    const Population& pop = populations[index];
+    Sample::Cells& cells = s.cells[index];
+    const int port = pop.calm.port, steps = pop.ring_steps[port];
+    uint32_t found[CALM_BLOCKS * LANES + GROUP];
+    CalmJob job = pop.calm.job;
+    job.size = pop.size;
+    job.u = cells.registers[pop.calm.u].data();
+    job.v = cells.registers[pop.calm.v].data();
+    job.until = cells.until.empty() ? nullptr : cells.until.data();
+    job.in = steps ? cells.rings[port].data() + (s.done & (steps - 1)) * int64_t(pop.padded())
+                   : nullptr;
+    job.values = s.values[index].data();
+    job.found = found;
+    job.calm = cells.calm.data();
+    job.now = int32_t(s.done);
+    for (int block = first_block; block < last_block; block += CALM_BLOCKS) {
+        job.first_block = block;
+        job.last_block = std::min(block + CALM_BLOCKS, last_block);
+        const int n = chosen_variant().calm(job);
+        s.active[index].insert(s.active[index].end(), found, found + n);
+    }
+    s.quick_blocks += last_block - first_block;
+    for (int block = first_block; block < last_block; block++)
+        if (!cells.calm[block]) wake(cells, pop, block, s.done);
 }
 
 std::unique_ptr<Sample> Network::start(const std::vector<uint32_t>& keep) const {
@@ -115,6 +266,8 @@ std::unique_ptr<Sample> Network::start(const std::vector<uint32_t>& keep) const 
         }
         for (int steps : pop.ring_steps)
             cells.rings.emplace_back(size_t(steps) * pop.padded(), 0);
+        cells.calm.assign(pop.n_blocks(), 0);
+        if (pop.calm.present && pop.quick.lif.hold >= 0) cells.until.assign(pop.padded(), 0);
         s->cells.push_back(std::move(cells));
         s->active.emplace_back();
         s->active.back().reserve(pop.padded());
@@ -267,7 +420,25 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
     const int32_t* quick_parameters[MOST_PARAMETERS];
     const float* factors[MOST_CODE];
 
+    const bool may_be_calm = this->may_be_calm(s, index, feeds, traces);
     for (int block = 0; block < pop.n_blocks(); block++) {
+        if (may_be_calm && !cells.calm[block] && cells.wild[block].empty())
+            calm_down(cells, pop, block, t - 1);
+        if (cells.calm[block] && may_be_calm) {
+            int last = block + 1;
+            while (last < pop.n_blocks() && cells.calm[last]) last++;
+            run_calm(s, index, block, last);
+            for (const Trace& trace : traces) {
+                if (trace.population != index) continue;
+                const int from = block * LANES, to = std::min(pop.size, last * LANES);
+                const int32_t* x = cells.registers[trace.reg].data();
+                int64_t* out = trace.out + sample * trace.sample_stride + row * trace.step_stride;
+                std::copy(x + from, x + to, out + from);
+            }
+            block = last - 1;
+            continue;
+        }
+        if (cells.calm[block]) wake(cells, pop, block, t - 1);
         const int first = block * LANES, lanes = std::min(LANES, pop.size - first);
         const int padded = (lanes + GROUP - 1) / GROUP * GROUP;
         int32_t extra[8][LANES];

@@ -27,6 +27,14 @@ struct View {
     }
 };
 
+// Where the usual LIF neuron of a population stands, and when its blocks are calm (CalmJob).
+struct Calm {
+    bool present = false;
+    int u = -1, v = -1, port = -1;
+    CalmJob job{};                  // what is the same in every step
+    std::vector<int32_t> threshold; // of ">=", one lower
+};
+
 struct Population {
     int size = 0, n_registers = 0, n_ports = 0;
     Program exact, quick;
@@ -37,6 +45,9 @@ struct Population {
     std::vector<std::vector<int32_t>> quick_constants;
     std::vector<std::pair<int64_t, int64_t>> spans; // a register outside: the block is wild
     std::vector<std::vector<int64_t>> initial;
+    std::vector<std::pair<int64_t, int64_t>> arriving;  // [port] what can arrive in a step, and
+                                                        // more only if it is fed
+    Calm calm;
     std::vector<int> ring_steps;                   // [port] length of the ring, 0: no ring
     std::vector<int> port_of, right_shift;         // [ring] port it leads to, and by what shift
     std::vector<const int32_t*> quick_constant_at;  // [constant], the same for all blocks
@@ -97,6 +108,8 @@ struct Sample {
         std::vector<std::vector<int32_t>> registers;       // [register][neuron], those kept
         std::vector<std::vector<int64_t>> wild;            // [block] -> registers x LANES, or empty
         std::vector<std::vector<int32_t>> rings;           // [port] -> steps x padded
+        std::vector<uint8_t> calm;     // [block] whether it is; the counter is then in `until`
+        std::vector<int32_t> until;    // last step of the refractory period
     };
     std::vector<Cells> cells;
     std::vector<uint32_t> keep;   // [population] bits of the registers that live on or are recorded
@@ -129,6 +142,11 @@ class Network {
     void deliver(Sample& s, const Projection& p, const uint32_t* active, int n_active,
                  const int32_t* values, int64_t t) const;
     void count(Sample& s, int32_t event, int64_t n, int64_t neuron) const;
+    bool may_be_calm(const Sample& s, int p, const std::vector<Feed>& feeds,
+                     const std::vector<Trace>& traces) const;
+    void calm_down(Sample::Cells& cells, const Population& pop, int block, int64_t t) const;
+    void wake(Sample::Cells& cells, const Population& pop, int block, int64_t t) const;
+    void run_calm(Sample& s, int p, int first_block, int last_block) const;
 };
 
 }  // namespace neuro_lif

@@ -135,6 +135,10 @@ struct Kernel {
     }
 
     // A ring of its own for sums that are shifted to the right as they arrive.
+    void set_arriving(int p, const std::vector<std::pair<int64_t, int64_t>>& spans) {
+        net.populations.at(p).arriving = spans;
+    }
+
     int add_ring(int p, int port, int right_shift) {
         Population& pop = net.populations.at(p);
         if (pop.port_of.size() == 64) throw std::invalid_argument("too many rings");
@@ -347,7 +351,9 @@ struct Run {
 
     nb::object last_sent(int sample, int population) {
         const auto& values = samples.at(sample)->values.at(population);
-        return as_array(std::vector<int32_t>(values.begin(), values.begin() + net.populations[population].size));
+        std::vector<int32_t> sent(net.populations[population].size, 0);
+        for (uint32_t i : samples[sample]->active.at(population)) sent[i] = values[i];
+        return as_array(std::move(sent));
     }
 
     nb::object reg(int sample, int population, int r) {
@@ -357,6 +363,8 @@ struct Run {
         for (int i = 0; i < pop.size; i++) {
             const auto& wild = cells.wild[i / LANES];
             out[i] = wild.empty() ? cells.registers.at(r)[i] : wild[size_t(r) * LANES + i % LANES];
+            if (r == 0 && !cells.until.empty() && cells.calm[i / LANES])
+                out[i] = std::max<int64_t>(cells.until[i] - samples[sample]->done, 0);
         }
         return as_array(std::move(out));
     }
@@ -410,6 +418,7 @@ NB_MODULE(_native, m) {
     nb::class_<Kernel>(m, "Kernel")
         .def(nb::init<>())
         .def("add_population", &Kernel::add_population)
+        .def("set_arriving", &Kernel::set_arriving)
         .def("add_ring", &Kernel::add_ring)
         .def("count_binary", &Kernel::count_binary)
         .def("set_exact", &Kernel::set_exact)

@@ -7,6 +7,7 @@ namespace neuro_lif {
 
 constexpr int LANES = 256;  // neurons of one block: their registers and parameters stay in L1
 constexpr int GROUP = 16;   // blocks are padded to a multiple of this
+constexpr int CALM_BLOCKS = 16;  // blocks that one CalmJob has at most
 constexpr int MOST_REGISTERS = 32;
 constexpr int MOST_PENDING = 64;
 constexpr int MOST_PARAMETERS = 64;
@@ -100,6 +101,31 @@ struct Block {
     bool any_sent;
 };
 
+// One number for all neurons, or one for each.
+template <class T>
+struct Spread {
+    const T* values = nullptr;  // one for all: LANES times the same
+    bool each = false;
+};
+
+// The usual LIF neuron (Lif) while its block is calm: u and v are so small that no range can be
+// left in the next step, whatever arrives. Nothing has to be kept for doing the block again, and
+// the refractory counter is the step it ends with, which is written in spikes only.
+struct CalmJob {
+    int size, first_block, last_block;
+    int32_t *u, *v, *until;  // of neuron 0; until: null without a refractory period
+    int32_t* in;             // what arrives, cleared; null: nothing
+    int32_t* values;         // 1 for those that spike
+    uint32_t* found;         // their numbers, rising; with room for GROUP more
+    uint8_t* calm;           // [block] whether it still is, written
+    bool one;                // all parameters are Spread with one number
+    Spread<float> factor_u, factor_v;
+    Spread<int32_t> bias, held, threshold, reset, refract;
+    int shift;               // what arrives is shifted left by it
+    int32_t safe_u, safe_v;  // powers of two: calm is -safe <= x < safe
+    int32_t now;             // this step
+};
+
 struct DenseJob {
     const void* rows;  // [n_pre][stride] int8 or int16 or int32
     int64_t stride;
@@ -117,6 +143,7 @@ struct Variant {
     void (*step64)(Block<int64_t>&);
     void (*dense)(const DenseJob&);
     int (*nonzero32)(const int32_t* x, int n, uint32_t base, uint32_t* out);
+    int (*calm)(const CalmJob&);  // returns how many spike
 };
 
 const Variant& chosen_variant();
