@@ -232,6 +232,7 @@ void Network::run_calm(Sample& s, int index, int first_block, int last_block) co
         s.active[index].insert(s.active[index].end(), found, found + n);
     }
     s.quick_blocks += last_block - first_block;
+    s.calm_blocks += last_block - first_block;
     for (int block = first_block; block < last_block; block++)
         if (!cells.calm[block]) wake(cells, pop, block, s.done);
 }

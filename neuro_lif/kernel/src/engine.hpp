@@ -119,7 +119,7 @@ struct Sample {
     std::vector<std::vector<int32_t>> values;              // [population] what each sends
     int64_t done = 0;
     int64_t too_wide = 0;   // a step in which sums may have left 32 bits: run it elsewhere
-    int64_t exact_blocks = 0, quick_blocks = 0;
+    int64_t exact_blocks = 0, quick_blocks = 0, calm_blocks = 0;  // the calm are quick too
 };
 
 class Network {

@@ -1,12 +1,14 @@
 // What Python sees of the kernel. neuro_lif/emulator/compiled.py fills these in.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <thread>
 
@@ -314,10 +316,12 @@ struct Run {
         return first;
     }
 
-    std::pair<int64_t, int64_t> blocks() const {
-        int64_t quick = 0, exact = 0;
-        for (const auto& s : samples) quick += s->quick_blocks, exact += s->exact_blocks;
-        return {quick, exact};
+    // Steps of blocks in 32 bits, in 64 bits, and those of the first that were calm.
+    std::array<int64_t, 3> blocks() const {
+        std::array<int64_t, 3> n{};
+        for (const auto& s : samples)
+            n[0] += s->quick_blocks, n[1] += s->exact_blocks, n[2] += s->calm_blocks;
+        return n;
     }
 
     // (count, first step, lowest neuron of that step) of every event number
