@@ -30,7 +30,7 @@ from .stored import (
     weight_events,
     weight_stages,
 )
-from .width import check_sums, check_width, largest_sums
+from .width import check_sums, check_width, largest, largest_sums
 
 __all__ = [
     "DirectInput",
@@ -159,7 +159,20 @@ class FixedNetwork:
             rows: input name -> integers; absent ones count as 0 and 1.
             faults: noted here.
         """
-        check_sums(self.profile, self.populations, self._sums, self.directs, rows, faults)
+        most = {name: 1 for name in self.input_sizes()}
+        most |= {name: largest(np.asarray(values)) for name, values in rows.items()}
+        if all(m <= self._fine_inputs.get(name, -1) for name, m in most.items()):
+            return  # larger ones were fine
+        found = Faults()
+        check_sums(self.profile, self.populations, self._sums, self.directs, most, found)
+        if not found.lines:
+            self._fine_inputs.update(most)
+        faults.lines.extend(found.lines)
+
+    @cached_property
+    def _fine_inputs(self) -> dict[str, int]:
+        """Input name -> the largest magnitude for which :meth:`check_inputs` found no fault."""
+        return {}
 
     def effective_weights(self, projection: FixedProjection) -> Any:
         """Return the weights a spike delivers before any shift of the sum, int64 dense or CSR.

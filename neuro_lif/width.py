@@ -127,17 +127,16 @@ def largest_sums(profile: HardwareProfile, p: FixedProjection) -> tuple[Reach, R
 def check_sums(
     profile: HardwareProfile, populations: Iterable[FixedPopulation],
     projections: Iterable[tuple[FixedProjection, tuple[Reach, Reach]]],
-    directs: Iterable[DirectInput], rasters: Mapping[str, Any], faults: Faults,
+    directs: Iterable[DirectInput], most: Mapping[str, Reach], faults: Faults,
 ) -> None:  # fmt: skip
     """Note every projection and port whose sum could leave 62 bits.
 
     Args:
         profile, populations, directs: of the network.
         projections: of the network, each with its :func:`largest_sums`.
-        rasters: input name -> integers, as far as they are known.
+        most: input name -> the largest magnitude it holds.
         faults: noted here.
     """
-    most = {name: _most(np.asarray(rows)) for name, rows in rasters.items()}
     named = {p.name: p for p in populations}
     ports: dict[tuple[str, str], int] = {}
     for p, (one, together) in projections:
@@ -145,7 +144,7 @@ def check_sums(
         if p.graded and p.pre in named:
             payload = min(_sent(profile, named[p.pre]), 2**profile.routing.payload_bits)
         elif p.graded:
-            payload = most.get(p.pre, 1)
+            payload = most[p.pre]
         single = p.port in profile.event_ports(named[p.post].model)
         total = one if single else together * payload
         if total > PRODUCT:
@@ -156,12 +155,12 @@ def check_sums(
         ports[p.post, p.port] = ports.get((p.post, p.port), 0) + arrives
     for d in directs:
         key = d.population, d.port
-        ports[key] = ports.get(key, 0) + most.get(d.name, 1)
+        ports[key] = ports.get(key, 0) + most[d.name]
     for (name, port), reach in ports.items():
         _check_acc(profile, named[name], port, reach, faults)
 
 
-def _most(rows: Any) -> int:
+def largest(rows: Any) -> int:
     """Return the largest magnitude; that of int8's -128 is 128."""
     return max(-int(rows.min()), int(rows.max()), 0) if rows.size else 0
 

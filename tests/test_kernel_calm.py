@@ -67,7 +67,7 @@ def calm_share(recording: nl.Recording) -> float:
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_calm_or_not_is_the_same(name: str, profile: str, model: str, seed: int) -> None:
-    """u, v, spikes and overflow events, and the counter of the refractory period by what it does."""
+    """u, v, spikes and overflow events; the refractory counter by what it does."""
     module: Any = native()
     before = module.used_set()
     module.choose_set(name)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..fixed import FixedNetwork, FixedProjection
 from ..kernel import missing_reason, native
 from ..numerics import ports_of, walk
-from ..runs import may_lose_counts
+from ..runs import may_lose_counts, spike_dtype
 from .bounds import FLOAT32, INT32
 from .program import MOST_EVENTS, MOST_PORTS, Event, Model, Program, live_registers
 from .quick import written
@@ -44,6 +44,8 @@ class Built:
         populations: population -> number.
         events: event number -> (where, register, kind, operation).
         why: population -> why it does not run in 32 bits, empty where it does.
+        sent: population -> type that holds what it sends.
+        noisy: whether some population hears noise.
     """
 
     kernel: Any
@@ -54,6 +56,8 @@ class Built:
     populations: dict[str, int]
     events: list[tuple[str, str, str, int]] = field(default_factory=list)
     why: dict[str, str] = field(default_factory=dict)
+    sent: dict[str, Any] = field(default_factory=dict)
+    noisy: bool = False
 
     def event(self, where: str, register: str, kind: str, operation: int) -> int:
         """Return the number of an event, a new one if need be."""
@@ -107,6 +111,8 @@ def _build(fixed: FixedNetwork) -> Built:
             event = out.event(projection.name, "payload", "binary", -1)
             out.kernel.count_binary(place, event)
     out.kernel.finish(len(out.events))
+    out.sent = {p.name: spike_dtype(fixed, p.name) for p in fixed.populations}
+    out.noisy = any(fixed.profile.hears_noise(p.model) for p in fixed.populations)
     return out
 
 

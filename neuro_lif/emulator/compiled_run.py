@@ -23,7 +23,6 @@ from ..runs import (
     recorded,
     refuse_overflow,
     register_of,
-    spike_dtype,
     trace_array,
     wanted_registers,
 )
@@ -103,7 +102,7 @@ def _started(
         if port is not None and direct.name in feeds:
             rows = _narrowed(feeds[direct.name])
             run.feed(False, network.populations[direct.population], port, rows)
-    for name, rows in _noise(fixed, batch, n_steps).items():
+    for name, rows in (_noise(fixed, batch, n_steps) if network.noisy else {}).items():
         port = network.ports[name].get(fixed.profile.noise.port)  # type: ignore[union-attr]
         if port is not None:
             run.feed(False, network.populations[name], port, rows)
@@ -122,8 +121,6 @@ def _narrowed(rows: Array) -> Array:
 
 def _noise(fixed: FixedNetwork, batch: int, n_steps: int) -> dict[str, Array]:
     noise = Noise(fixed, batch)
-    if noise.rule is None:
-        return {}
     size = sum(p.size for p in fixed.populations)
     if size * batch * n_steps > MOST_DRAWS:
         raise NotInKernel("more noise than is drawn ahead")
@@ -173,4 +170,4 @@ def _spikes(
     shape = (n_steps, size) if batch is None else (batch, n_steps, size)
     sample = None if batch is None else np.repeat(np.arange(batch), counts)
     step, neuron = (np.concatenate([p[k] for p in parts]) for k in (0, 1))
-    return SpikeList(shape, spike_dtype(fixed, name), sample, step, neuron, values)
+    return SpikeList(shape, network.sent[name], sample, step, neuron, values)

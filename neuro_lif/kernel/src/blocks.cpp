@@ -825,6 +825,30 @@ int nonzero32(const int32_t* x, int n, uint32_t base, uint32_t* out) {
     return found;
 }
 
+// Which bytes are not zero: `out` has room for 64 more.
+int nonzero8(const int8_t* x, int n, uint32_t* out) {
+    int found = 0, i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t mask = 0;
+#if defined(__AVX512BW__)
+        const __m512i v = _mm512_loadu_si512(x + i);
+        mask = _mm512_test_epi8_mask(v, v);
+#elif defined(__SSE2__)
+        for (int k = 0; k < 64; k += 16) {
+            const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i + k));
+            const int zero = _mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_setzero_si128()));
+            mask |= uint64_t(0xffff & ~zero) << k;
+        }
+#else
+        for (int k = 0; k < 64; k++) mask |= uint64_t(x[i + k] != 0) << k;
+#endif
+        for (; mask; mask &= mask - 1) out[found++] = uint32_t(i + __builtin_ctzll(mask));
+    }
+    for (; i < n; i++)
+        if (x[i]) out[found++] = uint32_t(i);
+    return found;
+}
+
 }  // namespace
 
 #define STR_(x) #x
@@ -833,7 +857,7 @@ int nonzero32(const int32_t* x, int n, uint32_t base, uint32_t* out) {
 #define CAT(a, b) CAT_(a, b)
 int CAT(calm_, VARIANT)(const CalmJob& job);  // calm.cpp
 extern const Variant CAT(variant_, VARIANT);
-const Variant CAT(variant_, VARIANT) = {STR(VARIANT), step32, step64, dense, nonzero32,
+const Variant CAT(variant_, VARIANT) = {STR(VARIANT), step32, step64, dense, nonzero32, nonzero8,
                                         CAT(calm_, VARIANT)};
 
 }  // namespace neuro_lif

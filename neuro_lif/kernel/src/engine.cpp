@@ -628,17 +628,9 @@ void Network::advance(Sample& s, int sample, int64_t n, int64_t first,
                 const int64_t from = sample * feed.sample_stride + row * feed.n;
                 if (feed.data.width == 1) {
                     const int8_t* x = static_cast<const int8_t*>(feed.data.data) + from;
-                    for (int64_t i = 0; i < feed.n; i++) {
-                        uint64_t eight = 1;
-                        if (i + 8 <= feed.n) std::memcpy(&eight, x + i, 8);
-                        if (!eight) {
-                            i += 7;
-                            continue;
-                        }
-                        if (!x[i]) continue;
-                        active.push_back(uint32_t(i));
-                        values[i] = int32_t(feed.data.at(from + i));
-                    }
+                    active.resize(feed.n);
+                    active.resize(chosen_variant().nonzero8(x, int(feed.n), active.data()));
+                    for (uint32_t i : active) values[i] = int32_t(feed.data.at(from + i));
                 } else {
                     for (int64_t i = 0; i < feed.n; i++) {
                         const int64_t x = feed.data.at(from + i);

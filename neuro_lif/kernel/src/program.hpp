@@ -143,6 +143,7 @@ struct Variant {
     void (*step64)(Block<int64_t>&);
     void (*dense)(const DenseJob&);
     int (*nonzero32)(const int32_t* x, int n, uint32_t base, uint32_t* out);
+    int (*nonzero8)(const int8_t* x, int n, uint32_t* out);
     int (*calm)(const CalmJob&);  // returns how many spike
 };
 
