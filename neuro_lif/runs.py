@@ -172,7 +172,7 @@ def input_events(
         if p.graded or p.pre not in rows:
             continue
         sent = rows[p.pre]
-        if sent.size == 0 or (sent.min() >= 0 and sent.max() <= 1):
+        if sent.size == 0 or (sent.max() <= 1 and (sent.dtype.kind in "bu" or sent.min() >= 0)):
             continue
         lost = counts_lost(sent)
         if lost.any():

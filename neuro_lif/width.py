@@ -162,7 +162,9 @@ def check_sums(
 
 def largest(rows: Any) -> int:
     """Return the largest magnitude; that of int8's -128 is 128."""
-    return max(-int(rows.min()), int(rows.max()), 0) if rows.size else 0
+    if not rows.size:
+        return 0
+    return max(int(rows.max()), 0 if rows.dtype.kind in "bu" else -int(rows.min()))
 
 
 def _sent(profile: HardwareProfile, p: FixedPopulation) -> Reach:

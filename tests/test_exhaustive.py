@@ -300,8 +300,8 @@ def by_kernel(ops: Any, params: Params, states: dict[str, IntArray]) -> Any:
     run.feed(False, 0, 0, np.ascontiguousarray(states["in"][None, None], np.int64))
     run.advance(1, 1, False)
     after = {name: run.register(0, 0, k) for k, name in enumerate(names)}
-    found = run.events()
-    told = {key: (found[k][0], found[k][2]) for key, k in numbers.items() if found[k][0]}
+    found = {k: (count, neuron) for k, count, _, neuron in run.events()}
+    told = {key: found[k] for key, k in numbers.items() if k in found}
     return after | {"sent": run.last_sent(0, 0)}, told
 
 

@@ -34,6 +34,9 @@ Progress = Callable[[int, int], None]
 SECONDS = 0.05
 """About how long a stretch of steps takes, between two looks at the clock and at Ctrl-C."""
 
+AT_FIRST = 200_000
+"""Neurons of all samples that are stepped before the first look at the clock."""
+
 MOST_DRAWS = 2**26
 """Random integers drawn ahead for one run."""
 
@@ -136,7 +139,7 @@ def _advance(
 ) -> None:  # fmt: skip
     """Run all steps; where ``lost`` is given, any of these and any overflow is an error."""
     strict = lost is not None
-    done, stretch = 0, 1
+    done, stretch = 0, max(1, AT_FIRST // run.size())
     while done < n_steps:
         stretch = min(stretch, n_steps - done)
         start = time.perf_counter()
@@ -153,21 +156,23 @@ def _advance(
 
 
 def _events(run: Any, network: Built) -> tuple[OverflowEvent, ...]:
-    counted = zip(network.events, run.events(), strict=True)
-    return events_of({key: list(numbers) for key, numbers in counted if numbers[0]})
+    return events_of({network.events[number]: counted for number, *counted in run.events()})
 
 
 def _spikes(
     run: Any, network: Built, fixed: FixedNetwork, name: str, batch: int | None, n_steps: int
 ) -> SpikeList:
     number, size = network.populations[name], fixed.population(name).size
-    parts = [run.take_spikes(k, number) for k in range(batch or 1)]
+    if batch is None:
+        step, neuron, values = run.take_spikes(0, number)
+        return SpikeList((n_steps, size), network.sent[name], None, step, neuron, values)
+    parts = [run.take_spikes(k, number) for k in range(batch)]
     counts = [len(step) for step, _, _ in parts]
     values = None
     if any(value is not None for _, _, value in parts):
         values = np.concatenate([np.ones(len(s), np.int64) if v is None else v
                                  for s, _, v in parts])  # fmt: skip
-    shape = (n_steps, size) if batch is None else (batch, n_steps, size)
-    sample = None if batch is None else np.repeat(np.arange(batch), counts)
+    shape = (batch, n_steps, size)
+    sample = np.repeat(np.arange(batch), counts)
     step, neuron = (np.concatenate([p[k] for p in parts]) for k in (0, 1))
     return SpikeList(shape, network.sent[name], sample, step, neuron, values)

@@ -753,6 +753,52 @@ inline void put(int32_t* __restrict out, const S* __restrict sum, int n, int shi
     LANES_ARE_APART for (int j = 0; j < n; j++) out[j] += int32_t(uint32_t(int32_t(sum[j])) << shift);
 }
 
+// Rows of bytes that can be added up in 16 bits without overflow.
+constexpr int TOGETHER = 252;
+
+#if defined(__AVX512BW__)
+
+// The sums of R * ROW neurons stay in registers; active: at most TOGETHER rows.
+template <int R>
+void add_rows(const DenseJob& job, int from, const uint32_t* active, int n_active) {
+    __m512i sum[2 * R];
+    for (auto& s : sum) s = _mm512_setzero_si512();
+    const int8_t* base = static_cast<const int8_t*>(job.rows) + from;
+    for (int k = 0; k < n_active; k++) {
+        const __m256i* row = reinterpret_cast<const __m256i*>(base + active[k] * job.stride);
+        for (int r = 0; r < 2 * R; r++)
+            sum[r] = _mm512_add_epi16(sum[r], _mm512_cvtepi8_epi16(_mm256_loadu_si256(row + r)));
+    }
+    alignas(64) int16_t wide[R * ROW];
+    for (int r = 0; r < 2 * R; r++) _mm512_store_si512(wide + r * 32, sum[r]);
+    const int left = job.n_post - from, n = left < R * ROW ? left : R * ROW;
+    const int shift = job.shift;
+    int32_t* out = job.out + from;
+    LANES_ARE_APART for (int j = 0; j < n; j++)
+        out[j] += int32_t(uint32_t(int32_t(wide[j])) << shift);
+}
+
+void dense8(const DenseJob& job) {
+    for (int first = 0; first < job.n_active; first += TOGETHER) {
+        const int n = smaller(TOGETHER, job.n_active - first);
+        const uint32_t* active = job.active + first;
+        for (int from = 0; from < job.n_post; from += 8 * ROW) {
+            switch ((job.n_post - from + ROW - 1) / ROW) {
+                case 1: add_rows<1>(job, from, active, n); break;
+                case 2: add_rows<2>(job, from, active, n); break;
+                case 3: add_rows<3>(job, from, active, n); break;
+                case 4: add_rows<4>(job, from, active, n); break;
+                case 5: add_rows<5>(job, from, active, n); break;
+                case 6: add_rows<6>(job, from, active, n); break;
+                case 7: add_rows<7>(job, from, active, n); break;
+                default: add_rows<8>(job, from, active, n);
+            }
+        }
+    }
+}
+
+#else
+
 // int8 rows are added up in 16 bits, as many as cannot overflow, then in 32.
 void dense8(const DenseJob& job) {
     const int8_t* rows = static_cast<const int8_t*>(job.rows);
@@ -760,8 +806,8 @@ void dense8(const DenseJob& job) {
     for (int from = 0; from < job.n_post; from += TILE) {
         const int n = smaller(TILE, job.n_post - from), padded = (n + ROW - 1) / ROW;
         alignas(64) int16_t sum[TILE];
-        for (int first = 0; first < job.n_active; first += 252) {
-            const int last = smaller(job.n_active, first + 252);
+        for (int first = 0; first < job.n_active; first += TOGETHER) {
+            const int last = smaller(job.n_active, first + TOGETHER);
             std::memset(sum, 0, sizeof(int16_t) * padded * ROW);
             const int8_t* base = rows + from;
             int k = first;
@@ -774,6 +820,8 @@ void dense8(const DenseJob& job) {
         }
     }
 }
+
+#endif
 
 template <class W>
 void dense_wide(const DenseJob& job) {

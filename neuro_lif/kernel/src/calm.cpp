@@ -63,7 +63,7 @@ int run(const CalmJob& job) {
     constexpr int TO_ZERO = _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC;
     const int first = job.first_block * LANES, most = job.last_block * LANES;
     const int last = ((job.size < most ? job.size : most) + GROUP - 1) & ~(GROUP - 1);
-    alignas(64) uint16_t above[CALM_BLOCKS * LANES / 16 + 4] = {};
+    alignas(64) uint16_t above[CALM_BLOCKS * LANES / 16 + 4];
     const __m512i now = _mm512_set1_epi32(job.now), zero = _mm512_setzero_si512();
     const __m512i safe_u = _mm512_set1_epi32(job.safe_u), safe_v = _mm512_set1_epi32(job.safe_v);
     const __m128i shift = _mm_cvtsi32_si128(job.shift);
@@ -99,8 +99,10 @@ int run(const CalmJob& job) {
         above[(i - first) / 16] =
             uint16_t(_mm512_cmpgt_epi32_mask(v, number(job.threshold, threshold, i)));
     }
+    const int groups = (last - first) / 16;
+    std::memset(above + groups, 0, 4 * sizeof above[0]);
     int n = 0;
-    for (int k = 0; k < (last - first) / 16; k += 4) {
+    for (int k = 0; k < groups; k += 4) {
         uint64_t four;
         std::memcpy(&four, above + k, 8);
         for (int j = k; four; four >>= 16, j++)

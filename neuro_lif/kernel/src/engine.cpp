@@ -161,6 +161,15 @@ void Network::prepare() {
             while (steps && power < steps) power *= 2;
             steps = power;
         }
+        pop.starts_wild.assign(pop.n_blocks(), !pop.quick.present);
+        for (int r = 0; r < pop.n_registers; r++) {
+            pop.initial32.emplace_back(pop.padded(), 0);
+            for (int i = 0; i < pop.size; i++) {
+                const int64_t x = pop.initial[r][i];
+                pop.initial32[r][i] = int32_t(x);
+                pop.starts_wild[i / LANES] |= x < pop.spans[r].first || x > pop.spans[r].second;
+            }
+        }
         pop.calm = calm_of(pop);
         if (!pop.calm.threshold.empty()) pop.calm.job.threshold.values = pop.calm.threshold.data();
         // sums that are shifted right as they arrive are not in the port's own ring
@@ -168,10 +177,10 @@ void Network::prepare() {
     }
 }
 
-bool Network::may_be_calm(const Sample& s, int index, const std::vector<Feed>& feeds,
+bool Network::may_be_calm(const Sample& s, int index, int64_t n, const std::vector<Feed>& feeds,
                           const std::vector<Trace>& traces) const {
     const Population& pop = populations[index];
-    if (!pop.calm.present || s.done >= 1 << 30) return false;
+    if (!pop.calm.present || s.done + n >= 1 << 30) return false;
     const int drive = pop.quick.lif.bias >= 0 ? pop.quick.code[pop.quick.lif.bias].reg : -1;
     if (drive >= 0 && drive != pop.calm.u && (s.keep[index] >> drive & 1)) return false;
     for (const Feed& feed : feeds)
@@ -245,20 +254,10 @@ std::unique_ptr<Sample> Network::start(const std::vector<uint32_t>& keep) const 
     for (const auto& pop : populations) {
         Sample::Cells cells;
         cells.wild.resize(pop.n_blocks());
-        for (int r = 0; r < pop.n_registers; r++) {
-            std::vector<int32_t> values(pop.padded(), 0);
-            for (int i = 0; i < pop.size; i++) values[i] = int32_t(pop.initial[r][i]);
-            cells.registers.push_back(std::move(values));
-        }
+        cells.registers = pop.initial32;
         for (int b = 0; b < pop.n_blocks(); b++) {
-            bool wild = !pop.quick.present;
+            if (!pop.starts_wild[b]) continue;
             const int first = b * LANES, last = std::min(pop.size, first + LANES);
-            for (int r = 0; r < pop.n_registers; r++)
-                for (int i = first; i < last; i++) {
-                    const int64_t x = pop.initial[r][i];
-                    wild |= x < pop.spans[r].first || x > pop.spans[r].second;
-                }
-            if (!wild) continue;
             auto& block = cells.wild[b];
             block.assign(size_t(pop.n_registers) * LANES, 0);
             for (int r = 0; r < pop.n_registers; r++)
@@ -401,14 +400,38 @@ void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, in
     }
 }
 
+namespace {
+
+void note(Spikes& out, int64_t t, const std::vector<uint32_t>& active, const int32_t* values) {
+    bool plain = out.value.empty();
+    if (plain)
+        for (uint32_t i : active) plain &= values[i] == 1;
+    if (!plain) {
+        out.value.resize(out.step.size(), 1);
+        for (uint32_t i : active) out.value.push_back(values[i]);
+    }
+    out.step.insert(out.step.end(), active.size(), uint32_t(t));
+    out.neuron.insert(out.neuron.end(), active.begin(), active.end());
+}
+
+}  // namespace
+
 void Network::neurons(Sample& s, int index, int sample, int64_t row,
-                      const std::vector<Feed>& feeds, const std::vector<Trace>& traces) const {
+                      const std::vector<Feed>& feeds, const std::vector<Trace>& traces,
+                      bool may_be_calm) const {
     const Population& pop = populations[index];
     Sample::Cells& cells = s.cells[index];
     const Variant& variant = chosen_variant();
     const int64_t t = s.done;
     std::vector<uint32_t>& active = s.active[index];
     active.clear();
+    auto sent = [&] {
+        if (!active.empty()) note(s.spikes[index], t, active, s.values[index].data());
+    };
+    if (may_be_calm && traces.empty() && !std::memchr(cells.calm.data(), 0, cells.calm.size())) {
+        run_calm(s, index, 0, pop.n_blocks());
+        return sent();
+    }
     uint32_t found[LANES];
     constexpr int MOST_RINGS = 64;
     int32_t* ports[MOST_RINGS] = {};
@@ -421,7 +444,6 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
     const int32_t* quick_parameters[MOST_PARAMETERS];
     const float* factors[MOST_CODE];
 
-    const bool may_be_calm = this->may_be_calm(s, index, feeds, traces);
     for (int block = 0; block < pop.n_blocks(); block++) {
         if (may_be_calm && !cells.calm[block] && cells.wild[block].empty())
             calm_down(cells, pop, block, t - 1);
@@ -597,18 +619,7 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
         const int n = variant.nonzero32(sent, lanes, uint32_t(first), found);
         active.insert(active.end(), found, found + n);
     }
-    if (active.empty()) return;
-    Spikes& out = s.spikes[index];
-    const int32_t* values = s.values[index].data();
-    bool plain = out.value.empty();
-    if (plain)
-        for (uint32_t i : active) plain &= values[i] == 1;
-    if (!plain) {
-        out.value.resize(out.step.size(), 1);
-        for (uint32_t i : active) out.value.push_back(values[i]);
-    }
-    out.step.insert(out.step.end(), active.size(), uint32_t(t));
-    out.neuron.insert(out.neuron.end(), active.begin(), active.end());
+    sent();
 }
 
 void Network::advance(Sample& s, int sample, int64_t n, int64_t first,
@@ -616,6 +627,9 @@ void Network::advance(Sample& s, int sample, int64_t n, int64_t first,
                       bool stop_on_event) const {
     std::vector<uint32_t> active;
     std::vector<int32_t> values;
+    std::vector<uint8_t> may;
+    for (size_t p = 0; p < populations.size(); p++)
+        may.push_back(may_be_calm(s, int(p), n, feeds, traces));
     for (int64_t k = 0; k < n && !s.too_wide; k++) {
         s.done++;
         const int64_t t = s.done, row = first + k;
@@ -645,7 +659,7 @@ void Network::advance(Sample& s, int sample, int64_t n, int64_t first,
                 deliver(s, projections[p], active.data(), int(active.size()), values.data(), t);
         }
         for (size_t p = 0; p < populations.size(); p++) {
-            neurons(s, int(p), sample, row, feeds, traces);
+            neurons(s, int(p), sample, row, feeds, traces, may[p]);
             for (int q : from_population_[p])
                 deliver(s, projections[q], s.active[p].data(), int(s.active[p].size()),
                         s.values[p].data(), t);

@@ -45,6 +45,8 @@ struct Population {
     std::vector<std::vector<int32_t>> quick_constants;
     std::vector<std::pair<int64_t, int64_t>> spans; // a register outside: the block is wild
     std::vector<std::vector<int64_t>> initial;
+    std::vector<std::vector<int32_t>> initial32;   // the same, and with which blocks are wild
+    std::vector<uint8_t> starts_wild;
     std::vector<std::pair<int64_t, int64_t>> arriving;  // [port] what can arrive in a step, and
                                                         // more only if it is fed
     Calm calm;
@@ -138,11 +140,12 @@ class Network {
   private:
     std::vector<std::vector<int>> from_source_, from_population_;
     void neurons(Sample& s, int p, int sample, int64_t row, const std::vector<Feed>& feeds,
-                 const std::vector<Trace>& traces) const;
+                 const std::vector<Trace>& traces, bool may_be_calm) const;
     void deliver(Sample& s, const Projection& p, const uint32_t* active, int n_active,
                  const int32_t* values, int64_t t) const;
     void count(Sample& s, int32_t event, int64_t n, int64_t neuron) const;
-    bool may_be_calm(const Sample& s, int p, const std::vector<Feed>& feeds,
+    // In the next n steps.
+    bool may_be_calm(const Sample& s, int p, int64_t n, const std::vector<Feed>& feeds,
                      const std::vector<Trace>& traces) const;
     void calm_down(Sample::Cells& cells, const Population& pop, int block, int64_t t) const;
     void wake(Sample::Cells& cells, const Population& pop, int block, int64_t t) const;

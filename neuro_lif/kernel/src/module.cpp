@@ -302,6 +302,13 @@ struct Run {
         first_row += n;
     }
 
+    // Neurons of all samples.
+    int64_t size() const {
+        int64_t n = 1;
+        for (const auto& pop : net.populations) n += pop.size;
+        return n * int64_t(samples.size());
+    }
+
     // Steps that every sample has done.
     int64_t done() const {
         int64_t least = INT64_MAX;
@@ -324,22 +331,24 @@ struct Run {
         return n;
     }
 
-    // (count, first step, lowest neuron of that step) of every event number
-    std::vector<std::vector<int64_t>> events() const {
-        std::vector<std::vector<int64_t>> all(net.n_events, {0, 0, 0});
-        for (int e = 0; e < net.n_events; e++)
+    // (number, count, first step, lowest neuron of that step) of the events there were
+    std::vector<std::array<int64_t, 4>> events() const {
+        std::vector<std::array<int64_t, 4>> all;
+        for (int e = 0; e < net.n_events; e++) {
+            Counted a;
             for (const auto& s : samples) {
                 const Counted& c = s->counted[e];
                 if (!c.count) continue;
-                auto& a = all[e];
-                if (!a[0] || c.first_step < a[1]) {
-                    a[1] = c.first_step;
-                    a[2] = c.first_neuron;
-                } else if (c.first_step == a[1]) {
-                    a[2] = std::min(a[2], c.first_neuron);
+                if (!a.count || c.first_step < a.first_step) {
+                    a.first_step = c.first_step;
+                    a.first_neuron = c.first_neuron;
+                } else if (c.first_step == a.first_step) {
+                    a.first_neuron = std::min(a.first_neuron, c.first_neuron);
                 }
-                a[0] += c.count;
+                a.count += c.count;
             }
+            if (a.count) all.push_back({e, a.count, a.first_step, a.first_neuron});
+        }
         return all;
     }
 
@@ -442,6 +451,7 @@ NB_MODULE(_native, m) {
         .def("feed", &Run::feed)
         .def("trace", &Run::trace)
         .def("advance", &Run::advance)
+        .def("size", &Run::size)
         .def("done", &Run::done)
         .def("too_wide", &Run::too_wide)
         .def("blocks", &Run::blocks)
