@@ -1,4 +1,4 @@
-"""A made-up chip with single events, joint ports, aliases and caps: by hand, and both engines."""
+"""A made-up chip with single events, joint ports, aliases and caps: by hand, and all engines."""
 
 from __future__ import annotations
 
@@ -178,6 +178,15 @@ def test_events_keep_their_delays_and_exponent(run: Any) -> None:
     a = nl.FixedProjection("a", "x", "n", np.array([[1, 2]]), 1, delays=np.array([2, 0]))
     fixed = network("single", 1, projections=[a], sources=[x])
     assert run(fixed, 6, record="registers").trace("n", "u")[:, 0].tolist() == [0, 4, 4, 0, 0, 2]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_negative_event_is_rounded_down_like_any_other(run: Any) -> None:
+    """3 halved is 1, and -3 halved is -2: the sign comes before the shift to the right."""
+    x = nl.FixedSource("x", 1, np.array([[1], [-1], [0]]))
+    a = nl.FixedProjection("a", "x", "n", np.array([[3]]), -1, graded=True)
+    fixed = network("single", 1, projections=[a], sources=[x])
+    assert run(fixed, 3, record="registers").trace("n", "u")[:, 0].tolist() == [0, 1, -1]
 
 
 @pytest.mark.parametrize("run", RUNS)
