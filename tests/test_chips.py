@@ -141,7 +141,7 @@ def test_every_recorded_value(section: Section | NoRecording, emulator: Engine) 
         assert expected.events == found.events, case.id
         compared += case.n_values
     assert not wrong, "\n".join([f"{section.profile}: the first differences", *wrong[:20]])
-    print(f"{section.profile}: {compared} values of {len(cases)} cases equal in both engines")
+    print(f"{section.profile}: {compared} values of {len(cases)} cases equal")
     assert compared == recorded_values(section) > 0
 
 
