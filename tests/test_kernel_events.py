@@ -88,14 +88,17 @@ def test_strict_stops_where_numpy_does(chip: str) -> None:
 # ------------------------------------------------------------------- a made-up chip
 
 
-def made_up(ops: Any, **routing: Any) -> nl.HardwareProfile:
-    """Return a profile with one model of these operations."""
+def made_up(ops: Any, noise: bool = False, **routing: Any) -> nl.HardwareProfile:
+    """Return a profile with one model of these operations, and perhaps noise."""
     base = nl.load_profile("generic")
     raw = base.model_dump(by_alias=True)
     model = {"about": "made up", "source": "US", "status": "assumed", "voltage": "v"}
     raw["models"] = {"m": model | {"current": "u", "ops": ops}}
     raw["routing"] |= {"alias": True, "alias_cap": 6, "payload_bits": 8} | routing
     raw["weights"] |= {"mixed_drops_lsb": False}
+    if noise:
+        raw["noise"] = {"generator": "mt19937_randint", "lo": -9, "hi": 9, "source": "US",
+                        "status": "assumed"}  # fmt: skip
     for register in raw["registers"].values():
         register["bits"] = 10
     return type(base).model_validate(raw)
@@ -256,6 +259,35 @@ def test_an_alias_alone_is_enough() -> None:
     given_ones = {"x": rng.integers(0, 2, (30, 6)), "d": rng.integers(-20, 60, (30, n))}
     got = compared(fixed, 30, "alias", inputs=given_ones)
     assert {"cap", "wrap", "binary"} <= {e.kind for e in got.events}
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_noise_and_events_of_one_neuron(order: int) -> None:
+    """The noise is a sum; the neuron takes it before or after its events."""
+    each = {"op": "each", "ports": ["in"], "cap": 2,
+            "do": [{"op": "acc", "reg": "v", "ovf": [{"mode": "sat"}]},
+                   {"op": "fire", "reg": "v", "thr": 30}]}  # fmt: skip
+    noise = {"op": "acc", "reg": "v", "port": "noise", "ovf": [{"mode": "sat"}]}
+    profile = made_up([each, noise][:: 1 - 2 * order], noise=True)
+    fixed = nl.FixedNetwork(
+        profile, tuple(nl.FixedPopulation(name, n, "m") for name, n in (("a", 3), ("n", 260))),
+        (nl.FixedProjection("p", "x", "n", np.full((260, 2), 20), graded=True),),
+        (nl.FixedSource("x", 2),), (nl.DirectInput("d", "n"),), seed=5,
+    )  # fmt: skip
+    rng = np.random.default_rng(order)
+    rows = {"x": rng.integers(-1, 4, (2, 20, 2)), "d": rng.integers(-5, 6, (2, 20, 260))}
+    got = compared(fixed, 20, order, inputs=rows)
+    assert got.spikes["n"].max() > 1 and {e.kind for e in got.events} >= {"cap"}
+
+
+@pytest.mark.parametrize("alias", [None, [-1, -1]])
+def test_a_threshold_that_is_the_register_itself(alias: Any) -> None:
+    """It is read once, in blocks and neuron by neuron: 7 - 7 = 0 is below 7."""
+    fire = {"op": "fire", "reg": "v", "thr": "v", "multi": "loop", "cap": 5, "reset": "subtract"}
+    profile = made_up([{"op": "acc", "reg": "v", "ovf": [{"mode": "sat"}]}, fire])
+    fixed = nl.FixedNetwork(profile, (nl.FixedPopulation("n", 2, "m", alias=alias),),
+                            directs=(nl.DirectInput("d", "n", np.array([[7, -3]])),))  # fmt: skip
+    assert compared(fixed, 1, alias).spikes["n"].tolist() == [[1, 5]]
 
 
 def test_a_count_that_32_bits_do_not_hold_is_run_in_numpy() -> None:

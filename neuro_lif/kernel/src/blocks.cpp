@@ -324,7 +324,7 @@ struct Interpreter {
     void fire(const Instruction& q, const T* mask) {
         alignas(64) T spare_thr[LANES], spare_value[LANES], spare_ref[LANES];
         const T* thr = at(q.a, spare_thr);
-        if (q.k) {
+        if (q.k || q.a.where == Where::register_) {  // a register may change as it fires
             const int k = q.k;
             EACH spare_thr[i] = thr[i] * (T(1) << k);
             thr = spare_thr;
