@@ -1,6 +1,6 @@
 """Chips as data: what their simulators and RTL computed comes out of their profiles, bit for bit.
 
-Every recorded value in both engines, single rules of a profile changed and caught, and random event
+Every recorded value in all engines, single rules of a profile changed and caught, and random event
 streams on which the engines must agree in every register, spike and overflow.
 """
 
@@ -32,6 +32,7 @@ from hypothesis import strategies as st
 from random_fixed import first_difference
 
 import neuro_lif as nl
+from neuro_lif.kernel import native
 
 SHIPPED = DATA / "chips"
 CHIPS = ("catalyst-n1", "dynapcnn", "odin", "reckon", "tinyodin", "truenorth", "xylo-v1", "xylo-v2")
@@ -105,24 +106,42 @@ def test_a_file_that_no_adapter_knows_fails(text: str, tmp_path: Path) -> None:
     (tmp_path / "new.json").write_text(text)
     ((_, section),) = read(tmp_path)
     with pytest.raises(pytest.fail.Exception, match="new.json: "):
-        test_every_recorded_value(section)
+        test_every_recorded_value(section, run_numpy)
     with pytest.raises(UnknownRecording, match="new.json: "):
         recordings(tmp_path)
 
 
-def test_every_recorded_value(section: Section | NoRecording) -> None:
-    """Both engines give every value of the file, and count the same overflows on the way."""
+def run_kernel(*args: Any, **more: Any) -> nl.Recording:
+    """Run a network in the compiled kernel."""
+    return nl.run_fixed(*args, engine="kernel", **more)
+
+
+def run_numpy(*args: Any, **more: Any) -> nl.Recording:
+    """Run a network in the numpy engine."""
+    return nl.run_fixed(*args, engine="numpy", **more)
+
+
+EMULATORS = [
+    run_numpy,
+    pytest.param(run_kernel, marks=pytest.mark.skipif(
+        native() is None, reason="the compiled kernel was not built")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("emulator", EMULATORS)
+def test_every_recorded_value(section: Section | NoRecording, emulator: Engine) -> None:
+    """Definition and emulator give every value of the file, and count the same overflows."""
     if isinstance(section, NoRecording):
         pytest.fail(section.why)
     wrong, cases, compared = [], cases_of(section), 0
     for case in cases:
-        expected, found = run(nl.run_semantics, case), run(nl.run_fixed, case)
+        expected, found = run(nl.run_semantics, case), run(emulator, case)
         wrong += [f"definition: {line}" for line in differences(case, expected)]
         wrong += [f"emulator: {line}" for line in differences(case, found)]
         assert expected.events == found.events, case.id
         compared += case.n_values
     assert not wrong, "\n".join([f"{section.profile}: the first differences", *wrong[:20]])
-    print(f"{section.profile}: {compared} values of {len(cases)} cases equal in both engines")
+    print(f"{section.profile}: {compared} values of {len(cases)} cases equal")
     assert compared == recorded_values(section) > 0
 
 
@@ -439,7 +458,7 @@ def test_a_changed_rule_is_caught(name: str, tmp_path: Path) -> None:
 def test_engines_agree_on_random_events(chip: str, seed: int, n_steps: int) -> None:
     fixed = random_chip(np.random.default_rng(seed), nl.load_profile(chip), n_steps)
     expected = nl.run_semantics(fixed, n_steps, record="registers")
-    found = nl.run_fixed(fixed, n_steps, record="registers")
+    found = run_numpy(fixed, n_steps, record="registers")
     assert first_difference(expected, found) is None
     assert expected.events == found.events
 
@@ -448,7 +467,7 @@ def test_engines_agree_on_random_events(chip: str, seed: int, n_steps: int) -> N
 
 
 @pytest.mark.parametrize("chip", ["odin", "tinyodin"])
-@pytest.mark.parametrize("engine", [nl.run_semantics, nl.run_fixed])
+@pytest.mark.parametrize("engine", [nl.run_semantics, *EMULATORS])
 def test_events_of_one_step_are_events_of_many_steps(chip: str, engine: Engine) -> None:
     """Event-serial chips: how events are grouped into steps does not matter, their order does."""
     rng, n, events = np.random.default_rng(3), 30, 25
@@ -469,7 +488,7 @@ def test_events_of_one_step_are_events_of_many_steps(chip: str, engine: Engine) 
     assert together.spikes["n"].max() > 1
 
 
-@pytest.mark.parametrize("engine", [nl.run_semantics, nl.run_fixed])
+@pytest.mark.parametrize("engine", [nl.run_semantics, *EMULATORS])
 def test_a_neuron_spikes_as_often_as_it_has_events(engine: Engine) -> None:
     fixed = nl.FixedNetwork(
         nl.load_profile("odin"), (nl.FixedPopulation("n", 1, params={"thr": 0}),),
@@ -512,7 +531,7 @@ def reckon_by_index(net: dict[str, Any], raster: Any) -> tuple[Any, Any, Any]:
     return rows
 
 
-@pytest.mark.parametrize("engine", [nl.run_semantics, nl.run_fixed])
+@pytest.mark.parametrize("engine", [nl.run_semantics, *EMULATORS])
 def test_reckon_adds_both_weights_of_an_index_before_it_saturates(engine: Engine) -> None:
     for seed in range(12):
         rng = np.random.default_rng(seed)

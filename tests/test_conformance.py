@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from random_fixed import random_fixed
 
-from neuro_lif import FixedNetwork, run_semantics
+from neuro_lif import FixedNetwork, Recording, run_fixed, run_semantics
 from neuro_lif.cli import main
 from neuro_lif.conformance import (
     Engine,
@@ -27,8 +27,10 @@ from neuro_lif.conformance import (
     run_conformance,
 )
 from neuro_lif.conformance.networks import network_of, table_of
+from neuro_lif.conformance.own import OwnEngine
 from neuro_lif.conformance.suite import asked
-from neuro_lif.errors import FileFormatError, TargetError
+from neuro_lif.errors import FileFormatError, RangeError, TargetError
+from neuro_lif.kernel import native
 
 ROOT = Path(__file__).resolve().parents[1]
 MINE = ROOT / "examples" / "conformance" / "my_engine.py"
@@ -153,6 +155,23 @@ def test_our_engine_conforms(target: str, record_figure: Callable[[str], None]) 
     assert report.passed, str(report)
     assert report.counts().keys() == {"equal", "refused"}
     assert report.verdict.startswith(f"{target} conforms on all {len(SHIPPED)} vectors (")
+
+
+@pytest.mark.skipif(native() is None, reason="the compiled kernel was not built")
+def test_the_kernel_conforms() -> None:
+    """On all vectors but those whose graded spikes may leave the 32 bits of its sums."""
+
+    def run(fixed: FixedNetwork, n_steps: int) -> Recording:
+        try:
+            return run_fixed(fixed, n_steps, record="registers", engine="kernel")
+        except RangeError as error:
+            if str(error).startswith('engine = "kernel": a sum may have left 32 bits'):
+                raise TargetError(str(error)) from None
+            raise
+
+    counts = run_conformance(OwnEngine("kernel", run), SHIPPED).counts()
+    assert counts.keys() <= {"equal", "refused", "unsupported"}
+    assert counts["unsupported"] <= 3
 
 
 def test_nengo_conforms(some: list[Vector], record_figure: Callable[[str], None]) -> None:

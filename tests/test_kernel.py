@@ -193,21 +193,46 @@ def test_progress_reaches_the_end() -> None:
 
 def test_what_the_kernel_does_not_run_says_why() -> None:
     """And "auto" runs it in numpy, saying so."""
+    n = nl.FixedPopulation("n", 2, "lif", {"vth": 10, "bias_mant": 5})
+    most = np.full((2, 2), 255)
+    r = nl.FixedProjection("r", "n", "n", most, exponent=7, sign_mode="excitatory")
+    base = nl.load_profile("loihi2")
+    raw = base.model_dump(by_alias=True)
+    raw["routing"]["accumulator"] = [{"mode": "wrap", "lo": -1000, "hi": 999}]
+    fixed = nl.FixedNetwork(type(base).model_validate(raw), (n,), (r,))
+    reason = "projection 'r': its accumulator may overflow"
+    with pytest.raises(nl.NeuroLifError, match=f'engine = "kernel": {reason}; allowed: "auto"'):
+        nl.run_fixed(fixed, 5, engine="kernel")
+    found = nl.run_fixed(fixed, 5)
+    assert "numpy" in found.provenance["engine"]
+    assert reason in found.provenance["not in the kernel"]
+
+
+def test_sums_of_several_delays_are_shifted_right_one_by_one(instruction_set: str) -> None:
+    """-3 and -3 halved apart are -4, together -3."""
+    rng = np.random.default_rng(8)
     given = {"vth": 10, "bias_mant": 5}
-    several = nl.FixedNetwork(
-        nl.load_profile("loihi2"), (nl.FixedPopulation("n", 2, "lif", given),),
-        (nl.FixedProjection("r", "n", "n", [[50, 50], [0, 50]], exponent=-2, delays=[0, 1, 0, 2],
-                            sign_mode="excitatory"),),
-    )  # fmt: skip
-    singly = random_dialect(np.random.default_rng(0), nl.load_profile("odin"))
-    for network, reason in ((several, "shifted right"), (singly, "one by one")):
-        with pytest.raises(
-            nl.NeuroLifError, match=f'engine = "kernel": .*{reason}; allowed: "auto"'
-        ):
-            nl.run_fixed(network, 5, engine="kernel")
-        found = nl.run_fixed(network, 5)
-        assert "numpy" in found.provenance["engine"]
-        assert reason in found.provenance["not in the kernel"]
+    for shape in ((1, 1), (40, 3), (300, 20)):
+        for exponent in (-1, -2):
+            weights = rng.integers(-60, 60, shape)
+            fixed = nl.FixedNetwork(
+                nl.load_profile("loihi2"), (nl.FixedPopulation("n", shape[0], "lif", given),),
+                (nl.FixedProjection("r", "x", "n", weights, exponent=exponent, sign_mode="mixed",
+                                    delays=rng.integers(0, 5, weights.size),
+                                    graded=exponent == -2),),
+                (nl.FixedSource("x", shape[1]),),
+            )  # fmt: skip
+            x = rng.integers(0, 2, (30, shape[1])) * rng.integers(-3, 4, (30, shape[1]))
+            assert compared(fixed, 30, (shape, exponent), inputs={"x": x}) > 0
+
+
+def test_too_many_sums_that_are_shifted_right_say_so() -> None:
+    r = nl.FixedProjection("r", "x", "n", np.ones((1, 70), int) * 2, exponent=-1,
+                           delays=np.arange(70), sign_mode="excitatory")  # fmt: skip
+    fixed = nl.FixedNetwork(nl.load_profile("loihi2"), (nl.FixedPopulation("n", 1),), (r,),
+                            (nl.FixedSource("x", 70),), enforce_ranges=False)  # fmt: skip
+    with pytest.raises(nl.NeuroLifError, match="'n': too many sums are shifted right"):
+        nl.run_fixed(fixed, 5, engine="kernel")
 
 
 @pytest.mark.parametrize("given", [{"engine": "fast"}, {"engine": 3}, {"threads": 0},

@@ -1,4 +1,4 @@
-"""A made-up chip with single events, joint ports, aliases and caps: by hand, and both engines."""
+"""A made-up chip with single events, joint ports, aliases and caps: by hand, and all engines."""
 
 from __future__ import annotations
 
@@ -18,10 +18,20 @@ from neuro_lif.emulator.engine import payload
 from neuro_lif.emulator.events import EventCarrier, alias_order, packed
 from neuro_lif.emulator.oplist import Alias
 from neuro_lif.errors import RangeError
+from neuro_lif.kernel import native
 from neuro_lif.numerics import Op, resolve
 from neuro_lif.semantics import neuron_step
 
 RUNS = (nl.run_semantics, nl.run_fixed)
+
+
+def run_kernel(*args: Any, **more: Any) -> nl.Recording:
+    """Run a network in the compiled kernel."""
+    return nl.run_fixed(*args, engine="kernel", **more)
+
+
+NO_KERNEL = pytest.mark.skipif(native() is None, reason="the compiled kernel was not built")
+ENGINES = (*RUNS, pytest.param(run_kernel, marks=NO_KERNEL))
 BYTE = [{"mode": "sat", "lo": -128, "hi": 127}]
 
 
@@ -80,7 +90,7 @@ CHIP = chip()
 
 @pytest.fixture(autouse=True)
 def numpy_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is tested here is the numpy engine; test_kernel.py holds the kernel against it."""
+    """Where no engine is named it is numpy's; test_kernel*.py hold the kernel against it."""
     monkeypatch.setenv("NEURO_LIF_ENGINE", "numpy")
 
 
@@ -100,7 +110,7 @@ def events(recording: nl.Recording) -> list[tuple[Any, ...]]:
 # ---------------------------------------------------------------------------------- by hand
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", ENGINES)
 def test_an_alias_adds_its_spikes_before_and_after_a_turn(run: Any) -> None:
     """0 hands on to 2 before its turn, which uses up its cap; 2 to 1 after it."""
     rows = np.array([[25, 7, 38], [0, 30, 60]])
@@ -111,7 +121,7 @@ def test_an_alias_adds_its_spikes_before_and_after_a_turn(run: Any) -> None:
     assert events(found) == [("n", "spikes", "cap", -1, 1, 2, 1)]
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", ENGINES)
 def test_who_hands_on_to_whom_in_a_chain(run: Any) -> None:
     """0 to 1 to 2 and back to 0: each count holds what came before its turn."""
     fixed = network("count", 4, directs=[nl.DirectInput("i", "n", np.array([[10, 20, 10, 9]]))],
@@ -121,7 +131,7 @@ def test_who_hands_on_to_whom_in_a_chain(run: Any) -> None:
     assert not found.events
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", ENGINES)
 def test_several_aliases_of_one_neuron_add_up_in_index_order(run: Any) -> None:
     """3, then 4 (cut to 6), then 1 (cut again): two cuts, whoever hands on to whom before."""
     rows = np.array([[0, 30, 40, 0, 10, 0]])
@@ -132,7 +142,7 @@ def test_several_aliases_of_one_neuron_add_up_in_index_order(run: Any) -> None:
     assert events(found) == [("n", "spikes", "cap", -1, 2, 1, 5)]
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", ENGINES)
 def test_events_come_one_by_one_in_order(run: Any) -> None:
     """4, 3, 3 (cut from three times), then -2; of a second projection after all of the first."""
     first = nl.FixedProjection("a", "x", "n", np.array([[4, 3, -2]]), sign_mode=None, graded=True)
@@ -146,7 +156,7 @@ def test_events_come_one_by_one_in_order(run: Any) -> None:
     assert events(found) == [("a", "payload", "cap", -1, 1, 1, 1)]
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", ENGINES)
 def test_joint_ports_take_their_turns_together(run: Any) -> None:
     """A neuron's turns: first that of source 0 (both ports), then of 1 (the gate alone has one)."""
     x = nl.FixedSource("x", 2, np.array([[1, 1]]))
@@ -161,7 +171,7 @@ def test_joint_ports_take_their_turns_together(run: Any) -> None:
     assert found.trace("n", "v").tolist() == [[0, 0], [14, 14]]
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", ENGINES)
 def test_a_stored_zero_is_an_event_and_a_dense_one_is_none(run: Any) -> None:
     """A weight of 0 still makes the neuron look at its threshold: here u is above it already."""
     x = nl.FixedSource("x", 1, np.array([[1], [0]]))
@@ -172,7 +182,7 @@ def test_a_stored_zero_is_an_event_and_a_dense_one_is_none(run: Any) -> None:
         assert run(fixed, 2).spikes["n"][:, 0].tolist() == sent
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", ENGINES)
 def test_events_keep_their_delays_and_exponent(run: Any) -> None:
     x = nl.FixedSource("x", 2, np.array([[1, 1], [0, 0], [1, 0]]))
     a = nl.FixedProjection("a", "x", "n", np.array([[1, 2]]), 1, delays=np.array([2, 0]))
@@ -180,7 +190,16 @@ def test_events_keep_their_delays_and_exponent(run: Any) -> None:
     assert run(fixed, 6, record="registers").trace("n", "u")[:, 0].tolist() == [0, 4, 4, 0, 0, 2]
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", ENGINES)
+def test_a_negative_event_is_rounded_down_like_any_other(run: Any) -> None:
+    """3 halved is 1, and -3 halved is -2: the sign comes before the shift to the right."""
+    x = nl.FixedSource("x", 1, np.array([[1], [-1], [0]]))
+    a = nl.FixedProjection("a", "x", "n", np.array([[3]]), -1, graded=True)
+    fixed = network("single", 1, projections=[a], sources=[x])
+    assert run(fixed, 3, record="registers").trace("n", "u")[:, 0].tolist() == [0, 1, -1]
+
+
+@pytest.mark.parametrize("run", ENGINES)
 def test_three_inputs_into_a_joint_port_keep_their_order(run: Any) -> None:
     """200 is cut to 127, then -200 and 100 are added: any other order ends elsewhere."""
     directs = [nl.DirectInput(f"i{v}", "n", np.array([[v]])) for v in (100, -100, 50)]
@@ -189,7 +208,7 @@ def test_three_inputs_into_a_joint_port_keep_their_order(run: Any) -> None:
     assert [e[:5] for e in events(found)] == [("n", "u", "sat", 4, 1)]
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", ENGINES)
 def test_steps_count_from_1_in_a_network(run: Any) -> None:
     rows = np.array([[1], [2], [4], [8], [16], [32]])
     fixed = network("timed", 1, directs=[nl.DirectInput("i", "n", rows)])
@@ -199,7 +218,7 @@ def test_steps_count_from_1_in_a_network(run: Any) -> None:
 
 
 @pytest.mark.parametrize("stored", [False, True])
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", RUNS)  # the kernel has no sums that overflow on their way
 def test_spikes_of_several_steps_that_arrive_together_are_bounded_together(
     run: Any, stored: bool
 ) -> None:
@@ -219,7 +238,7 @@ def test_spikes_of_several_steps_that_arrive_together_are_bounded_together(
 
 
 @pytest.mark.parametrize("stored", [False, True])
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", ENGINES)
 def test_each_event_has_the_delay_of_its_own_synapse(run: Any, stored: bool) -> None:
     """Dense: the delay at its place in the matrix, row by row, where the zeros have one too."""
     weights: Any = np.array([[0, 2, 0], [3, 0, 4]])
@@ -233,7 +252,7 @@ def test_each_event_has_the_delay_of_its_own_synapse(run: Any, stored: bool) -> 
     assert found.tolist() == [[0, 0], [0, 3], [2, 3], [2, 0], [2, 0]]
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", ENGINES)
 def test_integers_put_straight_into_a_port_of_events(run: Any) -> None:
     """One event each, none where it is 0; several inputs come in the order of the network."""
     rows = np.array([[6, 0], [0, -3]])
@@ -246,7 +265,7 @@ def test_integers_put_straight_into_a_port_of_events(run: Any) -> None:
     assert found.spikes["n"].tolist() == [[1, 0], [0, 0]]
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", ENGINES)
 def test_sums_of_projections_and_inputs_on_one_port_add_up(run: Any) -> None:
     x = nl.FixedSource("x", 1, np.array([[1], [0]]))
     projections = [
@@ -257,7 +276,7 @@ def test_sums_of_projections_and_inputs_on_one_port_add_up(run: Any) -> None:
     assert run(fixed, 2, record="all").trace("n", "v")[:, 0].tolist() == [0, 26]
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", ENGINES)
 def test_an_overflow_is_counted_where_it_first_happens(run: Any) -> None:
     """Neuron 1 in step 2, then both in step 3: three in all, the first is neuron 1 in step 2."""
     rows = np.array([[0, 0], [3, 300], [200, 300]])

@@ -131,7 +131,7 @@ class Singles:
         post, pre, values, delays = synapses(fixed, p)
         order = np.lexsort((np.arange(pre.size), -delays, pre))
         self.post, self.pre, self.delays = post[order], pre[order], delays[order]
-        self.values = shift_array(values[order], fixed.sum_exponent(p))
+        self.values, self.exponent = values[order], fixed.sum_exponent(p)
 
     def always(self, sent: IntArray) -> Potential:
         """Return the events of a step while this is sent in every step."""
@@ -167,7 +167,8 @@ class Singles:
 
     def _events(self, counts: IntArray) -> Potential:
         weight, times = signed(self.values, counts)
-        return Potential(self.p.weights.shape[0], self.post, weight, times)
+        shifted = shift_array(weight, self.exponent)  # it rounds down: the sign comes first
+        return Potential(self.p.weights.shape[0], self.post, shifted, times)
 
 
 def synapses(

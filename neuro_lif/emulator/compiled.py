@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from ..fixed import FixedNetwork, FixedProjection
 from ..kernel import missing_reason, native
-from ..numerics import ports_of, walk
+from ..numerics import walk
 from ..runs import may_lose_counts, spike_dtype
 from .bounds import FLOAT32, INT32
-from .program import MOST_EVENTS, MOST_PORTS, Event, Model, Program, live_registers
+from .program import MOST_EVENTS, MOST_PORTS, Event, Exact, Model, Program, live_registers
 from .quick import written
-from .synapses import Rows, rows_of
+from .synapses import Rows, by_delay, rows_of
 
 Array = npt.NDArray[Any]
 
@@ -91,7 +91,6 @@ def _build(fixed: FixedNetwork) -> Built:
     module = native()
     if module is None:
         raise NotInKernel(f"the compiled kernel is not there: {missing_reason()}")
-    _check(fixed)
     names = ["ref", *(r for r in fixed.profile.registers if r != "ref")]
     if len(names) > module.MOST_REGISTERS:
         raise NotInKernel(f"{len(names)} registers")
@@ -105,43 +104,44 @@ def _build(fixed: FixedNetwork) -> Built:
     synapses = [(p, _rows(fixed, p)) for p in fixed.projections]
     for population in fixed.populations:
         _add_population(fixed, population.name, out, synapses, names)
-    for place, (projection, rows) in enumerate(synapses):
-        _add_projection(fixed, projection, rows, out)
+    for projection, rows in synapses:
+        number = _add_projection(fixed, projection, rows, out)
         if may_lose_counts(fixed, projection):
             event = out.event(projection.name, "payload", "binary", -1)
-            out.kernel.count_binary(place, event)
+            out.kernel.count_binary(number, event)
     out.kernel.finish(len(out.events))
     out.sent = {p.name: spike_dtype(fixed, p.name) for p in fixed.populations}
     out.noisy = any(fixed.profile.hears_noise(p.model) for p in fixed.populations)
     return out
 
 
-def _check(fixed: FixedNetwork) -> None:
-    for p in fixed.populations:
-        if p.alias is not None:
-            raise NotInKernel(f"population {p.name!r} has aliases")
-        if ports_of(fixed.profile.ops(p.model)):
-            raise NotInKernel(f"population {p.name!r} takes events one by one")
-    places = {p.name: k for k, p in enumerate(fixed.populations)}
-    for q in fixed.projections:
-        soonest = fixed.latency(q) + int(np.min(q.delays, initial=2**31))
-        if q.pre in places and soonest < 1 and places[q.pre] >= places[q.post]:
-            raise NotInKernel(f"projection {q.name!r} arrives in the step it was sent")
+def _singly(fixed: FixedNetwork, name: str) -> bool:
+    """Tell whether a population's neurons are run one by one, in 64 bits."""
+    population = fixed.population(name)
+    return population.alias is not None or bool(fixed.profile.event_ports(population.model))
+
+
+def _takes_events(fixed: FixedNetwork, p: FixedProjection) -> bool:
+    return p.port in fixed.profile.event_ports(fixed.population(p.post).model)
 
 
 def _ports(fixed: FixedNetwork, name: str) -> dict[str, int]:
-    ops = walk(fixed.profile.ops(fixed.population(name).model))
-    ports = list(dict.fromkeys(op["port"] for op in ops if op["op"] == "acc"))
+    model = fixed.population(name).model
+    read = [op["port"] for op in walk(fixed.profile.ops(model)) if op["op"] == "acc"]
+    ports = list(dict.fromkeys([*read, *fixed.profile.event_ports(model)]))
     if len(ports) > MOST_PORTS:
         raise NotInKernel(f"population {name!r} has {len(ports)} ports")
     return {port: k for k, port in enumerate(ports)}
 
 
 def _rows(fixed: FixedNetwork, p: FixedProjection) -> Rows:
+    singly = _takes_events(fixed, p)
     try:
-        rows = rows_of(fixed.effective_weights(p), p.delays)
+        rows = rows_of(fixed.effective_weights(p), p.delays, whole=not singly)
     except OverflowError as error:
         raise NotInKernel(f"projection {p.name!r}: {error}") from None
+    if singly:
+        return rows
     exponent = fixed.sum_exponent(p)
     most = _most(fixed, p, rows)
     shifted = most << max(exponent, 0)
@@ -150,8 +150,6 @@ def _rows(fixed: FixedNetwork, p: FixedProjection) -> Rows:
             raise NotInKernel(f"projection {p.name!r}: its accumulator may overflow")
     if shifted > RING_MOST or rows.shift + exponent > 30:
         raise NotInKernel(f"projection {p.name!r}: its sums may leave 32 bits")
-    if exponent < 0 and rows.segment_start is not None:
-        raise NotInKernel(f"projection {p.name!r}: sums of several delays are shifted right")
     if p.graded and int(rows.row_most.max(initial=0)) > GRADED_MOST:
         raise NotInKernel(f"projection {p.name!r}: its weights may leave 32 bits")
     return rows
@@ -183,12 +181,17 @@ def _add_population(
 
     model = Model(ops, params, names, list(ports), event)
     live = live_registers(ops, names)
-    arriving = {port: _arriving(fixed, name, port, synapses) for port in ports}
     start = {r: _start_span(fixed, r, ops) for r in names}
+    singly = _singly(fixed, name)
     before = len(out.events)
-    exact, quick, why = written(model, start, arriving)
-    if len(out.events) - before > MOST_EVENTS:
-        raise NotInKernel(f"population {name!r}: {len(out.events) - before} kinds of overflow")
+    sums = [port for port in ports if port not in fixed.profile.event_ports(population.model)]
+    arriving = {port: _arriving(fixed, name, port, synapses) for port in sums}
+    if singly:
+        exact, quick, why = Exact(model).out, None, "its neurons are run one by one"
+    else:
+        exact, quick, why = written(model, start, arriving)
+        if len(out.events) - before > MOST_EVENTS:
+            raise NotInKernel(f"population {name!r}: {len(out.events) - before} kinds of overflow")
     out.why[name] = why
     out.live[name] = sum(1 << out.registers[r] for r in live)
     initial = fixed.initial(name)
@@ -200,8 +203,19 @@ def _add_population(
     )  # fmt: skip
     out.kernel.set_arriving(number, [arriving[port] for port in ports])
     out.kernel.set_exact(number, exact.code(), exact.rule_table(), exact.constants)
+    if singly:
+        _run_singly(fixed, name, out)
     if quick is not None:
         _set_quick(out.kernel, number, quick)
+
+
+def _run_singly(fixed: FixedNetwork, name: str, out: Built) -> None:
+    population = fixed.population(name)
+    ports, alias = out.ports[name], population.alias
+    events = sum(1 << ports[port] for port in fixed.profile.event_ports(population.model))
+    cut = -1 if alias is None else out.event(name, "spikes", "cap", -1)
+    out.kernel.run_singly(out.populations[name], events, [] if alias is None else alias.tolist(),
+                          fixed.profile.routing.alias_cap, cut)  # fmt: skip
 
 
 def _set_quick(kernel: Any, number: int, quick: Program) -> None:
@@ -238,24 +252,59 @@ def _arriving(
     return (-total, total)
 
 
-def _add_projection(fixed: FixedNetwork, p: FixedProjection, rows: Rows, out: Built) -> None:
-    if p.port not in out.ports[p.post]:
-        raise NotInKernel(f"projection {p.name!r} leads to a port that nothing reads")
+def _add_projection(fixed: FixedNetwork, p: FixedProjection, rows: Rows, out: Built) -> int:
+    """Add a projection; return the number of its first part."""
+    if _takes_events(fixed, p):
+        return _add_events(fixed, p, rows, out)
+    exponent, per_step = fixed.sum_exponent(p), _most(fixed, p, rows) // rows.n_delays
+    if exponent >= 0:
+        return _add_rows(fixed, p, rows, out, out.ports[p.post][p.port], per_step)
+    # what is shifted right is shifted for each delay by itself
+    return [_add_rows(fixed, p, part, out, _ring(p, out, -exponent), per_step)
+            for part in by_delay(rows)][0]  # fmt: skip
+
+
+def _ring(p: FixedProjection, out: Built, right_shift: int) -> int:
+    """Return the number of a new ring, for sums that are shifted right as they arrive."""
+    port = out.ports[p.post][p.port]
+    try:
+        return int(out.kernel.add_ring(out.populations[p.post], port, min(right_shift, 31)))
+    except ValueError:
+        raise NotInKernel(f"population {p.post!r}: too many sums are shifted right") from None
+
+
+def _add_rows(
+    fixed: FixedNetwork, p: FixedProjection, rows: Rows, out: Built, ring: int, per_step: int
+) -> int:
     exponent = fixed.sum_exponent(p)
-    post, ring = out.populations[p.post], out.ports[p.post][p.port]
-    if exponent < 0:
-        ring = out.kernel.add_ring(post, ring, min(-exponent, 31))
     from_source = p.pre in out.sources
     pre = out.sources[p.pre] if from_source else out.populations[p.pre]
     shift = rows.shift + max(exponent, 0)
-    per_step = _most(fixed, p, rows) // rows.n_delays
-    common = (from_source, pre, post, ring, fixed.latency(p), bool(p.graded))
+    common = (from_source, pre, out.populations[p.post], ring, fixed.latency(p), bool(p.graded))
     if rows.posts is None:
-        out.kernel.add_dense(*common, rows.weights, rows.n_post, shift, rows.delay, rows.row_most,
-                             per_step)  # fmt: skip
-        return
+        number = out.kernel.add_dense(*common, rows.weights, rows.n_post, shift, rows.delay,
+                                      rows.row_most, per_step)  # fmt: skip
+        return int(number)
     weight = rows.weight << max(exponent, 0)
-    out.kernel.add_sparse(
+    number = out.kernel.add_sparse(
         *common, rows.n_pre, rows.n_post, rows.row_start, rows.segment_start, rows.segment_delay,
         rows.delay, rows.posts, rows.weights, weight, shift, rows.row_most, per_step,
     )  # fmt: skip
+    return int(number)
+
+
+def _add_events(fixed: FixedNetwork, p: FixedProjection, rows: Rows, out: Built) -> int:
+    """Add a projection into a port that takes events one by one."""
+    from_source = p.pre in out.sources
+    pre = out.sources[p.pre] if from_source else out.populations[p.pre]
+    post, port = out.populations[p.post], out.ports[p.post][p.port]
+    number = out.kernel.add_sparse(
+        from_source, pre, post, port, fixed.latency(p), bool(p.graded), rows.n_pre, rows.n_post,
+        rows.row_start, rows.segment_start, rows.segment_delay, rows.delay, rows.posts,
+        rows.weights, rows.weight, rows.shift, np.zeros(0, np.int64), 0,
+    )  # fmt: skip
+    alike = [q.name for q in fixed.projections if (q.post, q.port) == (p.post, p.port)]
+    cap = fixed.profile.event_ports(fixed.population(p.post).model)[p.port]
+    cut = -1 if cap is None else out.event(p.name, "payload", "cap", -1)
+    out.kernel.send_singly(number, alike.index(p.name), fixed.sum_exponent(p), cap or 0, cut)
+    return int(number)

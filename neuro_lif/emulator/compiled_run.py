@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..fixed import FixedNetwork
+from ..fixed import DirectInput, FixedNetwork
 from ..kernel import native
 from ..rasters import Rasters, SpikeList
 from ..recording import OverflowEvent, Recording
@@ -103,8 +103,8 @@ def _started(
     for direct in fixed.directs:
         port = network.ports[direct.population].get(direct.port)
         if port is not None and direct.name in feeds:
-            rows = _narrowed(feeds[direct.name])
-            run.feed(False, network.populations[direct.population], port, rows)
+            rows, place = _narrowed(feeds[direct.name]), _place(fixed, direct)
+            run.feed(False, network.populations[direct.population], port, rows, place)
     for name, rows in (_noise(fixed, batch, n_steps) if network.noisy else {}).items():
         port = network.ports[name].get(fixed.profile.noise.port)  # type: ignore[union-attr]
         if port is not None:
@@ -113,6 +113,15 @@ def _started(
         register = network.registers[register_of(fixed, name, variable)]
         run.trace(network.populations[name], register, out)
     return run
+
+
+def _place(fixed: FixedNetwork, direct: DirectInput) -> int:
+    """Return which an input is among what leads to its port: inputs come after projections."""
+    projections = [p for p in fixed.projections
+                   if (p.post, p.port) == (direct.population, direct.port)]  # fmt: skip
+    inputs = [d.name for d in fixed.directs
+              if (d.population, d.port) == (direct.population, direct.port)]  # fmt: skip
+    return len(projections) + inputs.index(direct.name)
 
 
 def _narrowed(rows: Array) -> Array:

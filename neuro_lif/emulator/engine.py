@@ -211,7 +211,7 @@ def run_fixed(
     """Run a FixedNetwork bit-accurately on the CPU.
 
     Two engines give the same values: the compiled kernel, and numpy where there is no kernel or it
-    does not run the network (event ports, aliases, accumulators that may overflow).
+    does not run the network (accumulators that may overflow, sums and weights beyond 32 bits).
 
     Args:
         fixed: the network.

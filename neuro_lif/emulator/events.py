@@ -43,7 +43,7 @@ class EventCarrier:
         delays = np.broadcast_to(p.delays, p.weights.size)[stored]  # CSR: of what is stored
         order = np.lexsort((-delays, pre))
         self.post, self.pre, self.delay = post[order], pre[order], delays[order]
-        self.values = shift_array(values[order], fixed.sum_exponent(p))
+        self.values, self.exponent = values[order], fixed.sum_exponent(p)
         longest = int(delays.max(initial=0)) + self.latency + 1
         self.past = np.zeros((longest, batch, p.weights.shape[1]), np.int64)
 
@@ -60,7 +60,7 @@ class EventCarrier:
         counts = self.past[emitted % len(self.past), :, self.pre]  # 0 before the first step
         synapse, sample = np.nonzero(counts)
         count = counts[synapse, sample]
-        weight = self.values[synapse] * np.sign(count)
+        weight = shift_array(self.values[synapse] * np.sign(count), self.exponent)
         found = (sample, self.post[synapse], self.pre[synapse], weight)
         return tuple(np.repeat(part, np.abs(count)) for part in found)  # type: ignore[return-value]
 

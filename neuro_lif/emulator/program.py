@@ -17,7 +17,7 @@ IntArray = npt.NDArray[np.int64]
 Span = tuple[int, int]
 
 OPS = ("acc", "decay", "add", "copy", "clamp", "floor", "fire", "if", "if_ref", "if_step",
-       "tick_ref", "emit", "decay_rtz", "saturate")  # fmt: skip
+       "tick_ref", "emit", "decay_rtz", "saturate", "each")  # fmt: skip
 KINDS = ("mult_keep", "mult_step", "mult_by", "shift", "linear", "linear_to_zero")
 COMPARES = (">", ">=", "<", "<=", "==", "!=")
 # The order of these, and of ROUNDINGS and OVERFLOWS, is that of the enumerations in program.hpp.
@@ -157,10 +157,10 @@ class Exact:
         for op in ops:
             place = len(self.out.rows)
             self.out.rows.append(getattr(self, "_" + op["op"])(op))
-            if "then" in op:
-                self._write(op["then"])
+            if "then" in op or "do" in op:
+                self._write(op.get("then", op.get("do")))
                 then_end = len(self.out.rows)
-                self._write(op["else"])
+                self._write(op.get("else", ()))
                 counts = [then_end - place - 1, len(self.out.rows) - then_end]
                 self.out.rows[place][N_THEN : N_THEN + 2] = counts
 
@@ -243,6 +243,9 @@ class Exact:
     def _emit(self, op: Any) -> list[int]:
         return instruction("emit", a=self._operand(op["src"]), b=self._operand(op["shift"]))
 
+    def _each(self, op: Any) -> list[int]:
+        return instruction("each", k=sum(1 << self.model.ports.index(p) for p in set(op["ports"])))
+
 
 def live_registers(ops: Any, registers: Iterable[str]) -> set[str]:
     """Return the registers whose value at the start of a step matters."""
@@ -262,7 +265,9 @@ def _reads(ops: Any, written: set[str], live: set[str]) -> set[str]:
         if kind in ("if_ref", "tick_ref"):
             used.add("ref")
         live |= used - written
-        if "then" in op:
+        if "do" in op:
+            _reads(op["do"], set(written), live)  # there may be no event
+        elif "then" in op:
             sides = [_reads(op[side], set(written), live) for side in ("then", "else")]
             written |= sides[0] & sides[1]
         elif kind in ("copy", "set"):

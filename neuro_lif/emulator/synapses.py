@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -57,13 +57,18 @@ class Rows:
         return 1 if self.segment_delay is None else max(len(np.unique(self.segment_delay)), 1)
 
 
-def rows_of(weights: Any, delays: Any) -> Rows:
-    """Return the rows of weights ``(n_post, n_pre)``, dense or CSR, with their delays."""
+def rows_of(weights: Any, delays: Any, whole: bool = True) -> Rows:
+    """Return the rows of weights ``(n_post, n_pre)``, dense or CSR, with their delays.
+
+    Args:
+        weights, delays: of a projection; stored zeros are synapses.
+        whole: whether rows with few zeros may be kept whole, zeros among them.
+    """
     n_post, n_pre = weights.shape
     delays = np.asarray(delays)
     one_delay = delays.size == 0 or (delays == delays.flat[0]).all()
     delay = int(delays.flat[0]) if delays.size and one_delay else 0
-    if one_delay and not is_sparse(weights):
+    if one_delay and whole and not is_sparse(weights):
         dense = np.asarray(weights)
         if np.count_nonzero(dense) >= DENSE_FROM * dense.size and dense.size:
             return _dense(dense, delay)
@@ -146,6 +151,26 @@ def _sparse(
     per_row = np.bincount(sorted_pre[begins], minlength=n_pre)
     return Rows(n_pre, n_post, stored, weight, shift, 0, posts, _starts(per_row, begins.size),
                 segment_start, segment_delay, reach, most)  # fmt: skip
+
+
+def by_delay(rows: Rows) -> list[Rows]:
+    """Return the synapses of each delay by themselves."""
+    if rows.segment_start is None or rows.segment_delay is None or rows.row_start is None:
+        return [rows]
+    length = np.diff(rows.segment_start.astype(np.int64))
+    delay = np.repeat(rows.segment_delay, length)
+    segments = np.diff(rows.row_start.astype(np.int64))
+    pre = np.repeat(np.repeat(np.arange(rows.n_pre), segments), length)
+    parts = []
+    for d in np.unique(delay).tolist():
+        mine = delay == d
+        counts = np.bincount(pre[mine], minlength=rows.n_pre)
+        parts.append(replace(
+            rows, delay=d, posts=rows.posts[mine], row_start=_starts(counts, int(mine.sum())),  # type: ignore[index]
+            weights=None if rows.weights is None else rows.weights[mine],
+            segment_start=None, segment_delay=None,
+        ))  # fmt: skip
+    return parts or [rows]
 
 
 def _offsets(n: int) -> Any:

@@ -135,7 +135,7 @@ void Network::prepare() {
     from_population_.assign(populations.size(), {});
     for (auto& pop : populations) pop.ring_steps.assign(pop.port_of.size(), 0);
     for (size_t i = 0; i < projections.size(); i++) {
-        const Projection& p = projections[i];
+        Projection& p = projections[i];
         (p.from_source ? from_source_[p.pre] : from_population_[p.pre]).push_back(int(i));
         int longest = p.delay;
         if (!p.single) {
@@ -143,8 +143,11 @@ void Network::prepare() {
             for (int64_t k = 0; k < n; k++)
                 longest = std::max(longest, int(p.segment_delay.at(k)));
         }
+        p.number = int(i);
+        p.n_slots = longest + p.latency + 1;
+        if (p.singly) continue;  // it has no ring of sums
         int& steps = populations[p.post].ring_steps[p.port];
-        steps = std::max(steps, longest + p.latency + 1);
+        steps = std::max(steps, p.n_slots);
     }
     for (auto& pop : populations) {
         for (int64_t c : pop.exact.constants)
@@ -273,6 +276,7 @@ std::unique_ptr<Sample> Network::start(const std::vector<uint32_t>& keep) const 
         s->active.back().reserve(pop.padded());
         s->values.emplace_back(pop.padded(), 0);
     }
+    start_singly(*s);
     return s;
 }
 
@@ -336,6 +340,7 @@ inline void fetch_row(const Projection& p, int64_t first, int64_t last) {
 void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, int n_active,
                       const int32_t* values, int64_t t) const {
     if (n_active == 0) return;
+    if (p.singly) return send(s, p, active, n_active, values, t);
     const Population& post = populations[p.post];
     int32_t* ring = s.cells[p.post].rings[p.port].data();
     const int64_t steps = post.ring_steps[p.port], row = post.padded();
@@ -400,37 +405,19 @@ void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, in
     }
 }
 
-namespace {
-
-void note(Spikes& out, int64_t t, const std::vector<uint32_t>& active, const int32_t* values) {
-    bool plain = out.value.empty();
-    if (plain)
-        for (uint32_t i : active) plain &= values[i] == 1;
-    if (!plain) {
-        out.value.resize(out.step.size(), 1);
-        for (uint32_t i : active) out.value.push_back(values[i]);
-    }
-    out.step.insert(out.step.end(), active.size(), uint32_t(t));
-    out.neuron.insert(out.neuron.end(), active.begin(), active.end());
-}
-
-}  // namespace
-
 void Network::neurons(Sample& s, int index, int sample, int64_t row,
                       const std::vector<Feed>& feeds, const std::vector<Trace>& traces,
                       bool may_be_calm) const {
     const Population& pop = populations[index];
+    if (pop.singly) return neurons_singly(s, index, sample, row, feeds, traces);
     Sample::Cells& cells = s.cells[index];
     const Variant& variant = chosen_variant();
     const int64_t t = s.done;
     std::vector<uint32_t>& active = s.active[index];
     active.clear();
-    auto sent = [&] {
-        if (!active.empty()) note(s.spikes[index], t, active, s.values[index].data());
-    };
     if (may_be_calm && traces.empty() && !std::memchr(cells.calm.data(), 0, cells.calm.size())) {
         run_calm(s, index, 0, pop.n_blocks());
-        return sent();
+        return note_spikes(s, index);
     }
     uint32_t found[LANES];
     constexpr int MOST_RINGS = 64;
@@ -619,7 +606,23 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
         const int n = variant.nonzero32(sent, lanes, uint32_t(first), found);
         active.insert(active.end(), found, found + n);
     }
-    sent();
+    note_spikes(s, index);
+}
+
+void Network::note_spikes(Sample& s, int index) const {
+    const std::vector<uint32_t>& active = s.active[index];
+    if (active.empty()) return;
+    Spikes& out = s.spikes[index];
+    const int32_t* values = s.values[index].data();
+    bool plain = out.value.empty();
+    if (plain)
+        for (uint32_t i : active) plain &= values[i] == 1;
+    if (!plain) {
+        out.value.resize(out.step.size(), 1);
+        for (uint32_t i : active) out.value.push_back(values[i]);
+    }
+    out.step.insert(out.step.end(), active.size(), uint32_t(s.done));
+    out.neuron.insert(out.neuron.end(), active.begin(), active.end());
 }
 
 void Network::advance(Sample& s, int sample, int64_t n, int64_t first,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "events.hpp"
 #include "program.hpp"
 
 namespace neuro_lif {
@@ -54,6 +55,11 @@ struct Population {
     std::vector<int> port_of, right_shift;         // [ring] port it leads to, and by what shift
     std::vector<const int32_t*> quick_constant_at;  // [constant], the same for all blocks
     std::vector<const int64_t*> exact_constant_at;
+    bool singly = false;           // neurons are run one by one, in index order (events.cpp)
+    uint32_t event_ports = 0;      // bits of the ports that take events one by one
+    std::vector<int32_t> alias;    // [neuron] to whom its spikes are added, -1: nobody; or empty
+    int64_t alias_cap = 0;
+    int32_t alias_event = -1;      // counts what is above the cap
     int n_blocks() const { return (size + LANES - 1) / LANES; }
     int padded() const { return (size + GROUP - 1) / GROUP * GROUP; }
 };
@@ -80,11 +86,18 @@ struct Projection {
     std::vector<int32_t> row_most;
     int64_t most_per_step = 0;
     int32_t binary_event = -1;  // counts values other than 1 that arrive as 1
+    // into a port that takes events one by one: place among the port's projections, and how often
+    // a neuron counts at most in one step (0: no limit)
+    bool singly = false;
+    int number = 0, place = 0, exponent = 0, n_slots = 0;
+    int64_t cap = 0;
+    int32_t cap_event = -1;
 };
 
 struct Feed {
     bool to_source = false;
     int index = 0, port = 0;      // source, or population and port
+    int place = 0;                // among what arrives at a port of events
     View data;                    // (batch or 1, steps, n)
     int64_t sample_stride = 0, n_steps = 0, n = 0;
 };
@@ -119,6 +132,8 @@ struct Sample {
     std::vector<Counted> counted;
     std::vector<std::vector<uint32_t>> active;             // [population] who spiked just now
     std::vector<std::vector<int32_t>> values;              // [population] what each sends
+    std::vector<Inbox> inboxes;                            // [population]
+    std::vector<std::vector<std::vector<Burst>>> bursts;   // [projection][slot of its ring]
     int64_t done = 0;
     int64_t too_wide = 0;   // a step in which sums may have left 32 bits: run it elsewhere
     int64_t exact_blocks = 0, quick_blocks = 0, calm_blocks = 0;  // the calm are quick too
@@ -136,6 +151,7 @@ class Network {
     // Advance one sample by n steps; feeds and traces are those of the whole run.
     void advance(Sample& s, int sample, int64_t n, int64_t first, const std::vector<Feed>& feeds,
                  const std::vector<Trace>& traces, bool stop_on_event) const;
+    void count(Sample& s, int32_t event, int64_t n, int64_t neuron) const;
 
   private:
     std::vector<std::vector<int>> from_source_, from_population_;
@@ -143,13 +159,20 @@ class Network {
                  const std::vector<Trace>& traces, bool may_be_calm) const;
     void deliver(Sample& s, const Projection& p, const uint32_t* active, int n_active,
                  const int32_t* values, int64_t t) const;
-    void count(Sample& s, int32_t event, int64_t n, int64_t neuron) const;
     // In the next n steps.
     bool may_be_calm(const Sample& s, int p, int64_t n, const std::vector<Feed>& feeds,
                      const std::vector<Trace>& traces) const;
     void calm_down(Sample::Cells& cells, const Population& pop, int block, int64_t t) const;
     void wake(Sample::Cells& cells, const Population& pop, int block, int64_t t) const;
     void run_calm(Sample& s, int p, int first_block, int last_block) const;
+    void note_spikes(Sample& s, int p) const;
+    // events.cpp
+    void start_singly(Sample& s) const;
+    void send(Sample& s, const Projection& p, const uint32_t* active, int n_active,
+              const int32_t* values, int64_t t) const;
+    void gather(Sample& s, int p, int sample, int64_t row, const std::vector<Feed>& feeds) const;
+    void neurons_singly(Sample& s, int p, int sample, int64_t row, const std::vector<Feed>& feeds,
+                        const std::vector<Trace>& traces) const;
 };
 
 }  // namespace neuro_lif

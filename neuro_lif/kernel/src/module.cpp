@@ -115,7 +115,7 @@ struct Kernel {
     int add_population(int size, int n_registers, int n_ports,
                        const std::vector<Any>& parameters, const Ints& initial,
                        const std::vector<std::pair<int64_t, int64_t>>& spans) {
-        if (n_registers > MOST_REGISTERS || n_ports > 8) throw std::invalid_argument("too many");
+        if (n_registers > MOST_REGISTERS || n_ports > MOST_PORTS) throw std::invalid_argument("too many");
         Population pop;
         pop.size = size;
         pop.n_registers = n_registers;
@@ -147,6 +147,32 @@ struct Kernel {
         pop.port_of.push_back(port);
         pop.right_shift.push_back(right_shift);
         return int(pop.port_of.size()) - 1;
+    }
+
+    // Neurons that are run one by one: which ports take events, to whom each adds its spikes.
+    void run_singly(int p, uint32_t event_ports, const std::vector<int32_t>& alias,
+                    int64_t alias_cap, int alias_event) {
+        Population& pop = net.populations.at(p);
+        if (!alias.empty() && int(alias.size()) != pop.size) throw std::invalid_argument("alias");
+        for (int target : alias)
+            if (target >= pop.size) throw std::invalid_argument("alias");
+        pop.singly = true;
+        pop.event_ports = event_ports;
+        pop.alias = alias;
+        pop.alias_cap = alias_cap;
+        pop.alias_event = alias_event;
+    }
+
+    // A projection into a port of events; cap 0: a neuron counts as often as it spikes.
+    void send_singly(int projection, int place, int exponent, int64_t cap, int cap_event) {
+        Projection& p = net.projections.at(projection);
+        if (p.dense || !(net.populations.at(p.post).event_ports >> p.port & 1))
+            throw std::invalid_argument("not a projection into a port of events");
+        p.singly = true;
+        p.place = place;
+        p.exponent = exponent;
+        p.cap = cap;
+        p.cap_event = cap_event;
     }
 
     void count_binary(int projection, int event) {
@@ -201,7 +227,7 @@ struct Kernel {
         return p;
     }
 
-    void add_dense(bool from_source, int pre, int post, int port, int latency, bool graded,
+    int add_dense(bool from_source, int pre, int post, int port, int latency, bool graded,
                    const Any& weights, int n_post, int shift, int delay, const Ints& row_most,
                    int64_t most_per_step) {
         Projection& p = add(from_source, pre, post, port, latency, graded, int(weights.shape(0)),
@@ -211,9 +237,10 @@ struct Kernel {
         p.stride = int64_t(weights.shape(1));
         p.shift = shift;
         p.delay = delay;
+        return int(net.projections.size()) - 1;
     }
 
-    void add_sparse(bool from_source, int pre, int post, int port, int latency, bool graded,
+    int add_sparse(bool from_source, int pre, int post, int port, int latency, bool graded,
                     int n_pre, int n_post, const Any& row_start, nb::object segment_start,
                     nb::object segment_delay, int delay, const Any& posts, nb::object weights,
                     int64_t weight, int shift, const Ints& row_most, int64_t most_per_step) {
@@ -230,6 +257,7 @@ struct Kernel {
         if (!weights.is_none()) p.weights = keep(nb::cast<Any>(weights));
         p.weight = weight;
         p.shift = shift;
+        return int(net.projections.size()) - 1;
     }
 
     void finish(int n_events) {
@@ -263,12 +291,13 @@ struct Run {
         first_row = 0;
     }
 
-    void feed(bool to_source, int index, int port, const Any& rows) {
+    void feed(bool to_source, int index, int port, const Any& rows, int place) {
         kept.push_back(nb::cast(rows));
         Feed f;
         f.to_source = to_source;
         f.index = index;
         f.port = port;
+        f.place = place;
         f.data = view(rows);
         f.n_steps = int64_t(rows.shape(1));
         f.n = int64_t(rows.shape(2));
@@ -434,6 +463,8 @@ NB_MODULE(_native, m) {
         .def("set_arriving", &Kernel::set_arriving)
         .def("add_ring", &Kernel::add_ring)
         .def("count_binary", &Kernel::count_binary)
+        .def("run_singly", &Kernel::run_singly)
+        .def("send_singly", &Kernel::send_singly)
         .def("set_exact", &Kernel::set_exact)
         .def("set_quick", &Kernel::set_quick)
         .def("add_source", &Kernel::add_source)
@@ -448,7 +479,8 @@ NB_MODULE(_native, m) {
     nb::class_<Run>(m, "Run")
         .def(nb::init<nb::object, int, std::vector<uint32_t>>())
         .def("clear_feeds", &Run::clear_feeds)
-        .def("feed", &Run::feed)
+        .def("feed", &Run::feed, nb::arg("to_source"), nb::arg("index"), nb::arg("port"),
+             nb::arg("rows"), nb::arg("place") = 0)
         .def("trace", &Run::trace)
         .def("advance", &Run::advance)
         .def("size", &Run::size)

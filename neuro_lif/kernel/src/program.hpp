@@ -9,6 +9,7 @@ constexpr int LANES = 256;  // neurons of one block: their registers and paramet
 constexpr int GROUP = 16;   // blocks are padded to a multiple of this
 constexpr int CALM_BLOCKS = 16;  // blocks that one CalmJob has at most
 constexpr int MOST_REGISTERS = 32;
+constexpr int MOST_PORTS = 8;
 constexpr int MOST_PENDING = 64;
 constexpr int MOST_PARAMETERS = 64;
 constexpr int MOST_CODE = 256;  // instructions of a 32-bit program
@@ -18,6 +19,8 @@ enum class OpCode : int32_t {
     // only in programs for 32 bits:
     decay_rtz,  // truncated product with a float32 factor
     saturate,   // an overflow rule "sat" that is counted in place
+    // only in programs of neurons that are run one by one:
+    each,  // the ports are the bits of k, the body is n_then long
 };
 
 enum class Rounding : int32_t { floor, rtz, raz, floor_then_raz, nearest_up };
