@@ -14,11 +14,13 @@ from ..kernel import missing_reason, native
 from ..numerics import ports_of, walk
 from ..runs import may_lose_counts
 from .bounds import FLOAT32, INT32
+from .convolved import Taps, taps_of
 from .program import MOST_EVENTS, MOST_PORTS, Event, Model, Program, live_registers
 from .quick import written
 from .synapses import Rows, rows_of
 
 Array = npt.NDArray[Any]
+Synapses = Rows | Taps
 
 GRADED_MOST = 2**28
 """What the values of one step, times their weights, may add up to; more is run elsewhere."""
@@ -131,9 +133,9 @@ def _ports(fixed: FixedNetwork, name: str) -> dict[str, int]:
     return {port: k for k, port in enumerate(ports)}
 
 
-def _rows(fixed: FixedNetwork, p: FixedProjection) -> Rows:
+def _rows(fixed: FixedNetwork, p: FixedProjection) -> Synapses:
     try:
-        rows = rows_of(fixed.effective_weights(p), p.delays)
+        rows = taps_of(fixed, p) or rows_of(fixed.effective_weights(p), p.delays)
     except OverflowError as error:
         raise NotInKernel(f"projection {p.name!r}: {error}") from None
     exponent = fixed.sum_exponent(p)
@@ -151,7 +153,7 @@ def _rows(fixed: FixedNetwork, p: FixedProjection) -> Rows:
     return rows
 
 
-def _most(fixed: FixedNetwork, p: FixedProjection, rows: Rows) -> int:
+def _most(fixed: FixedNetwork, p: FixedProjection, rows: Synapses) -> int:
     """Return a bound of what arrives in one step, before the exponent."""
     if not p.graded:
         return rows.reach
@@ -162,7 +164,7 @@ def _most(fixed: FixedNetwork, p: FixedProjection, rows: Rows) -> int:
 
 
 def _add_population(
-    fixed: FixedNetwork, name: str, out: Built, synapses: list[tuple[FixedProjection, Rows]],
+    fixed: FixedNetwork, name: str, out: Built, synapses: list[tuple[FixedProjection, Synapses]],
     names: list[str],
 ) -> None:  # fmt: skip
     population = fixed.population(name)
@@ -215,7 +217,7 @@ def _start_span(fixed: FixedNetwork, register: str, ops: Any) -> tuple[int, int]
 
 
 def _arriving(
-    fixed: FixedNetwork, name: str, port: str, synapses: list[tuple[FixedProjection, Rows]]
+    fixed: FixedNetwork, name: str, port: str, synapses: list[tuple[FixedProjection, Synapses]]
 ) -> tuple[int, int]:
     noise = fixed.profile.noise
     if any(d.population == name and d.port == port for d in fixed.directs):
@@ -231,7 +233,7 @@ def _arriving(
     return (-total, total)
 
 
-def _add_projection(fixed: FixedNetwork, p: FixedProjection, rows: Rows, out: Built) -> None:
+def _add_projection(fixed: FixedNetwork, p: FixedProjection, rows: Synapses, out: Built) -> None:
     if p.port not in out.ports[p.post]:
         raise NotInKernel(f"projection {p.name!r} leads to a port that nothing reads")
     exponent = fixed.sum_exponent(p)
@@ -243,6 +245,12 @@ def _add_projection(fixed: FixedNetwork, p: FixedProjection, rows: Rows, out: Bu
     shift = rows.shift + max(exponent, 0)
     per_step = _most(fixed, p, rows) // rows.n_delays
     common = (from_source, pre, post, ring, fixed.latency(p), bool(p.graded))
+    if isinstance(rows, Taps):
+        out.kernel.add_conv(
+            *common, rows.shape, rows.channels_first, rows.weights, rows.tap_start, rows.taps,
+            rows.run_start, rows.runs, rows.narrow, shift, rows.delay, rows.row_most, per_step,
+        )  # fmt: skip
+        return
     if rows.posts is None:
         out.kernel.add_dense(*common, rows.weights, rows.n_post, shift, rows.delay, rows.row_most,
                              per_step)  # fmt: skip

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "conv.hpp"
 #include "program.hpp"
 
 namespace neuro_lif {
@@ -63,6 +64,7 @@ struct Projection {
     int shift = 0;         // weights are stored divided by 2^shift
     // dense
     int64_t stride = 0;
+    std::shared_ptr<const Conv> conv;  // neither dense nor sparse
     // graded: largest magnitude of the weights of each row, and what a step may sum up to
     std::vector<int32_t> row_most;
     int64_t most_per_step = 0;
@@ -104,6 +106,8 @@ struct Sample {
     std::vector<Counted> counted;
     std::vector<std::vector<uint32_t>> active;             // [population] who spiked just now
     std::vector<std::vector<int32_t>> values;              // [population] what each sends
+    std::vector<int32_t> plane;   // sums of a convolution while it is delivered, else 0
+    std::vector<uint8_t> touched; // rows of it that were added to, else 0
     int64_t done = 0;
     int64_t too_wide = 0;   // a step in which sums may have left 32 bits: run it elsewhere
     int64_t exact_blocks = 0, quick_blocks = 0;
@@ -128,6 +132,8 @@ class Network {
                  const std::vector<Trace>& traces) const;
     void deliver(Sample& s, const Projection& p, const uint32_t* active, int n_active,
                  const int32_t* values, int64_t t) const;
+    void convolve(Sample& s, const Projection& p, const uint32_t* active, int n_active,
+                  const int32_t* values, int32_t* out) const;
     void count(Sample& s, int32_t event, int64_t n, int64_t neuron) const;
 };
 
