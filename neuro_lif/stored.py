@@ -89,7 +89,7 @@ def kernel_stages(profile: HardwareProfile, p: FixedProjection) -> WeightStages:
     assert p.convolution is not None
     kernel = np.asarray(p.convolution.planar_kernel, np.int64)
     stages = _stages(profile, p, kernel)
-    return WeightStages(**{k: np.where(kernel, v, 0) for k, v in vars(stages).items()})
+    return replace(stages, delivered=np.where(kernel, stages.delivered, 0))
 
 
 def _stages(profile: HardwareProfile, p: FixedProjection, given: IntArray) -> WeightStages:

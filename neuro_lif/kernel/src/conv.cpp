@@ -23,44 +23,121 @@ struct Lanes {
     typedef T type __attribute__((vector_size(N * sizeof(T))));
 };
 
-// Ones, then zeros: from MASK + MOST - n on, n lanes of ones.
-constexpr int MOST = BYTES / 2;
+// Ones, then zeros: a vector from k on has ones in all lanes but the last k.
 template <class S>
 struct Mask {
-    alignas(64) S lane[2 * MOST];
+    alignas(64) S lane[2 * BYTES / sizeof(S)];
     constexpr Mask() : lane{} {
-        for (int i = 0; i < MOST; i++) lane[i] = -1;
+        for (int i = 0; i < int(BYTES / sizeof(S)); i++) lane[i] = -1;
     }
 };
 template <class S>
 constexpr Mask<S> MASK{};
 
-// Adds n weights to n sums. The last vector is written whole, with zeros added beyond n.
-template <class S, class W, bool GRADED>
-inline void add_run(S* __restrict out, const W* __restrict weights, int n, int32_t factor) {
+// One vector of weights, as wide as the sums. (Compilers widen in halves, piece by piece, what
+// __builtin_convertvector asks for; hence the instructions by name.)
+template <class Sums, class W>
+inline Sums widened(const W* from) {
+    typename Lanes<W, sizeof(Sums) / sizeof(Sums{}[0])>::type stored;
+    std::memcpy(&stored, from, sizeof stored);
+    return __builtin_convertvector(stored, Sums);
+}
+
+using Sums16 = typename Lanes<int16_t, BYTES / 2>::type;
+using Sums32 = typename Lanes<int32_t, BYTES / 4>::type;
+#if defined(__AVX512BW__)
+template <>
+inline Sums16 widened(const int8_t* from) {
+    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    return Sums16(_mm512_maskz_cvtepi8_epi16(~0u, x));
+}
+template <>
+inline Sums32 widened(const int8_t* from) {
+    const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    return Sums32(_mm512_maskz_cvtepi8_epi32(0xffff, x));
+}
+template <>
+inline Sums32 widened(const int16_t* from) {
+    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    return Sums32(_mm512_maskz_cvtepi16_epi32(0xffff, x));
+}
+#elif defined(__AVX2__)
+template <>
+inline Sums16 widened(const int8_t* from) {
+    return Sums16(_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+}
+template <>
+inline Sums32 widened(const int8_t* from) {
+    return Sums32(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+}
+template <>
+inline Sums32 widened(const int16_t* from) {
+    return Sums32(_mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+}
+#elif defined(__SSE2__)
+template <>
+inline Sums16 widened(const int8_t* from) {
+    const __m128i x = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    return Sums16(_mm_srai_epi16(_mm_unpacklo_epi8(x, x), 8));
+}
+template <>
+inline Sums32 widened(const int8_t* from) {
+    int32_t four;
+    std::memcpy(&four, from, sizeof four);
+    const __m128i x = _mm_cvtsi32_si128(four), y = _mm_unpacklo_epi8(x, x);
+    return Sums32(_mm_srai_epi32(_mm_unpacklo_epi16(y, y), 24));
+}
+template <>
+inline Sums32 widened(const int16_t* from) {
+    const __m128i x = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    return Sums32(_mm_srai_epi32(_mm_unpacklo_epi16(x, x), 16));
+}
+#endif
+
+// Adds one vector of weights to one of sums; only the first lanes of it where MASKED.
+template <bool GRADED, bool MASKED, class S, class W, class Sums>
+inline void add_vector(S* out, const W* weights, const Sums& mask, int32_t factor) {
+    Sums sums, wide = widened<Sums>(weights);
+    std::memcpy(&sums, out, sizeof sums);
+    if (MASKED) wide &= mask;
+    sums += GRADED ? wide * S(factor) : wide;
+    std::memcpy(out, &sums, sizeof sums);
+}
+
+struct Span {  // of the tables of Conv: three numbers for each entry
+    const int32_t *first, *end;
+};
+
+// Adds a run of n weights for each tap of a spike. The last vector is written whole, with zeros
+// added beyond n. V: vectors of a run; 0: not known.
+template <class S, class W, bool GRADED, int V>
+inline void add_taps(S* sums, const W* weights, Span taps, int n, int32_t factor) {
     constexpr int L = BYTES / sizeof(S);
     using Sums = typename Lanes<S, L>::type;
-    using Weights = typename Lanes<W, L>::type;
-    Sums sums;
-    Weights stored;
-    auto loaded = [&](int j) {
-        std::memcpy(&sums, out + j, sizeof sums);
-        std::memcpy(&stored, weights + j, sizeof stored);
-    };
-    int j = 0;
-    for (; j + L <= n; j += L) {
-        loaded(j);
-        const Sums wide = __builtin_convertvector(stored, Sums);
-        sums += GRADED ? wide * S(factor) : wide;
-        std::memcpy(out + j, &sums, sizeof sums);
-    }
-    if (j == n) return;
-    loaded(j);
+    const int vectors = V ? V : (n + L - 1) / L;
     Sums mask;
-    std::memcpy(&mask, MASK<S>.lane + MOST - (n - j), sizeof mask);
-    const Sums wide = __builtin_convertvector(stored, Sums) & mask;
-    sums += GRADED ? wide * S(factor) : wide;
-    std::memcpy(out + j, &sums, sizeof sums);
+    std::memcpy(&mask, MASK<S>.lane + vectors * L - n, sizeof mask);
+    for (const int32_t* tap = taps.first; tap != taps.end; tap += 3) {
+        S* out = sums + tap[2];
+        const W* from = weights + tap[0];
+        for (int v = 0; v < vectors - 1; v++)
+            add_vector<GRADED, false>(out + v * L, from + v * L, mask, factor);
+        add_vector<GRADED, true>(out + (vectors - 1) * L, from + (vectors - 1) * L, mask, factor);
+    }
+}
+
+template <class S, class W, bool GRADED>
+inline void add_run(S* sums, const W* weights, Span taps, int n, int32_t factor) {
+    constexpr int L = BYTES / sizeof(S);
+    switch ((n + L - 1) / L) {
+        case 1: return add_taps<S, W, GRADED, 1>(sums, weights, taps, n, factor);
+        case 2: return add_taps<S, W, GRADED, 2>(sums, weights, taps, n, factor);
+        case 3: return add_taps<S, W, GRADED, 3>(sums, weights, taps, n, factor);
+        case 4: return add_taps<S, W, GRADED, 4>(sums, weights, taps, n, factor);
+        case 5: return add_taps<S, W, GRADED, 5>(sums, weights, taps, n, factor);
+        case 6: return add_taps<S, W, GRADED, 6>(sums, weights, taps, n, factor);
+        default: return add_taps<S, W, GRADED, 0>(sums, weights, taps, n, factor);
+    }
 }
 
 struct Place {
@@ -89,13 +166,11 @@ void scatter_all(const ConvJob& job) {
         S* sums = static_cast<S*>(job.plane) + group * group_size;
         uint8_t* touched = job.touched + group * uint32_t(c.x);
         const int32_t factor = GRADED ? job.values[neuron] : 1;
-        const int32_t *run = c.runs + 3 * c.run_start[at.y], *end = c.runs + 3 * c.run_start[at.y + 1];
-        for (uint32_t t = c.tap_start[at.x]; t < c.tap_start[at.x + 1]; t++) {
-            const int32_t* tap = c.taps + 3 * t;
-            touched[tap[1]] = 1;
-            for (const int32_t* r = run; r != end; r += 3)
-                add_run<S, W, GRADED>(sums + tap[2] + r[1], own + tap[0] + r[0], r[2], factor);
-        }
+        const Span taps{c.taps + 3 * c.tap_start[at.x], c.taps + 3 * c.tap_start[at.x + 1]};
+        const Span runs{c.runs + 3 * c.run_start[at.y], c.runs + 3 * c.run_start[at.y + 1]};
+        for (const int32_t* tap = taps.first; tap != taps.end; tap += 3) touched[tap[1]] = 1;
+        for (const int32_t* run = runs.first; run != runs.end; run += 3)
+            add_run<S, W, GRADED>(sums + run[1], own + run[0], taps, run[2], factor);
     }
 }
 
