@@ -175,7 +175,7 @@ class FixedProjection:
 
     @property
     def values(self) -> IntArray:
-        """Return the values of the stored entries; of a convolution each entry of the kernel once."""
+        """Return the values of the stored entries; of a convolution, those of its kernel once."""
         if self.convolution is not None and self.is_folded:
             return np.asarray(self.convolution.planar_kernel[self.convolution.uses() > 0])
         return np.asarray(entries(self.weights))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .arrays import IntArray, earlier_duplicates, entries, is_sparse, post_of_entries
+from .convolution import Convolution
 from .fixed_parts import FixedPopulation, FixedProjection
 from .formats import overflow_array, round_shift_array, shift_array
 from .profile import HardwareProfile
@@ -84,10 +85,11 @@ def weight_stages(profile: HardwareProfile, p: FixedProjection) -> WeightStages:
     return stages
 
 
-def kernel_stages(profile: HardwareProfile, p: FixedProjection) -> WeightStages:
-    """Return every stage of a convolution's planar kernel; a zero is no synapse and stays one."""
-    assert p.convolution is not None
-    kernel = np.asarray(p.convolution.planar_kernel, np.int64)
+def kernel_stages(
+    profile: HardwareProfile, p: FixedProjection, convolution: Convolution
+) -> WeightStages:
+    """Return every stage of a projection's planar kernel; a zero is no synapse and stays one."""
+    kernel = np.asarray(convolution.planar_kernel, np.int64)
     stages = _stages(profile, p, kernel)
     return replace(stages, delivered=np.where(kernel, stages.delivered, 0))
 
@@ -107,7 +109,7 @@ def _stages(profile: HardwareProfile, p: FixedProjection, given: IntArray) -> We
 def weight_events(profile: HardwareProfile, p: FixedProjection) -> list[OverflowEvent]:
     """Return what the weights of a projection lost: one event per kind, entries counted."""
     folded = p.convolution if p.is_folded else None
-    s = weight_stages(profile, p) if folded is None else kernel_stages(profile, p)
+    s = weight_stages(profile, p) if folded is None else kernel_stages(profile, p, folded)
     low_bits = s.coded != s.clipped
     if p.exponent < 0 and s.shifted is not s.coded:
         low_bits = low_bits | (shift_array(s.shifted, -p.exponent) != s.coded)

@@ -119,7 +119,7 @@ def _shifted(values: IntArray, by: IntArray | None) -> Reach:
 def largest_sums(profile: HardwareProfile, p: FixedProjection) -> tuple[Reach, Reach]:
     """Return how far one weight reaches, and all weights of one neuron together."""
     if p.convolution is not None and p.is_folded:
-        kernel = np.abs(kernel_stages(profile, p).delivered)
+        kernel = np.abs(kernel_stages(profile, p, p.convolution).delivered)
         used = kernel[p.convolution.uses() > 0]
         return (int(used.max(initial=0)), int(p.convolution.largest_sum(kernel)))
     values = np.abs(weight_stages(profile, p).delivered).astype(np.float64)

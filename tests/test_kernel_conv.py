@@ -154,7 +154,8 @@ def test_widths(top: int, layout: Any, instruction_set: str) -> None:  # noqa: F
         fixed = nl.FixedNetwork(
             nl.load_profile("lava-0.10"),
             (nl.FixedPopulation("b", n_post, "lif", {"du": 100, "dv": 100, "vth": 2000}),),
-            (nl.FixedProjection("p", "x", "b", conv, graded=graded),), (nl.FixedSource("x", n_pre),),
+            (nl.FixedProjection("p", "x", "b", conv, graded=graded),),
+            (nl.FixedSource("x", n_pre),),
         )  # fmt: skip
         x = np.random.default_rng(top).integers(0, 2, (2, 20, n_pre))
         # what graded spikes could add up to is only known as it runs

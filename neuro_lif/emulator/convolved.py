@@ -71,7 +71,7 @@ def taps_of(fixed: FixedNetwork, p: FixedProjection) -> Taps | None:
     if delays.size and (delays != delays.flat[0]).any():
         return None
     return _taps(
-        p.convolution, kernel_stages(fixed.profile, p).delivered, bool(p.graded),
+        p.convolution, kernel_stages(fixed.profile, p, p.convolution).delivered, bool(p.graded),
         int(delays.flat[0]) if delays.size else 0,
     )  # fmt: skip
 
@@ -102,7 +102,7 @@ def _order(axis: Axis) -> Array:
     These are the same modulo the stride; the later the tap, the earlier its place of the output.
     """
     tap = np.arange(axis.taps)
-    return np.lexsort((-tap, tap * axis.dilation % axis.stride))
+    return np.asarray(np.lexsort((-tap, tap * axis.dilation % axis.stride)))
 
 
 def _leads(axis: Axis) -> tuple[Array, Array, Array]:
