@@ -1,7 +1,7 @@
 """Convolutions: one kernel for every place, in Lava's layout or PyTorch's.
 
-A convolution is kept beside the matrix it stands for: executors multiply by the matrix, targets
-that have a convolution of their own take the kernel.
+A convolution stands for a matrix, which is made where somebody asks for it. What has to be known of
+the matrix's entries (how many, how large, which sums) is counted from the kernel.
 """
 
 from __future__ import annotations
@@ -124,19 +124,51 @@ class Convolution:
         """Return (n_post, n_pre)."""
         return int(np.prod(self.output_shape)), int(np.prod(self.input_shape))
 
+    @property
+    def axes(self) -> tuple[Axis, Axis]:
+        """The two directions of the planar kernel."""
+        steps = (_pairs(self.stride), _pairs(self.padding), _pairs(self.dilation))
+        sizes = (self._plane_in, self._plane_out, self.planar_kernel.shape)
+        first, second = (Axis(*numbers) for numbers in zip(*sizes, *steps, strict=False))
+        return first, second
+
+    def uses(self) -> IntArray:
+        """Return how many entries of the matrix each entry of the planar kernel becomes."""
+        first, second = (axis.inside().sum(axis=1) for axis in self.axes)
+        planar = self.planar_kernel
+        return np.asarray((first[:, None] * second)[:, :, None, None] * (planar != 0))
+
+    def first_posts(self) -> IntArray:
+        """Return the lowest postsynaptic neuron of each entry of the planar kernel that is used."""
+        first, second = (axis.inside().argmax(axis=1) for axis in self.axes)
+        channel = np.arange(self.planar_kernel.shape[2])[:, None]
+        x, y = first[:, None, None, None], second[:, None, None]
+        posts = self._number(self.output_shape, x, y, channel)
+        return np.asarray(np.broadcast_to(posts, self.planar_kernel.shape))
+
+    def largest_sum(self, values: Any) -> float:
+        """Return the most that one neuron receives of magnitudes, in float64.
+
+        Args:
+            values: of the shape of the planar kernel; they stand in for its entries.
+        """
+        taps = np.abs(values).astype(np.float64).sum(axis=3)
+        for axis in self.axes:  # the borders see fewer taps; most places see the same ones
+            seen = np.unique(axis.inside(), axis=1)
+            taps = np.tensordot(taps, seen.astype(np.float64), (0, 0))
+        return float(taps.max())
+
     def matrix(self) -> Any:
         """Return the weights as CSR ``(n_post, n_pre)`` int64, zeros of the kernel left out."""
-        kernel, (sx, sy), (px, py) = self.planar_kernel, _pairs(self.stride), _pairs(self.padding)
-        (dx, dy), (ox, oy), (nx, ny) = _pairs(self.dilation), self._plane_out, self._plane_in
+        kernel, (ox, oy), (first, second) = self.planar_kernel, self._plane_out, self.axes
         kx, ky, c_out, c_in = np.nonzero(kernel)
         # one row per non-zero entry of the kernel, one column per place of the output
         x_out, y_out = (g.ravel()[None] for g in np.mgrid[0:ox, 0:oy])
-        x_in = x_out * sx + kx[:, None] * dx - px
-        y_in = y_out * sy + ky[:, None] * dy - py
-        inside = (x_in >= 0) & (x_in < nx) & (y_in >= 0) & (y_in < ny)
-        first = (c_out // (kernel.shape[2] // self.groups)) * kernel.shape[3]
+        x_in, y_in = first.place(x_out, kx[:, None]), second.place(y_out, ky[:, None])
+        inside = (x_in >= 0) & (x_in < first.n_in) & (y_in >= 0) & (y_in < second.n_in)
+        group = (c_out // (kernel.shape[2] // self.groups)) * kernel.shape[3]
         post = self._number(self.output_shape, x_out, y_out, c_out[:, None])
-        pre = self._number(self.input_shape, x_in, y_in, (first + c_in)[:, None])
+        pre = self._number(self.input_shape, x_in, y_in, (group + c_in)[:, None])
         values = np.broadcast_to(kernel[kx, ky, c_out, c_in][:, None], inside.shape)
         entries = (values[inside], (post[inside], pre[inside]))
         return sparse.csr_matrix(entries, shape=self.shape, dtype=np.int64)
@@ -146,6 +178,32 @@ class Convolution:
         if self.layout == "torch":
             return (channel * plane[1] + x) * plane[2] + y
         return (x * plane[1] + y) * plane[2] + channel
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One direction of a convolution.
+
+    Args:
+        n_in, n_out, taps: places of the input, of the output, and of the kernel.
+        stride, padding, dilation: in this direction.
+    """
+
+    n_in: int
+    n_out: int
+    taps: int
+    stride: int
+    padding: int
+    dilation: int
+
+    def place(self, out: Any, tap: Any) -> Any:
+        """Return the place of the input that a tap reads for a place of the output."""
+        return out * self.stride + tap * self.dilation - self.padding
+
+    def inside(self) -> Any:
+        """Tell which taps read a place of the input, for each place of the output."""
+        place = self.place(np.arange(self.n_out), np.arange(self.taps)[:, None])
+        return (place >= 0) & (place < self.n_in)
 
 
 def _whole(value: object, least: int) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import IntArray, entries, with_entries
+from .arrays import IntArray, with_entries
 from .errors import Faults, RangeError
 from .fixed_parts import DirectInput, FixedPopulation, FixedProjection, FixedSource
 from .ledger import Ledger
@@ -236,8 +236,8 @@ def verify(fixed: FixedNetwork) -> Faults:
             faults.add(where, "post", projection.post, "one of " + ", ".join(sorted(sizes)))
         else:
             expected = (sizes[projection.post], sources[projection.pre])
-            if projection.weights.shape != expected:
-                faults.add(where, "weights", f"shape {projection.weights.shape}",
+            if projection.shape != expected:
+                faults.add(where, "weights", f"shape {projection.shape}",
                            f"shape (n_post, n_pre) = {expected}")  # fmt: skip
             _check_latency(fixed, projection, faults)
             _check_port(fixed, where, projection.port, projection.post, faults)
@@ -326,9 +326,8 @@ def _check_projection(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -
     _check_span(where, "delays", p.delays, (routing.delay_lo, routing.delay_hi), faults)
     if routing.delay_per != "synapse" and np.unique(p.delays).size > 1:
         faults.add(where, "delays", p.delays, f"one delay per {routing.delay_per}")
-    values = entries(p.weights)
     if not fixed.is_raw(p):
-        _check_span(where, "weights", values, rules.mode_range(str(p.sign_mode)), faults)
+        _check_span(where, "weights", p.values, rules.mode_range(str(p.sign_mode)), faults)
     if p.graded and routing.payload_bits == 0:
         faults.add(where, "graded", True, "False: this profile has no graded spikes")
 

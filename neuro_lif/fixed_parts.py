@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -91,7 +91,8 @@ class FixedProjection:
         latency: steps before the delay counts; None: the profile's. 0 is allowed from an input, and
             from a population listed before the target.
         port: the port of the postsynaptic model that the synapses lead to.
-        convolution: set where ``weights`` was given as one; ``weights`` is then its matrix.
+        convolution: set where ``weights`` was given as one; ``weights`` is then its matrix, made
+            when it is first read.
     """
 
     name: str
@@ -112,24 +113,23 @@ class FixedProjection:
         where = f"projection {self.name!r}"
         _check_name(where, self.name, faults)
         _check_port(where, self.port, faults)
-        self._unfold(where, faults)
+        self._fold(where, faults)
         graded: object = self.graded
         if not isinstance(graded, (bool, np.bool_)):
             faults.add(where, "graded", graded, "True or False")
-        given = self.weights if is_sparse(self.weights) else np.asarray(self.weights)
-        if given.dtype.kind not in "iu" or len(given.shape) != 2:
-            faults.add(where, "weights", f"{given.dtype} {given.shape}", "integers (n_post, n_pre)")
-            faults.raise_if_any(RangeError)
-        if (wide := too_wide(entries(given))) is not None:
+        if not self.is_folded:
+            self._check_matrix(where, faults)
+        if (wide := too_wide(self.values)) is not None:
             faults.add(where, "weights", wide, WIDE)
             faults.raise_if_any(RangeError)
-        stored, order = frozen_synapses(self.weights, np.int64)
-        delays = _ordered(self.delays, order)
-        object.__setattr__(self, "weights", stored)
-        shape = entries(self.weights).shape
-        object.__setattr__(self, "delays", _integers(where, "delays", delays, shape, faults))
+        if not self.is_folded:
+            stored, order = frozen_synapses(self.weights, np.int64)
+            object.__setattr__(self, "weights", stored)
+            object.__setattr__(self, "delays", _ordered(self.delays, order))
+        delays = _integers(where, "delays", self.delays, (self.n_entries,), faults)
+        object.__setattr__(self, "delays", delays)
         if self.sign_mode is None:
-            object.__setattr__(self, "sign_mode", _sign_mode(entries(self.weights)))
+            object.__setattr__(self, "sign_mode", _sign_mode(self.values))
         elif self.sign_mode not in SIGN_MODES:
             faults.add(where, "sign_mode", self.sign_mode, ", ".join(SIGN_MODES))
         if not isinstance(self.exponent, (int, np.integer)) or isinstance(self.exponent, bool):
@@ -147,12 +147,59 @@ class FixedProjection:
                     faults.add(where, "delays", delay, "whole steps 0..2**20")
         faults.raise_if_any(RangeError)
 
-    def _unfold(self, where: str, faults: Faults) -> None:
-        """Put the matrix of a convolution in its place."""
+    if not TYPE_CHECKING:  # for a type checker, weights is there like any other field
+
+        def __getattr__(self, name: str) -> Any:
+            if name != "weights" or self.__dict__.get("convolution") is None:
+                raise AttributeError(f"{type(self).__name__} has no {name!r}")
+            if "_matrix" not in self.__dict__:
+                matrix, _ = frozen_synapses(self.convolution.matrix(), np.int64)
+                object.__setattr__(self, "_matrix", matrix)
+            return self._matrix
+
+    @property
+    def is_folded(self) -> bool:
+        """Tell whether the weights were given as a convolution, so that there is its kernel only.
+
+        To read ``weights`` makes the matrix all the same.
+        """
+        return "weights" not in vars(self)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return (n_post, n_pre)."""
+        if self.convolution is not None and self.is_folded:
+            return self.convolution.shape
+        n_post, n_pre = self.weights.shape
+        return n_post, n_pre
+
+    @property
+    def values(self) -> IntArray:
+        """Return the values of the stored entries; of a convolution, those of its kernel once."""
+        if self.convolution is not None and self.is_folded:
+            return np.asarray(self.convolution.planar_kernel[self.convolution.uses() > 0])
+        return np.asarray(entries(self.weights))
+
+    @property
+    def n_entries(self) -> int:
+        """Return the number of stored entries."""
+        if self.convolution is not None and self.is_folded:
+            return int(self.convolution.uses().sum())
+        return int(entries(self.weights).size)
+
+    def _check_matrix(self, where: str, faults: Faults) -> None:
+        given = self.weights if is_sparse(self.weights) else np.asarray(self.weights)
+        if given.dtype.kind not in "iu" or len(given.shape) != 2:
+            faults.add(where, "weights", f"{given.dtype} {given.shape}", "integers (n_post, n_pre)")
+            faults.raise_if_any(RangeError)
+
+    def _fold(self, where: str, faults: Faults) -> None:
+        """Keep a convolution in the place of its matrix."""
         given: object = self.weights
         if isinstance(given, Convolution):
             object.__setattr__(self, "convolution", given)
-            object.__setattr__(self, "weights", given.matrix())
+            object.__delattr__(self, "weights")
+            object.__setattr__(self, "delays", _flat(self.delays))  # as the matrix is stored
         elif self.convolution is not None:  # a copy with other fields: the two must still agree
             same = is_sparse(given) and given.shape == self.convolution.shape  # type: ignore[attr-defined]
             if not same or (given != self.convolution.matrix()).nnz:
@@ -230,10 +277,12 @@ def _sign_mode(values: IntArray) -> str:
 
 def _ordered(delays: Any, order: IntArray) -> Any:
     """Return one delay per stored weight, in the order in which the frozen weights are stored."""
-    if is_sparse(delays) or np.ndim(delays) == 0:
-        return delays
-    flat = np.asarray(delays).ravel()
-    return flat[order] if flat.shape == order.shape else flat
+    flat = _flat(delays)
+    return flat[order] if np.shape(flat) == order.shape else flat
+
+
+def _flat(delays: Any) -> Any:
+    return delays if is_sparse(delays) or np.ndim(delays) == 0 else np.asarray(delays).ravel()
 
 
 def _alias(where: str, alias: Any, size: int, faults: Faults) -> Any:

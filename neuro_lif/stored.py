@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .arrays import IntArray, earlier_duplicates, entries, is_sparse, post_of_entries
+from .convolution import Convolution
 from .fixed_parts import FixedPopulation, FixedProjection
 from .formats import overflow_array, round_shift_array, shift_array
 from .profile import HardwareProfile
@@ -64,7 +65,11 @@ def is_raw(profile: HardwareProfile, p: FixedProjection) -> bool:
 
 def stored_mantissas(profile: HardwareProfile, p: FixedProjection) -> IntArray:
     """Return the mantissas the chip stores, one per entry."""
-    rules, values = profile.weights, np.asarray(entries(p.weights), np.int64)
+    return _mantissas(profile, p, np.asarray(entries(p.weights), np.int64))
+
+
+def _mantissas(profile: HardwareProfile, p: FixedProjection, values: IntArray) -> IntArray:
+    rules = profile.weights
     if is_raw(profile, p):
         return values
     bits = rules.default_bits if p.weight_bits is None else p.weight_bits
@@ -73,23 +78,38 @@ def stored_mantissas(profile: HardwareProfile, p: FixedProjection) -> IntArray:
 
 def weight_stages(profile: HardwareProfile, p: FixedProjection) -> WeightStages:
     """Return every stage of a projection's weights, one value per entry each."""
+    stages = _stages(profile, p, np.asarray(entries(p.weights), np.int64))
+    if profile.routing.duplicates == "last" and is_sparse(p.weights):
+        delivered = np.where(earlier_duplicates(p.weights), 0, stages.bounded)
+        return replace(stages, delivered=delivered)
+    return stages
+
+
+def kernel_stages(
+    profile: HardwareProfile, p: FixedProjection, convolution: Convolution
+) -> WeightStages:
+    """Return every stage of a projection's planar kernel; a zero is no synapse and stays one."""
+    kernel = np.asarray(convolution.planar_kernel, np.int64)
+    stages = _stages(profile, p, kernel)
+    return replace(stages, delivered=np.where(kernel, stages.delivered, 0))
+
+
+def _stages(profile: HardwareProfile, p: FixedProjection, given: IntArray) -> WeightStages:
     rules, raw = profile.weights, is_raw(profile, p)
-    given = np.asarray(entries(p.weights), np.int64)
     clipped = given if raw else np.clip(given, *rules.mode_range(str(p.sign_mode)))
-    shifted = coded = stored_mantissas(profile, p)
+    shifted = coded = _mantissas(profile, p, given)
     if not raw and rules.exponent_on == "synapse":
         shifted = shift_rounded(coded, p.exponent, rules.exponent_round)
     bounded = delivered = shifted
     if rules.effective_lo is not None or rules.effective_hi is not None:
         bounded = delivered = np.clip(shifted, rules.effective_lo, rules.effective_hi)
-    if profile.routing.duplicates == "last" and is_sparse(p.weights):
-        delivered = np.where(earlier_duplicates(p.weights), 0, bounded)
     return WeightStages(given, clipped, coded, shifted, bounded, delivered)
 
 
 def weight_events(profile: HardwareProfile, p: FixedProjection) -> list[OverflowEvent]:
     """Return what the weights of a projection lost: one event per kind, entries counted."""
-    s = weight_stages(profile, p)
+    folded = p.convolution if p.is_folded else None
+    s = weight_stages(profile, p) if folded is None else kernel_stages(profile, p, folded)
     low_bits = s.coded != s.clipped
     if p.exponent < 0 and s.shifted is not s.coded:
         low_bits = low_bits | (shift_array(s.shifted, -p.exponent) != s.coded)
@@ -98,11 +118,17 @@ def weight_events(profile: HardwareProfile, p: FixedProjection) -> list[Overflow
         "low_bits": low_bits,
         "duplicate": s.delivered != s.bounded,
     }
-    post = post_of_entries(p.weights) if any(x.any() for x in lost.values()) else None
+    if not any(x.any() for x in lost.values()):
+        return []
+    if folded is None:
+        uses, post = np.ones(s.given.shape, np.int64), post_of_entries(p.weights)
+    else:
+        uses, post = folded.uses(), folded.first_posts()
+    lost = {kind: x & (uses > 0) for kind, x in lost.items()}
     return [
-        OverflowEvent(p.name, "weights", kind, -1, int(x.sum()), 0, int(post[x].min()))
+        OverflowEvent(p.name, "weights", kind, -1, int(uses[x].sum()), 0, int(post[x].min()))
         for kind, x in lost.items()
-        if post is not None and x.any()
+        if x.any()
     ]
 
 

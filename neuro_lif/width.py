@@ -18,7 +18,7 @@ from .errors import Faults
 from .fixed_parts import DirectInput, FixedPopulation, FixedProjection
 from .numerics import PRODUCT, walk
 from .profile import HardwareProfile
-from .stored import is_raw, stored_params, weight_stages
+from .stored import is_raw, kernel_stages, stored_params, weight_stages
 
 Reach = int
 """The largest magnitude of something."""
@@ -118,6 +118,10 @@ def _shifted(values: IntArray, by: IntArray | None) -> Reach:
 
 def largest_sums(profile: HardwareProfile, p: FixedProjection) -> tuple[Reach, Reach]:
     """Return how far one weight reaches, and all weights of one neuron together."""
+    if p.convolution is not None and p.is_folded:
+        kernel = np.abs(kernel_stages(profile, p, p.convolution).delivered)
+        used = kernel[p.convolution.uses() > 0]
+        return (int(used.max(initial=0)), int(p.convolution.largest_sum(kernel)))
     values = np.abs(weight_stages(profile, p).delivered).astype(np.float64)
     if not values.size:
         return (0, 0)

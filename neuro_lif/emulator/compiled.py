@@ -14,11 +14,13 @@ from ..kernel import missing_reason, native
 from ..numerics import walk
 from ..runs import may_lose_counts, spike_dtype
 from .bounds import FLOAT32, INT32
+from .convolved import Taps, taps_of
 from .program import MOST_EVENTS, MOST_PORTS, Event, Exact, Model, Program, live_registers
 from .quick import written
 from .synapses import Rows, by_delay, rows_of
 
 Array = npt.NDArray[Any]
+Synapses = Rows | Taps
 
 GRADED_MOST = 2**28
 """What the values of one step, times their weights, may add up to; more is run elsewhere."""
@@ -134,10 +136,12 @@ def _ports(fixed: FixedNetwork, name: str) -> dict[str, int]:
     return {port: k for k, port in enumerate(ports)}
 
 
-def _rows(fixed: FixedNetwork, p: FixedProjection) -> Rows:
+def _rows(fixed: FixedNetwork, p: FixedProjection) -> Synapses:
     singly = _takes_events(fixed, p)
     try:
-        rows = rows_of(fixed.effective_weights(p), p.delays, whole=not singly)
+        rows: Synapses | None = None if singly else taps_of(fixed, p)
+        if rows is None:
+            rows = rows_of(fixed.effective_weights(p), p.delays, whole=not singly)
     except OverflowError as error:
         raise NotInKernel(f"projection {p.name!r}: {error}") from None
     if singly:
@@ -155,7 +159,7 @@ def _rows(fixed: FixedNetwork, p: FixedProjection) -> Rows:
     return rows
 
 
-def _most(fixed: FixedNetwork, p: FixedProjection, rows: Rows) -> int:
+def _most(fixed: FixedNetwork, p: FixedProjection, rows: Synapses) -> int:
     """Return a bound of what arrives in one step, before the exponent."""
     if not p.graded:
         return rows.reach
@@ -166,7 +170,7 @@ def _most(fixed: FixedNetwork, p: FixedProjection, rows: Rows) -> int:
 
 
 def _add_population(
-    fixed: FixedNetwork, name: str, out: Built, synapses: list[tuple[FixedProjection, Rows]],
+    fixed: FixedNetwork, name: str, out: Built, synapses: list[tuple[FixedProjection, Synapses]],
     names: list[str],
 ) -> None:  # fmt: skip
     population = fixed.population(name)
@@ -236,7 +240,7 @@ def _start_span(fixed: FixedNetwork, register: str, ops: Any) -> tuple[int, int]
 
 
 def _arriving(
-    fixed: FixedNetwork, name: str, port: str, synapses: list[tuple[FixedProjection, Rows]]
+    fixed: FixedNetwork, name: str, port: str, synapses: list[tuple[FixedProjection, Synapses]]
 ) -> tuple[int, int]:
     noise = fixed.profile.noise
     if any(d.population == name and d.port == port for d in fixed.directs):
@@ -252,16 +256,17 @@ def _arriving(
     return (-total, total)
 
 
-def _add_projection(fixed: FixedNetwork, p: FixedProjection, rows: Rows, out: Built) -> int:
+def _add_projection(fixed: FixedNetwork, p: FixedProjection, rows: Synapses, out: Built) -> int:
     """Add a projection; return the number of its first part."""
-    if _takes_events(fixed, p):
+    if _takes_events(fixed, p) and isinstance(rows, Rows):
         return _add_events(fixed, p, rows, out)
     exponent, per_step = fixed.sum_exponent(p), _most(fixed, p, rows) // rows.n_delays
     if exponent >= 0:
         return _add_rows(fixed, p, rows, out, out.ports[p.post][p.port], per_step)
     # what is shifted right is shifted for each delay by itself
+    parts: list[Synapses] = [rows] if isinstance(rows, Taps) else list(by_delay(rows))
     return [_add_rows(fixed, p, part, out, _ring(p, out, -exponent), per_step)
-            for part in by_delay(rows)][0]  # fmt: skip
+            for part in parts][0]  # fmt: skip
 
 
 def _ring(p: FixedProjection, out: Built, right_shift: int) -> int:
@@ -274,13 +279,19 @@ def _ring(p: FixedProjection, out: Built, right_shift: int) -> int:
 
 
 def _add_rows(
-    fixed: FixedNetwork, p: FixedProjection, rows: Rows, out: Built, ring: int, per_step: int
+    fixed: FixedNetwork, p: FixedProjection, rows: Synapses, out: Built, ring: int, per_step: int
 ) -> int:
     exponent = fixed.sum_exponent(p)
     from_source = p.pre in out.sources
     pre = out.sources[p.pre] if from_source else out.populations[p.pre]
     shift = rows.shift + max(exponent, 0)
     common = (from_source, pre, out.populations[p.post], ring, fixed.latency(p), bool(p.graded))
+    if isinstance(rows, Taps):
+        number = out.kernel.add_conv(
+            *common, rows.shape, rows.channels_first, rows.weights, rows.tap_start, rows.taps,
+            rows.run_start, rows.runs, rows.narrow, shift, rows.delay, rows.row_most, per_step,
+        )  # fmt: skip
+        return int(number)
     if rows.posts is None:
         number = out.kernel.add_dense(*common, rows.weights, rows.n_post, shift, rows.delay,
                                       rows.row_most, per_step)  # fmt: skip

@@ -13,8 +13,8 @@ from ..lazy import is_sparse
 
 Array = npt.NDArray[Any]
 
-ROW = 64
-"""Dense rows are padded with zeros to a multiple of this, as the kernel reads them."""
+ROWS = (16, 32, 64)
+"""Dense rows are padded with zeros to one of these, or to a multiple of the last."""
 
 DENSE_FROM = 0.25
 """Rows with a larger share of non-zero weights are added whole."""
@@ -89,7 +89,7 @@ def _narrow(n: int) -> Any:
     return np.uint16 if n <= 2**16 else np.uint32
 
 
-def _packed(values: Array) -> tuple[Array, int]:
+def packed_weights(values: Array) -> tuple[Array, int]:
     """Return whole numbers as narrow as they fit, divided by a power of two, and which."""
     flat = values.ravel()
     low, high = (int(flat.min()), int(flat.max())) if flat.size else (0, 0)
@@ -108,10 +108,11 @@ def _packed(values: Array) -> tuple[Array, int]:
 
 def _dense(weights: Array, delay: int) -> Rows:
     n_post, n_pre = weights.shape
-    stored, shift = _packed(weights)
+    stored, shift = packed_weights(weights)
     reach = int(np.abs(weights).sum(axis=1).max(initial=0))
     most = np.abs(weights).max(axis=0, initial=0)
-    padded = np.zeros((n_pre, -(-n_post // ROW) * ROW), stored.dtype)
+    row = next((length for length in ROWS if n_post <= length), ROWS[-1])
+    padded = np.zeros((n_pre, -(-n_post // row) * row), stored.dtype)
     padded[:, :n_post] = stored.T
     return Rows(n_pre, n_post, padded, 0, shift, delay, None, None, None, None, reach,
                 np.ascontiguousarray(most, np.int64))  # fmt: skip
@@ -134,7 +135,7 @@ def _sparse(
     stored: Array | None = None
     shift = 0
     if not same:
-        stored, shift = _packed(values[order])
+        stored, shift = packed_weights(values[order])
     elif abs(int(values[0])) >= 2**31:
         raise OverflowError("a weight does not fit 32 bits")
     weight = int(values[0]) if same else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def save_fixed(fixed: FixedNetwork, path: str | Path) -> None:
 def _pack(item: Any, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
     """Return the plain fields of a part; its arrays go into ``arrays`` under ``prefix``."""
     plain: dict[str, Any] = {}
-    for name, value in vars(item).items():
+    for name, value in _fields(item).items():
         key = f"{prefix}/{name}"
         if isinstance(value, np.generic):
             value = value.item()
@@ -84,23 +85,31 @@ def _pack(item: Any, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
+def _fields(item: Any) -> dict[str, Any]:
+    """Return the fields of a part; a convolution as the weights it was given as."""
+    if isinstance(item, FixedProjection) and item.is_folded:
+        given = {"weights": item.convolution, "convolution": None}
+        return {field.name: {**vars(item), **given}[field.name] for field in fields(item)}
+    return dict(vars(item))
+
+
 def _unpack(plain: dict[str, Any], prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, value in plain.items():
         key = f"{prefix}/{name}"
         if isinstance(value, list):
-            fields[name] = {k: arrays[f"{key}/{k}"] for k in value}
+            found[name] = {k: arrays[f"{key}/{k}"] for k in value}
         elif isinstance(value, dict) and "convolution" in value:
             stated = {k: _tuples(v) for k, v in value["convolution"].items()}
-            fields[name] = Convolution(arrays[f"{key}/kernel"], **stated)
+            found[name] = Convolution(arrays[f"{key}/kernel"], **stated)
         elif isinstance(value, dict) and "csr" in value:
             parts = tuple(arrays[f"{key}/{k}"] for k in ("data", "indices", "indptr"))
-            fields[name] = sparse.csr_matrix(parts, shape=tuple(value["csr"]))
+            found[name] = sparse.csr_matrix(parts, shape=tuple(value["csr"]))
         elif isinstance(value, dict):
-            fields[name] = arrays[key]
+            found[name] = arrays[key]
         else:
-            fields[name] = value
-    return fields
+            found[name] = value
+    return found
 
 
 def _tuples(value: Any) -> Any:

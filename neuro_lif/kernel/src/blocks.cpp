@@ -786,10 +786,15 @@ void dense(const DenseJob& job) {
 int nonzero32(const int32_t* x, int n, uint32_t base, uint32_t* out) {
     int found = 0, i = 0;
 #if defined(__AVX512F__)
+    const __m512i upward =
+        _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     for (; i + 16 <= n; i += 16) {
+        // whole vectors are written, up to out + i + 16: no branch for each of those found
         const __m512i v = _mm512_loadu_si512(x + i);
-        unsigned mask = _mm512_test_epi32_mask(v, v);
-        for (; mask; mask &= mask - 1) out[found++] = base + i + __builtin_ctz(mask);
+        const __mmask16 mask = _mm512_test_epi32_mask(v, v);
+        const __m512i numbers = _mm512_add_epi32(_mm512_set1_epi32(int(base) + i), upward);
+        _mm512_storeu_si512(out + found, _mm512_maskz_compress_epi32(mask, numbers));
+        found += __builtin_popcount(mask);
     }
 #elif defined(__AVX2__)
     for (; i + 8 <= n; i += 8) {

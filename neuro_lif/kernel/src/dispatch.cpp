@@ -4,13 +4,16 @@
 #include <string>
 #include <vector>
 
+#include "conv.hpp"
 #include "program.hpp"
 
 namespace neuro_lif {
 
 extern const Variant variant_baseline;
+extern const ConvVariant conv_baseline;
 #if defined(NEURO_LIF_X86_64)
 extern const Variant variant_avx2, variant_avx512;
+extern const ConvVariant conv_avx2, conv_avx512;
 #endif
 
 namespace {
@@ -43,6 +46,14 @@ const Variant*& current() {
 }  // namespace
 
 const Variant& chosen_variant() { return *current(); }
+
+const ConvVariant& chosen_conv() {
+#if defined(NEURO_LIF_X86_64)
+    if (current() == &variant_avx512) return conv_avx512;
+    if (current() == &variant_avx2) return conv_avx2;
+#endif
+    return conv_baseline;
+}
 
 bool choose_set(const char* name) {
     for (const Variant* v : all())

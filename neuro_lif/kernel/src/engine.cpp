@@ -277,6 +277,12 @@ std::unique_ptr<Sample> Network::start(const std::vector<uint32_t>& keep) const 
         s->values.emplace_back(pop.padded(), 0);
     }
     start_singly(*s);
+    for (const auto& p : projections) {
+        if (!p.conv) continue;
+        const int64_t bytes = (p.conv->size() + CONV_SPARE) * (p.conv->narrow ? 2 : 4);
+        s->plane.resize(std::max(s->plane.size(), size_t(bytes / 4 + 1)), 0);
+        s->touched.resize(std::max(s->touched.size(), size_t(p.conv->groups) * p.conv->x), 0);
+    }
     return s;
 }
 
@@ -337,6 +343,14 @@ inline void fetch_row(const Projection& p, int64_t first, int64_t last) {
 
 }  // namespace
 
+void Network::convolve(Sample& s, const Projection& p, const uint32_t* active, int n_active,
+                       const int32_t* values, int32_t* out) const {
+    const ConvJob job{p.conv.get(), active, n_active, p.graded ? values : nullptr, s.plane.data(),
+                      s.touched.data(), p.shift, out};
+    chosen_conv().scatter(job);
+    chosen_conv().fold(job);
+}
+
 void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, int n_active,
                       const int32_t* values, int64_t t) const {
     if (n_active == 0) return;
@@ -361,11 +375,18 @@ void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, in
             if (values[active[k]] != 1) lost++, lowest = active[k];
         if (lost) count(s, p.binary_event, lost, lowest);
     }
+    if (p.conv) {
+        convolve(s, p, active, n_active, values,
+                 ring + ((t + p.latency + p.delay) & (steps - 1)) * row);
+        return;
+    }
     if (p.dense) {
         int32_t* out = ring + ((t + p.latency + p.delay) & (steps - 1)) * row;
         if (!p.graded) {
-            chosen_variant().dense({p.weights.data, p.stride, p.weights.width, p.shift, p.n_post,
-                                    active, n_active, out});
+            const auto dense = p.stride < WIDE_ROW ? chosen_conv().dense_narrow
+                                                   : chosen_variant().dense;
+            dense({p.weights.data, p.stride, p.weights.width, p.shift, p.n_post, active, n_active,
+                   out});
             return;
         }
         for (int k = 0; k < n_active; k++) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "conv.hpp"
 #include "events.hpp"
 #include "program.hpp"
 
@@ -82,6 +83,7 @@ struct Projection {
     int shift = 0;         // weights are stored divided by 2^shift
     // dense
     int64_t stride = 0;
+    std::shared_ptr<const Conv> conv;  // neither dense nor sparse
     // graded: largest magnitude of the weights of each row, and what a step may sum up to
     std::vector<int32_t> row_most;
     int64_t most_per_step = 0;
@@ -134,6 +136,8 @@ struct Sample {
     std::vector<std::vector<int32_t>> values;              // [population] what each sends
     std::vector<Inbox> inboxes;                            // [population]
     std::vector<std::vector<std::vector<Burst>>> bursts;   // [projection][slot of its ring]
+    std::vector<int32_t> plane;   // sums of a convolution while it is delivered, else 0
+    std::vector<uint8_t> touched; // rows of it that were added to, else 0
     int64_t done = 0;
     int64_t too_wide = 0;   // a step in which sums may have left 32 bits: run it elsewhere
     int64_t exact_blocks = 0, quick_blocks = 0, calm_blocks = 0;  // the calm are quick too
@@ -159,6 +163,8 @@ class Network {
                  const std::vector<Trace>& traces, bool may_be_calm) const;
     void deliver(Sample& s, const Projection& p, const uint32_t* active, int n_active,
                  const int32_t* values, int64_t t) const;
+    void convolve(Sample& s, const Projection& p, const uint32_t* active, int n_active,
+                  const int32_t* values, int32_t* out) const;
     // In the next n steps.
     bool may_be_calm(const Sample& s, int p, int64_t n, const std::vector<Feed>& feeds,
                      const std::vector<Trace>& traces) const;

@@ -40,6 +40,12 @@ nb::object as_array(std::vector<T>&& values) {
     return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), {kept->size()}, owner));
 }
 
+Divisor divisor(uint32_t n) {
+    int bits = 0;
+    while (uint64_t(1) << bits < n) bits++;
+    return {(uint64_t(1) << (31 + bits)) / n + 1, 31 + bits};
+}
+
 Operand operand(const int64_t* f) {
     Operand o;
     o.where = Where(f[0]);
@@ -260,6 +266,42 @@ struct Kernel {
         return int(net.projections.size()) - 1;
     }
 
+    int add_conv(bool from_source, int pre, int post, int port, int latency, bool graded,
+                  const std::vector<int>& shape, bool channels_first, const Any& weights,
+                  const Any& tap_start, const Any& taps, const Any& run_start, const Any& runs,
+                  bool narrow, int shift, int delay, const Ints& row_most, int64_t most_per_step) {
+        if (shape.size() != 7) throw std::invalid_argument("shape: seven numbers");
+        for (const Any* a : {&tap_start, &taps, &run_start, &runs})
+            if (a->itemsize() != 4) throw std::invalid_argument("tables: four bytes each");
+        if (narrow && (graded || weights.itemsize() > 2)) throw std::invalid_argument("narrow");
+        auto conv = std::make_shared<Conv>();
+        const int n_x = shape[1], n_y = shape[2];
+        conv->groups = shape[3];
+        conv->n_pre_channels = shape[0] / conv->groups;
+        conv->x = shape[4];
+        conv->y = shape[5];
+        conv->channels = shape[6] / conv->groups;
+        conv->channels_first = channels_first;
+        conv->n_last = channels_first ? n_y : shape[0];
+        conv->n_middle = channels_first ? n_x : n_y;
+        conv->last = divisor(conv->n_last);
+        conv->middle = divisor(conv->n_middle);
+        conv->weights = keep(weights).data;
+        conv->width = int(weights.itemsize());
+        conv->channel_stride = (int64_t(weights.size()) - CONV_SPARE) / shape[0];
+        conv->tap_start = static_cast<const uint32_t*>(keep(tap_start).data);
+        conv->taps = static_cast<const int32_t*>(keep(taps).data);
+        conv->run_start = static_cast<const uint32_t*>(keep(run_start).data);
+        conv->runs = static_cast<const int32_t*>(keep(runs).data);
+        conv->narrow = narrow;
+        Projection& p = add(from_source, pre, post, port, latency, graded, shape[0] * n_x * n_y,
+                            int(conv->size()), row_most, most_per_step);
+        p.conv = conv;
+        p.shift = shift;
+        p.delay = delay;
+        return int(net.projections.size()) - 1;
+    }
+
     void finish(int n_events) {
         net.n_events = n_events;
         net.prepare();
@@ -469,6 +511,7 @@ NB_MODULE(_native, m) {
         .def("set_quick", &Kernel::set_quick)
         .def("add_source", &Kernel::add_source)
         .def("add_dense", &Kernel::add_dense)
+        .def("add_conv", &Kernel::add_conv)
         .def("add_sparse", &Kernel::add_sparse, nb::arg("from_source"), nb::arg("pre"),
              nb::arg("post"), nb::arg("port"), nb::arg("latency"), nb::arg("graded"),
              nb::arg("n_pre"), nb::arg("n_post"), nb::arg("row_start"),

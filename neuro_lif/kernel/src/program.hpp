@@ -129,6 +129,8 @@ struct CalmJob {
     int32_t now;             // this step
 };
 
+constexpr int WIDE_ROW = 64;  // dense rows below this length are DenseJobs of conv.hpp
+
 struct DenseJob {
     const void* rows;  // [n_pre][stride] int8 or int16 or int32
     int64_t stride;

@@ -1,0 +1,55 @@
+// Convolutions and narrow dense rows: what conv.cpp offers, once per instruction set.
+#pragma once
+#include <cstdint>
+
+#include "program.hpp"
+
+namespace neuro_lif {
+
+constexpr int CONV_SPARE = 64;  // elements that may be read or written beyond the last one
+
+// Divides whole numbers below 2^31 by one of them, exactly: (n * factor) >> shift.
+struct Divisor {
+    uint64_t factor = (uint64_t(1) << 31) + 1;
+    int shift = 31;
+};
+
+// A convolution. Its sums are kept in a plane [group][first direction][second][channel of the
+// group]: there, what one spike adds for one row of the kernel lies together.
+struct Conv {
+    bool channels_first = false;  // neurons are numbered (channel, x, y), else (x, y, channel)
+    Divisor last, middle;         // of the presynaptic numbers: the sizes of their last two axes
+    uint32_t n_last = 1, n_middle = 1;
+    int n_pre_channels = 1;       // of one group
+    int groups = 1, x = 1, y = 1, channels = 1;  // of the sums; channels of one group
+    // Where an input place leads to, by its first and by its second coordinate. Three numbers
+    // each: (offset of the weights, row, offset of the sums), (offset, offset of the sums, length)
+    const uint32_t *tap_start = nullptr, *run_start = nullptr;
+    const int32_t *taps = nullptr, *runs = nullptr;
+    const void* weights = nullptr;  // [channel][kernel row][place in the row][channel of the group]
+    int width = 1;                  // bytes of a weight
+    int64_t channel_stride = 0;     // weights of one presynaptic channel
+    bool narrow = false;            // sums in 16 bits, which they are known not to leave
+    int64_t size() const { return int64_t(groups) * x * y * channels; }
+};
+
+struct ConvJob {
+    const Conv* conv;
+    const uint32_t* active;
+    int n_active;
+    const int32_t* values;  // by presynaptic neuron; null: 1 each
+    void* plane;            // all 0
+    uint8_t* touched;       // [group][x] all 0; set where a row of the plane was added to
+    int shift;              // sums are multiplied by 2^shift
+    int32_t* out;           // by postsynaptic neuron, added to
+};
+
+struct ConvVariant {
+    void (*scatter)(const ConvJob&);        // spikes into the plane
+    void (*fold)(const ConvJob&);           // the plane into out; it is all 0 again
+    void (*dense_narrow)(const DenseJob&);  // rows of a multiple of 16 weights
+};
+
+const ConvVariant& chosen_conv();  // of the chosen variant
+
+}  // namespace neuro_lif
