@@ -205,7 +205,8 @@ def _add_population(
         population.size, len(names), len(ports), exact.params,
         np.ascontiguousarray(rows), spans,
     )  # fmt: skip
-    out.kernel.set_arriving(number, [arriving[port] for port in ports])
+    if not singly:
+        out.kernel.set_arriving(number, [arriving[port] for port in ports])
     out.kernel.set_exact(number, exact.code(), exact.rule_table(), exact.constants)
     if singly:
         _run_singly(fixed, name, out)
