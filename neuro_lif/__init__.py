@@ -9,7 +9,14 @@ from .emulator import run_fixed
 from .errors import NeuroLifError
 from .files.fixed import load_fixed, save_fixed
 from .files.toml import load_network, save_network
-from .fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
+from .fixed import (
+    DirectInput,
+    FixedNetwork,
+    FixedPoisson,
+    FixedPopulation,
+    FixedProjection,
+    FixedSource,
+)
 from .ledger import Ledger
 from .lower.encode import encode_current
 from .machine import run_semantics
@@ -47,6 +54,7 @@ __all__ = [
     "DirectInput",
     "Exponential",
     "FixedNetwork",
+    "FixedPoisson",
     "FixedPopulation",
     "FixedProjection",
     "FixedSource",

@@ -47,7 +47,7 @@ class FixedPopulation:
     def __post_init__(self) -> None:
         faults = Faults()
         where = f"population {self.name!r}"
-        _check_name(where, self.name, faults)
+        check_name(where, self.name, faults)
         check_size(where, self.size, faults)
         for table in ("params", "init"):
             if not isinstance(getattr(self, table), Mapping):
@@ -55,7 +55,7 @@ class FixedPopulation:
         faults.raise_if_any(RangeError)
         for table in ("params", "init"):
             values = {
-                k: _integers(where, k, v, (self.size,), faults)
+                k: integers(where, k, v, (self.size,), faults)
                 for k, v in dict(getattr(self, table)).items()
             }
             object.__setattr__(self, table, values)
@@ -110,8 +110,8 @@ class FixedProjection:
     def __post_init__(self) -> None:
         faults = Faults()
         where = f"projection {self.name!r}"
-        _check_name(where, self.name, faults)
-        _check_port(where, self.port, faults)
+        check_name(where, self.name, faults)
+        check_port(where, self.port, faults)
         self._unfold(where, faults)
         graded: object = self.graded
         if not isinstance(graded, (bool, np.bool_)):
@@ -127,7 +127,7 @@ class FixedProjection:
         delays = _ordered(self.delays, order)
         object.__setattr__(self, "weights", stored)
         shape = entries(self.weights).shape
-        object.__setattr__(self, "delays", _integers(where, "delays", delays, shape, faults))
+        object.__setattr__(self, "delays", integers(where, "delays", delays, shape, faults))
         if self.sign_mode is None:
             object.__setattr__(self, "sign_mode", _sign_mode(entries(self.weights)))
         elif self.sign_mode not in SIGN_MODES:
@@ -176,7 +176,7 @@ class FixedSource:
 
     def __post_init__(self) -> None:
         faults = Faults()
-        _check_name(f"input {self.name!r}", self.name, faults)
+        check_name(f"input {self.name!r}", self.name, faults)
         check_size(f"input {self.name!r}", self.size, faults)
         faults.raise_if_any(RangeError)
         if self.raster is not None:
@@ -209,14 +209,15 @@ class DirectInput:
 
     def __post_init__(self) -> None:
         faults = Faults()
-        _check_name(f"input {self.name!r}", self.name, faults)
-        _check_port(f"input {self.name!r}", self.port, faults)
+        check_name(f"input {self.name!r}", self.name, faults)
+        check_port(f"input {self.name!r}", self.port, faults)
         faults.raise_if_any(RangeError)
         if self.raster is not None:
             object.__setattr__(self, "raster", _raster(self.name, self.raster, None))
 
 
-def _check_name(where: str, name: object, faults: Faults) -> None:
+def check_name(where: str, name: object, faults: Faults) -> None:
+    """Note a name that is none."""
     # files keep arrays under population/variable, so a slash would be ambiguous
     if not isinstance(name, str) or not name or "/" in name:
         faults.add(where, "name", name, "a text that is not empty and has no slash")
@@ -237,7 +238,7 @@ def _ordered(delays: Any, order: IntArray) -> Any:
 
 
 def _alias(where: str, alias: Any, size: int, faults: Faults) -> Any:
-    found = _integers(where, "alias", alias, (size,), faults)
+    found = integers(where, "alias", alias, (size,), faults)
     if found.shape != (size,):
         faults.add(where, "alias", alias, f"shape ({size},)")
     elif found.dtype.kind == "i" and (found.min() < -1 or found.max() >= size):
@@ -249,12 +250,14 @@ def _alias(where: str, alias: Any, size: int, faults: Faults) -> Any:
     return found
 
 
-def _check_port(where: str, port: object, faults: Faults) -> None:
+def check_port(where: str, port: object, faults: Faults) -> None:
+    """Note a port that has no name."""
     if not isinstance(port, str) or not port:
         faults.add(where, "port", port, "the name of a port")
 
 
-def _integers(where: str, name: str, value: Any, shape: tuple[int, ...], faults: Faults) -> Any:
+def integers(where: str, name: str, value: Any, shape: tuple[int, ...], faults: Faults) -> Any:
+    """Return whole numbers, a scalar or of a shape, as read-only int64; note what is not."""
     array = np.asarray(value)
     if array.dtype.kind not in "iu":
         faults.add(where, name, value, "whole numbers")

@@ -17,6 +17,7 @@ from .arrays import IntArray, post_of_entries
 from .errors import Faults
 from .fixed_parts import DirectInput, FixedPopulation, FixedProjection
 from .numerics import PRODUCT, walk
+from .poisson import FixedPoisson
 from .profile import HardwareProfile
 from .stored import is_raw, stored_params, weight_stages
 
@@ -128,6 +129,7 @@ def check_sums(
     profile: HardwareProfile, populations: Iterable[FixedPopulation],
     projections: Iterable[tuple[FixedProjection, tuple[Reach, Reach]]],
     directs: Iterable[DirectInput], rasters: Mapping[str, Any], faults: Faults,
+    poissons: Iterable[FixedPoisson] = (),
 ) -> None:  # fmt: skip
     """Note every projection and port whose sum could leave 62 bits.
 
@@ -136,6 +138,7 @@ def check_sums(
         projections: of the network, each with its :func:`largest_sums`.
         rasters: input name -> integers, as far as they are known.
         faults: noted here.
+        poissons: of the network.
     """
     most = {name: _most(np.asarray(rows)) for name, rows in rasters.items()}
     named = {p.name: p for p in populations}
@@ -157,6 +160,9 @@ def check_sums(
     for d in directs:
         key = d.population, d.port
         ports[key] = ports.get(key, 0) + most.get(d.name, 1)
+    for x in poissons:
+        key, span = (x.population, x.port), x.span(named[x.population].size)
+        ports[key] = ports.get(key, 0) + int(np.abs(span).max(initial=0))
     for (name, port), reach in ports.items():
         _check_acc(profile, named[name], port, reach, faults)
 

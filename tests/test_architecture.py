@@ -32,6 +32,7 @@ convolution
 discretize
 recording ledger
 connect stimulate fixed_parts
+poisson
 stored
 width
 fixed

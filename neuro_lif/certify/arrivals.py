@@ -204,6 +204,7 @@ class Arrivals:
                 most = feeds[p.pre].most if p.pre in feeds else None
                 self.projections.append(Sums(fixed, p, most))
         self.directs = [d for d in fixed.directs if d.population == name]
+        self.poissons = [p for p in fixed.poissons if p.population == name]
 
     def always(self, sent: Sent) -> dict[str, Any]:
         """Return what may arrive at each port while everybody sends the same in every step."""
@@ -227,6 +228,9 @@ class Arrivals:
                 events.setdefault(port, []).append(found)
             else:
                 sums[port] = plus(sums[port], found) if port in sums else found
+        for drive in self.poissons:  # whatever it draws, its table ends
+            span = drive.span(n)
+            sums[drive.port] = plus(sums[drive.port], span) if drive.port in sums else span
         if noise is not None:
             sums[noise.port] = pair(np.full(n, noise.lo), np.full(n, noise.hi))
         return sums | {port: together(parts, n) for port, parts in events.items()}
