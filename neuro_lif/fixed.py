@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import IntArray, entries, with_entries
+from .arrays import IntArray, distinct, entries, with_entries
 from .errors import Faults, RangeError
 from .fixed_parts import DirectInput, FixedPopulation, FixedProjection, FixedSource
 from .ledger import Ledger
@@ -321,7 +321,7 @@ def _check_projection(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -
         return
     _check_span(where, "exponent", p.exponent, (rules.exponent_lo, rules.exponent_hi), faults)
     _check_span(where, "delays", p.delays, (routing.delay_lo, routing.delay_hi), faults)
-    if routing.delay_per != "synapse" and np.unique(p.delays).size > 1:
+    if routing.delay_per != "synapse" and len(distinct(p.delays)) > 1:
         faults.add(where, "delays", p.delays, f"one delay per {routing.delay_per}")
     values = entries(p.weights)
     if not fixed.is_raw(p):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import IntArray, entries, frozen, frozen_synapses, is_sparse
+from .arrays import IntArray, entries, frozen, frozen_synapses, is_sparse, kept, narrow
 from .checks import check_size
 from .convolution import Convolution
 from .errors import Faults, RangeError
@@ -81,12 +81,14 @@ class FixedProjection:
     Args:
         name, pre, post: as described.
         weights: ``(n_post, n_pre)`` integer mantissas as given to the chip, dense or sparse, or a
-            :class:`Convolution`. In a sparse matrix every stored entry is a synapse, zeros and
+            :class:`Convolution`. Integers of 8, 16 or 32 bits (unsigned: up to 16) stay as narrow
+            as they are, others become int64, and arrays of a CSR matrix that nobody can write to
+            are not copied. In a sparse matrix every stored entry is a synapse, zeros and
             several for the same pair of neurons included; in a dense one a zero is none.
         exponent: shift applied to the weights (per synapse or on the sum, as the profile says).
         sign_mode: ``mixed``, ``excitatory``, ``inhibitory``, ``null``; None: from the weights.
         weight_bits: bits kept of the mantissa; None: the profile's default.
-        delays: whole steps, scalar or one per stored weight.
+        delays: whole steps, scalar or one per stored weight; as narrow as they are given.
         graded: False: any non-zero spike counts 1; True: the spike's value multiplies the weight.
         latency: steps before the delay counts; None: the profile's. 0 is allowed from an input, and
             from a population listed before the target.
@@ -123,11 +125,11 @@ class FixedProjection:
         if (wide := too_wide(entries(given))) is not None:
             faults.add(where, "weights", wide, WIDE)
             faults.raise_if_any(RangeError)
-        stored, order = frozen_synapses(self.weights, np.int64)
-        delays = _ordered(self.delays, order)
+        stored, order = frozen_synapses(self.weights, narrow(given.dtype))
+        delays = self.delays if order is None else _ordered(self.delays, order)
         object.__setattr__(self, "weights", stored)
         shape = entries(self.weights).shape
-        object.__setattr__(self, "delays", integers(where, "delays", delays, shape, faults))
+        object.__setattr__(self, "delays", _delays(where, delays, shape, faults))
         if self.sign_mode is None:
             object.__setattr__(self, "sign_mode", _sign_mode(entries(self.weights)))
         elif self.sign_mode not in SIGN_MODES:
@@ -227,6 +229,18 @@ def _sign_mode(values: IntArray) -> str:
     if values.size == 0 or values.min() >= 0:
         return "excitatory"
     return "inhibitory" if values.max() <= 0 else "mixed"
+
+
+def _delays(where: str, delays: Any, shape: tuple[int, ...], faults: Faults) -> Any:
+    """Return delays read-only: one of each weight as narrow as given, one of all in 64 bits."""
+    if is_sparse(delays) or np.ndim(delays) == 0:
+        return integers(where, "delays", delays, shape, faults)
+    flat = np.asarray(delays).ravel()
+    if flat.shape == shape and narrow(flat.dtype) == flat.dtype:
+        if (wide := too_wide(flat)) is None:
+            return kept(flat)
+        faults.add(where, "delays", wide, WIDE)
+    return integers(where, "delays", flat, shape, faults)
 
 
 def _ordered(delays: Any, order: IntArray) -> Any:

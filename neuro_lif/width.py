@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import IntArray, post_of_entries
+from .arrays import IntArray, distinct, post_of_entries, row_sums
 from .errors import Faults
 from .fixed_parts import DirectInput, FixedPopulation, FixedProjection
 from .numerics import PRODUCT, walk
 from .poisson import FixedPoisson
 from .profile import HardwareProfile
-from .stored import is_raw, stored_params, weight_stages
+from .stored import delivered_entries, is_raw, stored_params
 
 Reach = int
 """The largest magnitude of something."""
@@ -119,9 +119,13 @@ def _shifted(values: IntArray, by: IntArray | None) -> Reach:
 
 def largest_sums(profile: HardwareProfile, p: FixedProjection) -> tuple[Reach, Reach]:
     """Return how far one weight reaches, and all weights of one neuron together."""
-    values = np.abs(weight_stages(profile, p).delivered).astype(np.float64)
-    if not values.size:
+    delivered = delivered_entries(profile, p)
+    if not delivered.size:
         return (0, 0)
+    if delivered.dtype.itemsize <= 4:
+        most = max(abs(int(delivered.min())), abs(int(delivered.max())))
+        return (most, int(row_sums(p.weights, delivered).max()))
+    values = np.abs(delivered).astype(np.float64)
     return (int(values.max()), int(np.bincount(post_of_entries(p.weights), values).max()))
 
 
@@ -191,7 +195,7 @@ def _arriving(profile: HardwareProfile, p: FixedProjection, total: Reach, faults
     if shifted > PRODUCT:
         faults.add(where, f"sum shifted by exponent {p.exponent}", shifted, ALLOWED)
         return 0
-    return _limited(shifted, rules) * len(np.unique(p.delays))
+    return _limited(shifted, rules) * len(distinct(p.delays))
 
 
 def _limited(reach: Reach, rules: Iterable[tuple[str, int, int]]) -> Reach:

@@ -176,7 +176,7 @@ def synapses(
     """Return (post, pre, weight, delay) of every synapse; a dense zero is none."""
     weights = fixed.effective_weights(p)
     post, values = post_of_entries(weights), np.asarray(entries(weights), np.int64)
-    delays = np.broadcast_to(p.delays, values.shape)
+    delays = np.broadcast_to(np.asarray(p.delays, np.int64), values.shape)
     if is_sparse(weights):
         return post, np.asarray(weights.indices, np.int64), values, delays
     pre = np.tile(np.arange(weights.shape[1]), weights.shape[0])

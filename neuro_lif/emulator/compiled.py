@@ -13,6 +13,7 @@ from ..fixed import FixedNetwork, FixedPoisson, FixedProjection
 from ..kernel import missing_reason, native
 from ..numerics import ports_of, walk
 from ..runs import may_lose_counts
+from ..stored import delivered_weights
 from .bounds import FLOAT32, INT32
 from .program import MOST_EVENTS, MOST_PORTS, Event, Model, Program, live_registers
 from .quick import written
@@ -135,7 +136,7 @@ def _ports(fixed: FixedNetwork, name: str) -> dict[str, int]:
 
 def _rows(fixed: FixedNetwork, p: FixedProjection) -> Rows:
     try:
-        rows = rows_of(fixed.effective_weights(p), p.delays)
+        rows = rows_of(delivered_weights(fixed.profile, p), p.delays)
     except OverflowError as error:
         raise NotInKernel(f"projection {p.name!r}: {error}") from None
     exponent = fixed.sum_exponent(p)
