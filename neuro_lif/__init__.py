@@ -2,6 +2,7 @@
 
 from . import stimulus
 from .compare import Comparison, compare
+from .connectivity import Normal, random_pairs
 from .convolution import Convolution
 from .dequantize import dequantize
 from .discretize import RULES, SteppedNetwork, StepRule, discretize
@@ -63,6 +64,7 @@ __all__ = [
     "Ledger",
     "Network",
     "NeuroLifError",
+    "Normal",
     "OverflowEvent",
     "Population",
     "Probe",
@@ -80,6 +82,7 @@ __all__ = [
     "load_network",
     "load_profile",
     "quantize",
+    "random_pairs",
     "run_clocked",
     "run_fixed",
     "run_semantics",

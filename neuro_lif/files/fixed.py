@@ -23,7 +23,7 @@ from ..fixed import (
 )
 from ..lazy import sparse
 from ..network import Probe
-from ..npz import NpzFile, npz_bytes, replacing
+from ..npz import NpzFile, replacing, write_npz
 from ..profile import HardwareProfile
 
 FORMAT = "neuro-lif-fixed/1"
@@ -65,7 +65,7 @@ def save_fixed(fixed: FixedNetwork, path: str | Path) -> None:
     arrays["head"] = np.array(json.dumps(head))
     try:
         with replacing(path) as temporary:
-            temporary.write_bytes(npz_bytes(arrays))
+            write_npz(temporary, arrays)
     except (OSError, ValueError) as error:
         raise FileFormatError(f"fixed network {str(path)!r}: cannot be written: {error}") from None
 
