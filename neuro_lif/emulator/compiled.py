@@ -121,7 +121,7 @@ def _check(fixed: FixedNetwork) -> None:
             raise NotInKernel(f"population {p.name!r} takes events one by one")
     places = {p.name: k for k, p in enumerate(fixed.populations)}
     for q in fixed.projections:
-        soonest = fixed.latency(q) + int(np.min(q.delays, initial=2**31))
+        soonest = fixed.latency(q) + (int(np.min(q.delays)) if np.size(q.delays) else 1)
         if q.pre in places and soonest < 1 and places[q.pre] >= places[q.post]:
             raise NotInKernel(f"projection {q.name!r} arrives in the step it was sent")
 
