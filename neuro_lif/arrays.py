@@ -24,7 +24,7 @@ def frozen(array: npt.ArrayLike, dtype: Any = None) -> Any:
 NARROW = (np.int8, np.uint8, np.int16, np.uint16, np.int32)
 """Types of integers that are kept as they are given; all others become int64."""
 
-AT_ONCE = 2**22
+AT_ONCE = 2**20
 """Entries of a large array that are looked at together, so that copies of them stay small."""
 
 

@@ -254,6 +254,6 @@ def test_building_saving_and_loading_take_little_memory(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "f.npz")], cwd=ROOT,
                           capture_output=True, text=True, check=True)  # fmt: skip
     built, saved, loaded = map(float, done.stdout.split())
-    assert built < 2.5  # copies of AT_ONCE entries, none of all
-    assert saved < 0.5
-    assert loaded < 3.5  # the synapses once, and the same copies
+    assert built < 1.2  # copies of parts, none of all
+    assert saved < 0.9
+    assert loaded < 2.2  # the synapses once, and the same copies
