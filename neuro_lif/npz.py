@@ -26,8 +26,8 @@ _DAMAGE = (
 
 PART = 2**20
 """Bytes that are looked at together."""
-LARGE = 2**25
-"""Larger arrays are written as they are."""
+LARGE = 2**20
+"""Bytes of an array from which on :func:`write_npz` does not compress, where it is asked not to."""
 
 
 class NpzFile:
@@ -99,15 +99,22 @@ def replacing(path: Path) -> Iterator[Path]:
 def npz_bytes(arrays: Mapping[str, npt.ArrayLike]) -> bytes:
     """Return the content of an ``.npz`` file; the same arrays give the same bytes."""
     stream = io.BytesIO()
-    write_npz(stream, arrays)
+    write_npz(stream, arrays, large=None)
     return stream.getvalue()
 
 
-def write_npz(to: Path | IO[bytes], arrays: Mapping[str, npt.ArrayLike]) -> None:
+def write_npz(
+    to: Path | IO[bytes], arrays: Mapping[str, npt.ArrayLike], large: int | None = LARGE
+) -> None:
     """Write an ``.npz`` file array by array, without a copy of them in memory.
 
-    The same arrays give the same bytes. Arrays of more than ``LARGE`` bytes are not compressed:
-    that would take far longer than to write them.
+    The same arrays give the same bytes.
+
+    Args:
+        to: where.
+        arrays: name -> array.
+        large: arrays of more bytes are not compressed, which takes far longer than to write
+            them (random synapses hardly become smaller); None: all are.
 
     Raises:
         OSError: the file cannot be written.
@@ -116,9 +123,8 @@ def write_npz(to: Path | IO[bytes], arrays: Mapping[str, npt.ArrayLike]) -> None
         for name, given in arrays.items():
             array = np.asarray(given)
             info = zipfile.ZipInfo(name + ".npy")
-            info.compress_type = (
-                zipfile.ZIP_DEFLATED if array.nbytes <= LARGE else zipfile.ZIP_STORED
-            )
+            small = large is None or array.nbytes <= large
+            info.compress_type = zipfile.ZIP_DEFLATED if small else zipfile.ZIP_STORED
             info.external_attr = 0o644 << 16
             with archive.open(info, "w", force_zip64=True) as member:
                 np.save(member, array, allow_pickle=False)
