@@ -89,10 +89,12 @@ def rows_of(weights: Any, delays: Any) -> Rows:
 def _lane_of(pre: Array, delays: Array, lanes: Array, n_pre: int) -> Array:
     """Return the number of each synapse's row and delay, rows first, a part at a time."""
     out = np.empty(pre.size, np.int32 if n_pre * lanes.size < 2**31 else np.int64)
+    number = np.zeros(int(lanes[-1] - lanes[0]) + 1, np.int64)
+    number[lanes - lanes[0]] = np.arange(lanes.size)
     for first in range(0, pre.size, AT_ONCE):
         part = slice(first, first + AT_ONCE)
-        number = np.searchsorted(lanes, delays[part])
-        out[part] = pre[part].astype(np.int64) * lanes.size + number
+        late = number[delays[part].astype(np.int64) - lanes[0]]
+        out[part] = pre[part].astype(np.int64) * lanes.size + late
     return out
 
 
