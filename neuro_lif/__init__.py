@@ -2,6 +2,7 @@
 
 from . import stimulus
 from .compare import Comparison, compare
+from .connectivity import Normal, random_pairs
 from .convolution import Convolution
 from .dequantize import dequantize
 from .discretize import RULES, SteppedNetwork, StepRule, discretize
@@ -9,7 +10,14 @@ from .emulator import run_fixed
 from .errors import NeuroLifError
 from .files.fixed import load_fixed, save_fixed
 from .files.toml import load_network, save_network
-from .fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
+from .fixed import (
+    DirectInput,
+    FixedNetwork,
+    FixedPoisson,
+    FixedPopulation,
+    FixedProjection,
+    FixedSource,
+)
 from .ledger import Ledger
 from .lower.encode import encode_current
 from .machine import run_semantics
@@ -47,6 +55,7 @@ __all__ = [
     "DirectInput",
     "Exponential",
     "FixedNetwork",
+    "FixedPoisson",
     "FixedPopulation",
     "FixedProjection",
     "FixedSource",
@@ -55,6 +64,7 @@ __all__ = [
     "Ledger",
     "Network",
     "NeuroLifError",
+    "Normal",
     "OverflowEvent",
     "Population",
     "Probe",
@@ -72,6 +82,7 @@ __all__ = [
     "load_network",
     "load_profile",
     "quantize",
+    "random_pairs",
     "run_clocked",
     "run_fixed",
     "run_semantics",

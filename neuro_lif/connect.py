@@ -40,7 +40,9 @@ class Carrier:
     ) -> None:
         self.latency, self.finish, self.store = latency, finish, store
         self.n_post, self.n_pre = weights.shape
-        self.delays = np.unique(delays) if np.size(delays) else np.zeros(1, np.int64)
+        self.delays = (
+            np.unique(delays).astype(np.int64) if np.size(delays) else np.zeros(1, np.int64)
+        )
         dtype = weights.dtype
         self.dense: Array | None = None
         self.stacked: Any = None

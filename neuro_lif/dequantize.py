@@ -31,6 +31,9 @@ def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
     expect(fixed, FixedNetwork, "dequantize (fixed)")
     expect(stepped, SteppedNetwork, "dequantize (stepped)")
     _check_same(fixed, stepped)
+    if fixed.poissons:
+        raise RangeError(f"poissons = {[p.name for p in fixed.poissons]}, allowed: none, as "
+                         "quantize() makes none")  # fmt: skip
     forms = {p.name: lif_form(fixed.profile, p.model) for p in fixed.populations}
     compare = next(iter(forms.values())).compare
     populations = tuple(_population(fixed, stepped, p, forms[p.name]) for p in stepped.populations)

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import IntArray, with_entries
+from .arrays import IntArray, distinct, with_entries
 from .errors import Faults, RangeError
 from .fixed_parts import DirectInput, FixedPopulation, FixedProjection, FixedSource
 from .ledger import Ledger
 from .network import Probe
 from .numerics import MOST_SHIFT
+from .poisson import FixedPoisson
 from .profile import HardwareProfile
 from .recording import OverflowEvent
 from .stored import (
@@ -35,6 +36,7 @@ from .width import check_sums, check_width, largest, largest_sums
 __all__ = [
     "DirectInput",
     "FixedNetwork",
+    "FixedPoisson",
     "FixedPopulation",
     "FixedProjection",
     "FixedSource",
@@ -49,14 +51,16 @@ class FixedNetwork:
 
     Args:
         profile: the hardware profile that gives the integers their meaning.
-        populations, projections, sources, directs: the parts.
+        populations, projections, sources, directs: the parts; poissons, the last of them: inputs
+            that need no raster.
         dt: s per step.
         probes: what to record besides spikes.
         ledger: what lowering lost.
         enforce_ranges: False lets values the peer accepts but does not mean (as Lava does); they
             are stored as the profile's parameter storage says. What 64 bits cannot compute with
             is refused even then (:mod:`neuro_lif.width`).
-        seed: of the noise, where the profile has some; sample k of a batch takes ``seed + k``.
+        seed: of the noise, where the profile has some; sample k of a batch takes ``seed + k``. Of
+            the Poisson inputs, together with their own.
 
     Raises:
         RangeError: one error listing every value the profile does not allow.
@@ -72,6 +76,7 @@ class FixedNetwork:
     ledger: Ledger | None = None
     enforce_ranges: bool = True
     seed: int = 0
+    poissons: tuple[FixedPoisson, ...] = ()
 
     def __post_init__(self) -> None:
         faults = Faults()
@@ -164,7 +169,8 @@ class FixedNetwork:
         if all(m <= self._fine_inputs.get(name, -1) for name, m in most.items()):
             return  # larger ones were fine
         found = Faults()
-        check_sums(self.profile, self.populations, self._sums, self.directs, most, found)
+        check_sums(self.profile, self.populations, self._sums, self.directs, most, found,
+                   self.poissons)  # fmt: skip
         if not found.lines:
             self._fine_inputs.update(most)
         faults.lines.extend(found.lines)
@@ -205,6 +211,7 @@ PARTS: dict[str, type[Any]] = {
     "projections": FixedProjection,
     "sources": FixedSource,
     "directs": DirectInput,
+    "poissons": FixedPoisson,
     "probes": Probe,
 }
 
@@ -257,6 +264,8 @@ def verify(fixed: FixedNetwork) -> Faults:
             if direct.raster is not None and direct.raster.shape[1] != sizes[direct.population]:
                 faults.add(where, "raster", f"shape {direct.raster.shape}",
                            f"shape (n_steps, {sizes[direct.population]})")  # fmt: skip
+    for poisson in fixed.poissons:
+        _check_poisson(fixed, poisson, sizes, faults)
     if not faults.lines:  # what has no name or no shape cannot be computed with
         _check_arithmetic(fixed, faults)
     return faults
@@ -275,7 +284,8 @@ def _check_names(fixed: FixedNetwork, faults: Faults) -> None:
     groups = [
         [p.name for p in fixed.populations]
         + [s.name for s in fixed.sources]
-        + [d.name for d in fixed.directs],
+        + [d.name for d in fixed.directs]
+        + [d.name for d in fixed.poissons],
         [p.name for p in fixed.projections],
     ]
     for names in groups:
@@ -324,7 +334,7 @@ def _check_projection(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -
         return
     _check_span(where, "exponent", p.exponent, (rules.exponent_lo, rules.exponent_hi), faults)
     _check_span(where, "delays", p.delays, (routing.delay_lo, routing.delay_hi), faults)
-    if routing.delay_per != "synapse" and np.unique(p.delays).size > 1:
+    if routing.delay_per != "synapse" and len(distinct(p.delays)) > 1:
         faults.add(where, "delays", p.delays, f"one delay per {routing.delay_per}")
     if not fixed.is_raw(p):
         _check_span(where, "weights", p.values, rules.mode_range(str(p.sign_mode)), faults)
@@ -340,6 +350,23 @@ def _check_port(
         ports = fixed.profile.ports(model)
         if port not in ports:
             faults.add(where, "port", port, f"a port of {model!r}: {', '.join(sorted(ports))}")
+
+
+def _check_poisson(
+    fixed: FixedNetwork, p: FixedPoisson, sizes: Mapping[str, int], faults: Faults
+) -> None:
+    where = f"input {p.name!r}"
+    if p.population not in sizes:
+        faults.add(where, "population", p.population, "one of " + ", ".join(sorted(sizes)))
+        return
+    _check_port(fixed, where, p.port, p.population, faults)
+    model, size = fixed.population(p.population).model, sizes[p.population]
+    if model in fixed.profile.models and p.port in fixed.profile.event_ports(model):
+        faults.add(where, "port", p.port, "a port that adds up its input, not one for events")
+    for name in ("mean", "weight"):
+        shape = getattr(p, name).shape
+        if shape not in ((), (size,)):
+            faults.add(where, name, f"shape {shape}", f"a scalar or shape ({size},)")
 
 
 def _check_latency(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -> None:

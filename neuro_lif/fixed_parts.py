@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arrays import IntArray, entries, frozen, frozen_synapses, is_sparse
+from .arrays import IntArray, entries, frozen, frozen_synapses, is_sparse, kept, narrow
 from .checks import check_size
 from .convolution import Convolution
 from .errors import Faults, RangeError
@@ -47,7 +47,7 @@ class FixedPopulation:
     def __post_init__(self) -> None:
         faults = Faults()
         where = f"population {self.name!r}"
-        _check_name(where, self.name, faults)
+        check_name(where, self.name, faults)
         check_size(where, self.size, faults)
         for table in ("params", "init"):
             if not isinstance(getattr(self, table), Mapping):
@@ -55,7 +55,7 @@ class FixedPopulation:
         faults.raise_if_any(RangeError)
         for table in ("params", "init"):
             values = {
-                k: _integers(where, k, v, (self.size,), faults)
+                k: integers(where, k, v, (self.size,), faults)
                 for k, v in dict(getattr(self, table)).items()
             }
             object.__setattr__(self, table, values)
@@ -81,12 +81,14 @@ class FixedProjection:
     Args:
         name, pre, post: as described.
         weights: ``(n_post, n_pre)`` integer mantissas as given to the chip, dense or sparse, or a
-            :class:`Convolution`. In a sparse matrix every stored entry is a synapse, zeros and
+            :class:`Convolution`. Integers of 8, 16 or 32 bits (unsigned: up to 16) stay as narrow
+            as they are, others become int64, and arrays of a CSR matrix that nobody can write to
+            are not copied. In a sparse matrix every stored entry is a synapse, zeros and
             several for the same pair of neurons included; in a dense one a zero is none.
         exponent: shift applied to the weights (per synapse or on the sum, as the profile says).
         sign_mode: ``mixed``, ``excitatory``, ``inhibitory``, ``null``; None: from the weights.
         weight_bits: bits kept of the mantissa; None: the profile's default.
-        delays: whole steps, scalar or one per stored weight.
+        delays: whole steps, scalar or one per stored weight; as narrow as they are given.
         graded: False: any non-zero spike counts 1; True: the spike's value multiplies the weight.
         latency: steps before the delay counts; None: the profile's. 0 is allowed from an input, and
             from a population listed before the target.
@@ -111,8 +113,8 @@ class FixedProjection:
     def __post_init__(self) -> None:
         faults = Faults()
         where = f"projection {self.name!r}"
-        _check_name(where, self.name, faults)
-        _check_port(where, self.port, faults)
+        check_name(where, self.name, faults)
+        check_port(where, self.port, faults)
         self._fold(where, faults)
         graded: object = self.graded
         if not isinstance(graded, (bool, np.bool_)):
@@ -122,12 +124,15 @@ class FixedProjection:
         if (wide := too_wide(self.values)) is not None:
             faults.add(where, "weights", wide, WIDE)
             faults.raise_if_any(RangeError)
+        delays = self.delays
         if not self.is_folded:
-            stored, order = frozen_synapses(self.weights, np.int64)
+            dtype = (
+                self.weights.dtype if is_sparse(self.weights) else np.asarray(self.weights).dtype
+            )
+            stored, order = frozen_synapses(self.weights, narrow(dtype))
             object.__setattr__(self, "weights", stored)
-            object.__setattr__(self, "delays", _ordered(self.delays, order))
-        delays = _integers(where, "delays", self.delays, (self.n_entries,), faults)
-        object.__setattr__(self, "delays", delays)
+            delays = delays if order is None else _ordered(delays, order)
+        object.__setattr__(self, "delays", _delays(where, delays, (self.n_entries,), faults))
         if self.sign_mode is None:
             object.__setattr__(self, "sign_mode", _sign_mode(self.values))
         elif self.sign_mode not in SIGN_MODES:
@@ -223,7 +228,7 @@ class FixedSource:
 
     def __post_init__(self) -> None:
         faults = Faults()
-        _check_name(f"input {self.name!r}", self.name, faults)
+        check_name(f"input {self.name!r}", self.name, faults)
         check_size(f"input {self.name!r}", self.size, faults)
         faults.raise_if_any(RangeError)
         if self.raster is not None:
@@ -256,14 +261,15 @@ class DirectInput:
 
     def __post_init__(self) -> None:
         faults = Faults()
-        _check_name(f"input {self.name!r}", self.name, faults)
-        _check_port(f"input {self.name!r}", self.port, faults)
+        check_name(f"input {self.name!r}", self.name, faults)
+        check_port(f"input {self.name!r}", self.port, faults)
         faults.raise_if_any(RangeError)
         if self.raster is not None:
             object.__setattr__(self, "raster", _raster(self.name, self.raster, None))
 
 
-def _check_name(where: str, name: object, faults: Faults) -> None:
+def check_name(where: str, name: object, faults: Faults) -> None:
+    """Note a name that is none."""
     # files keep arrays under population/variable, so a slash would be ambiguous
     if not isinstance(name, str) or not name or "/" in name:
         faults.add(where, "name", name, "a text that is not empty and has no slash")
@@ -273,6 +279,18 @@ def _sign_mode(values: IntArray) -> str:
     if values.size == 0 or values.min() >= 0:
         return "excitatory"
     return "inhibitory" if values.max() <= 0 else "mixed"
+
+
+def _delays(where: str, delays: Any, shape: tuple[int, ...], faults: Faults) -> Any:
+    """Return delays read-only: one of each weight as narrow as given, one of all in 64 bits."""
+    if is_sparse(delays) or np.ndim(delays) == 0:
+        return integers(where, "delays", delays, shape, faults)
+    flat = np.asarray(delays).ravel()
+    if flat.shape == shape and narrow(flat.dtype) == flat.dtype:
+        if (wide := too_wide(flat)) is None:
+            return kept(flat)
+        faults.add(where, "delays", wide, WIDE)
+    return integers(where, "delays", flat, shape, faults)
 
 
 def _ordered(delays: Any, order: IntArray) -> Any:
@@ -286,7 +304,7 @@ def _flat(delays: Any) -> Any:
 
 
 def _alias(where: str, alias: Any, size: int, faults: Faults) -> Any:
-    found = _integers(where, "alias", alias, (size,), faults)
+    found = integers(where, "alias", alias, (size,), faults)
     if found.shape != (size,):
         faults.add(where, "alias", alias, f"shape ({size},)")
     elif found.dtype.kind == "i" and (found.min() < -1 or found.max() >= size):
@@ -298,12 +316,14 @@ def _alias(where: str, alias: Any, size: int, faults: Faults) -> Any:
     return found
 
 
-def _check_port(where: str, port: object, faults: Faults) -> None:
+def check_port(where: str, port: object, faults: Faults) -> None:
+    """Note a port that has no name."""
     if not isinstance(port, str) or not port:
         faults.add(where, "port", port, "the name of a port")
 
 
-def _integers(where: str, name: str, value: Any, shape: tuple[int, ...], faults: Faults) -> Any:
+def integers(where: str, name: str, value: Any, shape: tuple[int, ...], faults: Faults) -> Any:
+    """Return whole numbers, a scalar or of a shape, as read-only int64; note what is not."""
     array = np.asarray(value)
     if array.dtype.kind not in "iu":
         faults.add(where, name, value, "whole numbers")

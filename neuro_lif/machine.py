@@ -180,6 +180,11 @@ class Machine:
             elif direct.population == name:
                 for post, value in enumerate(feeds[direct.name]):
                     ports[post][direct.port] = ports[post].get(direct.port, 0) + value
+        for drive in self.fixed.poissons:
+            if drive.population == name:
+                for post, neuron in enumerate(ports):
+                    value = drive.value(self.fixed.seed, 0, t, post)
+                    neuron[drive.port] = neuron.get(drive.port, 0) + value
         for neuron in ports:
             neuron |= _in_turns({p: neuron[p] for p in caps if p in neuron}, self.joint[name])
         return ports

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,12 @@ _DAMAGE = (
     OSError, ValueError, KeyError, EOFError, RuntimeError, OverflowError, MemoryError, SyntaxError,
     zipfile.BadZipFile, zlib.error, tokenize.TokenError,
 )  # fmt: skip
+
+
+PART = 2**20
+"""Bytes that are looked at together."""
+LARGE = 2**20
+"""Bytes of an array from which on :func:`write_npz` does not compress, where it is asked not to."""
 
 
 class NpzFile:
@@ -37,8 +43,7 @@ class NpzFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._content = path.read_bytes()
-            with zipfile.ZipFile(io.BytesIO(self._content)) as archive:
+            with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
         except FileNotFoundError:
             raise FileFormatError(f"{str(path)!r}: no such file") from None
@@ -49,10 +54,10 @@ class NpzFile:
     @property
     def content(self) -> bytes:
         """The bytes of the file."""
-        return self._content
+        return self.path.read_bytes()
 
     def array(self, name: str) -> npt.NDArray[Any]:
-        """Return one array.
+        """Return one array, which nobody can write to; only it is in memory, once.
 
         Raises:
             FileFormatError: there is none of that name, it is damaged, or it holds objects.
@@ -60,13 +65,18 @@ class NpzFile:
         if name not in self.names:
             raise FileFormatError(f"array {name!r}: not in {self.path.name}")
         try:
-            with zipfile.ZipFile(io.BytesIO(self._content)) as archive:
-                member = archive.read(name + ".npy")  # checks the sum before numpy sees a byte
-            array: object = np.load(io.BytesIO(member), allow_pickle=False)
+            with zipfile.ZipFile(self.path) as archive:
+                with archive.open(name + ".npy") as member:
+                    while member.read(PART):  # checks the sum before numpy sees a byte
+                        pass
+                with archive.open(name + ".npy") as member:
+                    array: object = np.lib.format.read_array(  # type: ignore[no-untyped-call]
+                        member, allow_pickle=False)  # fmt: skip
         except _DAMAGE as error:
             raise FileFormatError(f"array {name!r} of {self.path.name}: {error}") from None
         if not isinstance(array, np.ndarray):
             raise FileFormatError(f"array {name!r} of {self.path.name}: not an array")
+        array.setflags(write=False)
         return array
 
 
@@ -89,10 +99,32 @@ def replacing(path: Path) -> Iterator[Path]:
 def npz_bytes(arrays: Mapping[str, npt.ArrayLike]) -> bytes:
     """Return the content of an ``.npz`` file; the same arrays give the same bytes."""
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
-            info = zipfile.ZipInfo(name + ".npy")
-            info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            with archive.open(info, "w", force_zip64=True) as member:
-                np.save(member, np.asarray(array), allow_pickle=False)
+    write_npz(stream, arrays, large=None)
     return stream.getvalue()
+
+
+def write_npz(
+    to: Path | IO[bytes], arrays: Mapping[str, npt.ArrayLike], large: int | None = LARGE
+) -> None:
+    """Write an ``.npz`` file array by array, without a copy of them in memory.
+
+    The same arrays give the same bytes.
+
+    Args:
+        to: where.
+        arrays: name -> array.
+        large: arrays of more bytes are not compressed, which takes far longer than to write
+            them (random synapses hardly become smaller); None: all are.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, given in arrays.items():
+            array = np.asarray(given)
+            info = zipfile.ZipInfo(name + ".npy")
+            small = large is None or array.nbytes <= large
+            info.compress_type = zipfile.ZIP_DEFLATED if small else zipfile.ZIP_STORED
+            info.external_attr = 0o644 << 16
+            with archive.open(info, "w", force_zip64=True) as member:
+                np.save(member, array, allow_pickle=False)

@@ -71,6 +71,8 @@ def recorded(
         Interrupted: fewer steps were done than wanted; it holds the recording.
     """
     provenance = {"engine": engine, "profile": fixed.profile.name, **(more or {})}
+    if fixed.poissons:
+        provenance["seed"] = str(fixed.seed)
     if n_steps < asked:
         provenance["interrupted"] = f"after {n_steps} of {asked} steps"
     recording = Recording(

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from .arrays import IntArray, earlier_duplicates, entries, is_sparse, post_of_entries
+from .arrays import (
+    AT_ONCE,
+    IntArray,
+    earlier_duplicates,
+    entries,
+    is_sparse,
+    post_of_entries,
+    with_entries,
+)
 from .convolution import Convolution
 from .fixed_parts import FixedPopulation, FixedProjection
 from .formats import overflow_array, round_shift_array, shift_array
 from .profile import HardwareProfile
 from .recording import OverflowEvent
+
+MANY = 2**16
+"""Weights from so many on are looked up in a table of their values."""
 
 
 def stored_params(
@@ -79,10 +91,10 @@ def _mantissas(profile: HardwareProfile, p: FixedProjection, values: IntArray) -
 def weight_stages(profile: HardwareProfile, p: FixedProjection) -> WeightStages:
     """Return every stage of a projection's weights, one value per entry each."""
     stages = _stages(profile, p, np.asarray(entries(p.weights), np.int64))
-    if profile.routing.duplicates == "last" and is_sparse(p.weights):
-        delivered = np.where(earlier_duplicates(p.weights), 0, stages.bounded)
-        return replace(stages, delivered=delivered)
-    return stages
+    if profile.routing.duplicates != "last" or not is_sparse(p.weights):
+        return stages
+    delivered = np.where(earlier_duplicates(p.weights), 0, stages.bounded)
+    return replace(stages, delivered=delivered)
 
 
 def kernel_stages(
@@ -94,30 +106,64 @@ def kernel_stages(
     return replace(stages, delivered=np.where(kernel, stages.delivered, 0))
 
 
+def _of_all_values(profile: HardwareProfile, p: FixedProjection) -> WeightStages | None:
+    """Return the stages of every weight between a projection's lowest and highest, if they are few.
+
+    None where weights are wide, few themselves, or what becomes of one depends on others.
+    """
+    values = entries(p.weights)
+    few = values.size < MANY or values.dtype.itemsize > 2
+    if few or profile.routing.duplicates == "last":
+        return None
+    return _stages(profile, p, np.arange(int(values.min()), int(values.max()) + 1))
+
+
+def delivered_entries(profile: HardwareProfile, p: FixedProjection) -> Any:
+    """Return what a spike delivers of every entry, before any shift of the sum; narrow if it fits.
+
+    Many weights of 8 or 16 bits stay in types as narrow as hold what becomes of them.
+    """
+    table = _of_all_values(profile, p)
+    if table is None:
+        return weight_stages(profile, p).delivered
+    values, low, high = entries(p.weights), table.delivered.min(), table.delivered.max()
+    if np.array_equal(table.delivered, table.given):
+        return values
+    dtype = np.result_type(np.int8, np.min_scalar_type(low), np.min_scalar_type(high))
+    out, of = np.empty(values.size, dtype), table.delivered.astype(dtype)
+    for first in range(0, values.size, AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        out[part] = of[values[part].astype(np.int64) - table.given[0]]
+    return out
+
+
+def delivered_weights(profile: HardwareProfile, p: FixedProjection) -> Any:
+    """Return :func:`delivered_entries` as a matrix, dense or CSR like the weights."""
+    values = delivered_entries(profile, p)
+    return p.weights if values is entries(p.weights) else with_entries(p.weights, values)
+
+
 def _stages(profile: HardwareProfile, p: FixedProjection, given: IntArray) -> WeightStages:
+    """Return what becomes of weights one by one."""
     rules, raw = profile.weights, is_raw(profile, p)
     clipped = given if raw else np.clip(given, *rules.mode_range(str(p.sign_mode)))
     shifted = coded = _mantissas(profile, p, given)
     if not raw and rules.exponent_on == "synapse":
         shifted = shift_rounded(coded, p.exponent, rules.exponent_round)
-    bounded = delivered = shifted
+    bounded = shifted
     if rules.effective_lo is not None or rules.effective_hi is not None:
-        bounded = delivered = np.clip(shifted, rules.effective_lo, rules.effective_hi)
-    return WeightStages(given, clipped, coded, shifted, bounded, delivered)
+        bounded = np.clip(shifted, rules.effective_lo, rules.effective_hi)
+    return WeightStages(given, clipped, coded, shifted, bounded, bounded)
 
 
 def weight_events(profile: HardwareProfile, p: FixedProjection) -> list[OverflowEvent]:
     """Return what the weights of a projection lost: one event per kind, entries counted."""
     folded = p.convolution if p.is_folded else None
+    table = _of_all_values(profile, p) if folded is None else None
+    if table is not None and not any(x.any() for x in _lost(p, table).values()):
+        return []
     s = weight_stages(profile, p) if folded is None else kernel_stages(profile, p, folded)
-    low_bits = s.coded != s.clipped
-    if p.exponent < 0 and s.shifted is not s.coded:
-        low_bits = low_bits | (shift_array(s.shifted, -p.exponent) != s.coded)
-    lost = {
-        "clip": (s.clipped != s.given) | (s.bounded != s.shifted),
-        "low_bits": low_bits,
-        "duplicate": s.delivered != s.bounded,
-    }
+    lost = _lost(p, s)
     if not any(x.any() for x in lost.values()):
         return []
     if folded is None:
@@ -130,6 +176,18 @@ def weight_events(profile: HardwareProfile, p: FixedProjection) -> list[Overflow
         for kind, x in lost.items()
         if x.any()
     ]
+
+
+def _lost(p: FixedProjection, s: WeightStages) -> dict[str, Any]:
+    """Return which weights lost something, by kind."""
+    low_bits = s.coded != s.clipped
+    if p.exponent < 0 and s.shifted is not s.coded:
+        low_bits = low_bits | (shift_array(s.shifted, -p.exponent) != s.coded)
+    return {
+        "clip": (s.clipped != s.given) | (s.bounded != s.shifted),
+        "low_bits": low_bits,
+        "duplicate": s.delivered != s.bounded,
+    }
 
 
 def shift_rounded(values: IntArray, exponent: int, rounding: str) -> IntArray:

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import IntArray, post_of_entries
+from .arrays import IntArray, distinct, post_of_entries, row_sums
 from .errors import Faults
 from .fixed_parts import DirectInput, FixedPopulation, FixedProjection
 from .numerics import PRODUCT, walk
+from .poisson import FixedPoisson
 from .profile import HardwareProfile
-from .stored import is_raw, kernel_stages, stored_params, weight_stages
+from .stored import delivered_entries, is_raw, kernel_stages, stored_params
 
 Reach = int
 """The largest magnitude of something."""
@@ -122,9 +123,13 @@ def largest_sums(profile: HardwareProfile, p: FixedProjection) -> tuple[Reach, R
         kernel = np.abs(kernel_stages(profile, p, p.convolution).delivered)
         used = kernel[p.convolution.uses() > 0]
         return (int(used.max(initial=0)), int(p.convolution.largest_sum(kernel)))
-    values = np.abs(weight_stages(profile, p).delivered).astype(np.float64)
-    if not values.size:
+    delivered = delivered_entries(profile, p)
+    if not delivered.size:
         return (0, 0)
+    if delivered.dtype.itemsize <= 4:
+        most = max(abs(int(delivered.min())), abs(int(delivered.max())))
+        return (most, int(row_sums(p.weights, delivered).max()))
+    values = np.abs(delivered).astype(np.float64)
     return (int(values.max()), int(np.bincount(post_of_entries(p.weights), values).max()))
 
 
@@ -132,6 +137,7 @@ def check_sums(
     profile: HardwareProfile, populations: Iterable[FixedPopulation],
     projections: Iterable[tuple[FixedProjection, tuple[Reach, Reach]]],
     directs: Iterable[DirectInput], most: Mapping[str, Reach], faults: Faults,
+    poissons: Iterable[FixedPoisson] = (),
 ) -> None:  # fmt: skip
     """Note every projection and port whose sum could leave 62 bits.
 
@@ -140,6 +146,7 @@ def check_sums(
         projections: of the network, each with its :func:`largest_sums`.
         most: input name -> the largest magnitude it holds.
         faults: noted here.
+        poissons: of the network.
     """
     named = {p.name: p for p in populations}
     ports: dict[tuple[str, str], int] = {}
@@ -160,6 +167,9 @@ def check_sums(
     for d in directs:
         key = d.population, d.port
         ports[key] = ports.get(key, 0) + most[d.name]
+    for x in poissons:
+        key, span = (x.population, x.port), x.span(named[x.population].size)
+        ports[key] = ports.get(key, 0) + int(np.abs(span).max(initial=0))
     for (name, port), reach in ports.items():
         _check_acc(profile, named[name], port, reach, faults)
 
@@ -190,7 +200,7 @@ def _arriving(profile: HardwareProfile, p: FixedProjection, total: Reach, faults
     if shifted > PRODUCT:
         faults.add(where, f"sum shifted by exponent {p.exponent}", shifted, ALLOWED)
         return 0
-    return _limited(shifted, rules) * len(np.unique(p.delays))
+    return _limited(shifted, rules) * len(distinct(p.delays))
 
 
 def _limited(reach: Reach, rules: Iterable[tuple[str, int, int]]) -> Reach:

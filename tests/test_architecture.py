@@ -21,7 +21,7 @@ INSIDE = [p for p in FILES if p != ROOT / "__init__.py" and BUNDLE not in p.pare
 LAYERS = """
 errors lazy
 arrays formats npz rasters
-checks kernel
+checks kernel connectivity
 neurons stimulus
 network
 numerics
@@ -32,6 +32,7 @@ convolution
 discretize
 recording ledger
 connect stimulate fixed_parts
+poisson
 stored
 width
 fixed

@@ -37,13 +37,15 @@ def build(job: Job) -> Callable[[], Rep]:
     except RangeError as error:
         raise Unsupported(str(error)) from error
 
+    told = list(job.notes)
+
     def rep() -> Rep:
         looped[0] = 0.0
         start = time.perf_counter()
         found = run(job.steps, inputs or None)
         taken = time.perf_counter() - start
         counts = [len(found.spikes.lists[name].step) for name in names]
-        job.notes[:] = [str(found.provenance.get("engine"))]
+        job.notes[:] = [*told, str(found.provenance.get("engine"))]
         extra = {"loop_s": looped[0], "overflows": sum(e.count for e in found.events)}
         return Rep(taken, counts if len(counts) > 1 else counts[0], extra)
 
@@ -63,16 +65,13 @@ def recurrent(nl: Any, job: Job) -> tuple[Any, dict[str, Any]]:
     neurons = nl.FixedPopulation("n", n, "lif_refractory", params, {"v": job.arrays["v0"]})
     synapses = nl.FixedProjection("r", "n", "n", by_source.T.tocsr(), sign_mode="mixed",
                                   delays=meta["delay"] - 1)  # fmt: skip
-    directs, inputs = [], {}
+    poissons = []
     if meta.get("poisson"):
-        counts = job.arrays["poisson_counts"]
-        job.steps = min(job.steps, len(counts))
-        inputs = {"poisson": counts[: job.steps].astype(np.int64) * meta["w_in"]}
-        directs = [nl.DirectInput("poisson", "n")]
-        job.notes.append("Poisson counts drawn beforehand, put straight into the neurons")
+        poissons = [nl.FixedPoisson("poisson", "n", meta["poisson"], meta["w_in"], seed=1)]
+        job.notes.append("Poisson counts drawn in every step")
     fixed = nl.FixedNetwork(nl.load_profile("loihi2"), (neurons,), (synapses,),
-                            directs=tuple(directs), dt=meta["dt"])  # fmt: skip
-    return fixed, inputs
+                            dt=meta["dt"], poissons=tuple(poissons))  # fmt: skip
+    return fixed, {}
 
 
 def layers(nl: Any, job: Job) -> tuple[Any, dict[str, Any]]:

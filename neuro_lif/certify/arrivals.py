@@ -177,7 +177,7 @@ def synapses(
     """Return (post, pre, weight, delay) of every synapse; a dense zero is none."""
     weights = fixed.effective_weights(p)
     post, values = post_of_entries(weights), np.asarray(entries(weights), np.int64)
-    delays = np.broadcast_to(p.delays, values.shape)
+    delays = np.broadcast_to(np.asarray(p.delays, np.int64), values.shape)
     if is_sparse(weights):
         return post, np.asarray(weights.indices, np.int64), values, delays
     pre = np.tile(np.arange(weights.shape[1]), weights.shape[0])
@@ -205,6 +205,7 @@ class Arrivals:
                 most = feeds[p.pre].most if p.pre in feeds else None
                 self.projections.append(Sums(fixed, p, most))
         self.directs = [d for d in fixed.directs if d.population == name]
+        self.poissons = [p for p in fixed.poissons if p.population == name]
 
     def always(self, sent: Sent) -> dict[str, Any]:
         """Return what may arrive at each port while everybody sends the same in every step."""
@@ -228,6 +229,9 @@ class Arrivals:
                 events.setdefault(port, []).append(found)
             else:
                 sums[port] = plus(sums[port], found) if port in sums else found
+        for drive in self.poissons:  # whatever it draws, its table ends
+            span = drive.span(n)
+            sums[drive.port] = plus(sums[drive.port], span) if drive.port in sums else span
         if noise is not None:
             sums[noise.port] = pair(np.full(n, noise.lo), np.full(n, noise.hi))
         return sums | {port: together(parts, n) for port, parts in events.items()}

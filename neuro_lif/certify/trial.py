@@ -94,7 +94,8 @@ def first_overflow(fixed: FixedNetwork, rows: Rows, n_steps: int, tick: Tick) ->
 
 
 def alike(emulator: Emulator) -> Emulator:
-    """Give every sample of a batch the noise that it would get alone; return the emulator."""
+    """Give every sample of a batch the draws that it would get alone; return the emulator."""
+    emulator.samples = [0] * emulator.batch
     generators, seed = emulator.noise.generators, emulator.fixed.seed % 2**32
     emulator.noise.generators = [np.random.RandomState(seed) for _ in generators]
     return emulator

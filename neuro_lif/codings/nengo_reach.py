@@ -66,7 +66,8 @@ def arriving(
     up, down = np.zeros(n), np.zeros(n)
     for q in fixed.projections:
         if q.post == name:
-            values, post = entries(q.weights) * most.get(q.pre, 1), post_of_entries(q.weights)
+            values = np.asarray(entries(q.weights), np.int64) * most.get(q.pre, 1)
+            post = post_of_entries(q.weights)
             up += np.bincount(post, np.maximum(values, 0), minlength=n)
             down += np.bincount(post, np.maximum(-values, 0), minlength=n)
     for direct in fixed.directs:

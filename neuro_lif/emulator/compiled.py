@@ -9,10 +9,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from ..fixed import FixedNetwork, FixedProjection
+from ..fixed import FixedNetwork, FixedPoisson, FixedProjection
 from ..kernel import missing_reason, native
 from ..numerics import walk
 from ..runs import may_lose_counts, spike_dtype
+from ..stored import delivered_weights
 from .bounds import FLOAT32, INT32
 from .convolved import Taps, taps_of
 from .program import MOST_EVENTS, MOST_PORTS, Event, Exact, Model, Program, live_registers
@@ -106,6 +107,8 @@ def _build(fixed: FixedNetwork) -> Built:
     synapses = [(p, _rows(fixed, p)) for p in fixed.projections]
     for population in fixed.populations:
         _add_population(fixed, population.name, out, synapses, names)
+    for drive in fixed.poissons:
+        _add_drive(fixed, drive, out)
     for projection, rows in synapses:
         number = _add_projection(fixed, projection, rows, out)
         if may_lose_counts(fixed, projection):
@@ -141,7 +144,7 @@ def _rows(fixed: FixedNetwork, p: FixedProjection) -> Synapses:
     try:
         rows: Synapses | None = None if singly else taps_of(fixed, p)
         if rows is None:
-            rows = rows_of(fixed.effective_weights(p), p.delays, whole=not singly)
+            rows = rows_of(delivered_weights(fixed.profile, p), p.delays, whole=not singly)
     except OverflowError as error:
         raise NotInKernel(f"projection {p.name!r}: {error}") from None
     if singly:
@@ -243,18 +246,36 @@ def _start_span(fixed: FixedNetwork, register: str, ops: Any) -> tuple[int, int]
 def _arriving(
     fixed: FixedNetwork, name: str, port: str, synapses: list[tuple[FixedProjection, Synapses]]
 ) -> tuple[int, int]:
+    total = 0
+    for p, rows in synapses:
+        if p.post == name and p.port == port:
+            total += _most(fixed, p, rows) << max(fixed.sum_exponent(p), 0)
+    for drive in fixed.poissons:
+        if drive.population == name and drive.port == port:
+            total += int(np.abs(drive.span(fixed.population(name).size)).max(initial=0))
+    if total > RING_MOST:
+        raise NotInKernel(f"population {name!r}: its input may leave 32 bits")
     noise = fixed.profile.noise
     if any(d.population == name and d.port == port for d in fixed.directs):
         return INT32
     if noise is not None and noise.port == port:
         return INT32
-    total = 0
-    for p, rows in synapses:
-        if p.post == name and p.port == port:
-            total += _most(fixed, p, rows) << max(fixed.sum_exponent(p), 0)
-    if total > RING_MOST:
-        raise NotInKernel(f"population {name!r}: its input may leave 32 bits")
     return (-total, total)
+
+
+def _add_drive(fixed: FixedNetwork, drive: FixedPoisson, out: Built) -> None:
+    if drive.port not in out.ports[drive.population]:
+        return  # nothing reads it
+    if len(drive.tables) > 2**16:
+        raise NotInKernel(f"input {drive.name!r} has {len(drive.tables)} different means")
+    span = drive.span(fixed.population(drive.population).size)
+    if max(int(np.abs(span).max(initial=0)), int(np.abs(drive.weight).max())) > RING_MOST:
+        raise NotInKernel(f"input {drive.name!r} may leave 32 bits")
+    out.kernel.add_drive(
+        out.populations[drive.population], out.ports[drive.population][drive.port],
+        int(drive.seed), int(fixed.seed), [list(table) for table in drive.tables],
+        drive.table_of.tolist() if drive.table_of.ndim else [], drive.weight.reshape(-1).tolist(),
+    )  # fmt: skip
 
 
 def _add_projection(fixed: FixedNetwork, p: FixedProjection, rows: Synapses, out: Built) -> int:

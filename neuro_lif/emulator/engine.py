@@ -103,6 +103,8 @@ class Emulator:
     def __init__(self, fixed: FixedNetwork, batch: int = 1) -> None:
         self.fixed, self.batch, self.t = fixed, batch, 0
         self.counter, self.noise = EventCounter(), Noise(fixed, batch)
+        self.samples = list(range(batch))
+        """Which draws of the Poisson inputs each sample gets."""
         self.caps = {p.name: fixed.profile.event_ports(p.model) for p in fixed.populations}
         self.joint = {p.name: fixed.profile.joint_ports(p.model) for p in fixed.populations}
         self.neurons = {p.name: self._neurons(p.name) for p in fixed.populations}
@@ -175,6 +177,10 @@ class Emulator:
                     events.setdefault(direct.port, []).append(direct_events(feeds[direct.name]))
                 else:
                     sums[direct.port] = sums.get(direct.port, 0) + feeds[direct.name]
+        for drive in self.fixed.poissons:
+            if drive.population == name:
+                drawn = drive.values(self.fixed.seed, self.samples, self.t, shape[1])
+                sums[drive.port] = sums.get(drive.port, 0) + drawn
         joint = {port: events.pop(port) for port in self.joint[name] if port in events}
         alone = {port: packed({port: found}, *shape)[port] for port, found in events.items()}
         return sums | alone | packed(joint, *shape)

@@ -40,7 +40,8 @@ class EventCarrier:
         else:
             post, pre = np.nonzero(weights)
             values, stored = weights[post, pre], post * weights.shape[1] + pre
-        delays = np.broadcast_to(p.delays, p.weights.size)[stored]  # CSR: of what is stored
+        delays = np.asarray(p.delays, np.int64)
+        delays = np.broadcast_to(delays, p.weights.size)[stored]  # CSR: of what is stored
         order = np.lexsort((-delays, pre))
         self.post, self.pre, self.delay = post[order], pre[order], delays[order]
         self.values, self.exponent = values[order], fixed.sum_exponent(p)

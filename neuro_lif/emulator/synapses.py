@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..lazy import is_sparse
+from ..arrays import AT_ONCE, distinct, entries, is_sparse, row_sums
+from ..lazy import sparse
 
 Array = npt.NDArray[Any]
 
@@ -68,21 +69,52 @@ def rows_of(weights: Any, delays: Any, whole: bool = True) -> Rows:
     delays = np.asarray(delays)
     one_delay = delays.size == 0 or (delays == delays.flat[0]).all()
     delay = int(delays.flat[0]) if delays.size and one_delay else 0
-    if one_delay and whole and not is_sparse(weights):
-        dense = np.asarray(weights)
-        if np.count_nonzero(dense) >= DENSE_FROM * dense.size and dense.size:
-            return _dense(dense, delay)
     if is_sparse(weights):
-        post = np.repeat(np.arange(n_post, dtype=_narrow(n_post)), np.diff(weights.indptr))
-        pre, values = weights.indices, weights.data
-        if not one_delay:
-            delays = np.broadcast_to(delays, values.shape)
+        indptr, pre, values = weights.indptr, weights.indices, weights.data
     else:
-        post, pre = np.nonzero(weights)
-        values = np.asarray(weights)[post, pre]
+        dense = np.asarray(weights)
+        if (
+            one_delay
+            and whole
+            and dense.size
+            and np.count_nonzero(dense) >= DENSE_FROM * dense.size
+        ):
+            return _dense(dense, delay)
+        post, pre = np.nonzero(dense)
+        values = dense[post, pre]
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(post, minlength=n_post))])
         if not one_delay:
-            delays = delays.reshape(weights.shape)[post, pre]
-    return _sparse(post, pre, values, delays, one_delay, delay, n_pre, n_post)
+            delays = delays.reshape(dense.shape)[post, pre]
+    if one_delay or not values.size:
+        lanes, found = np.zeros(1, np.int64), pre
+    else:
+        delays = np.broadcast_to(delays, values.shape)
+        lanes = distinct(delays)
+        found = _lane_of(pre, delays, lanes, n_pre)
+    by_lane = _by_lane(indptr, found, values, n_post, n_pre * lanes.size)
+    reach = int(row_sums(weights, entries(weights)).max(initial=0))
+    return _sparse(by_lane, lanes, delay if one_delay else None, (n_post, n_pre), reach)
+
+
+def _lane_of(pre: Array, delays: Array, lanes: Array, n_pre: int) -> Array:
+    """Return the number of each synapse's row and delay, rows first, a part at a time."""
+    out = np.empty(pre.size, np.int32 if n_pre * lanes.size < 2**31 else np.int64)
+    number = np.zeros(int(lanes[-1] - lanes[0]) + 1, np.int64)
+    number[lanes - lanes[0]] = np.arange(lanes.size)
+    for first in range(0, pre.size, AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        late = number[delays[part].astype(np.int64) - lanes[0]]
+        out[part] = pre[part].astype(np.int64) * lanes.size + late
+    return out
+
+
+def _by_lane(
+    indptr: Array, lane: Array, values: Array, n_post: int, n_lanes: int
+) -> tuple[Array, Array, Array]:
+    """Return (where each lane starts, post, value): by lane, then by post, then as given."""
+    by_post = sparse.csr_matrix((values, lane, indptr), shape=(n_post, n_lanes))
+    by_lane = by_post.tocsc()  # counts and puts in place: it sorts nothing, and moves all once
+    return by_lane.indptr, by_lane.indices.astype(_narrow(n_post)), by_lane.data
 
 
 def _narrow(n: int) -> Any:
@@ -108,6 +140,7 @@ def packed_weights(values: Array) -> tuple[Array, int]:
 
 def _dense(weights: Array, delay: int) -> Rows:
     n_post, n_pre = weights.shape
+    weights = weights.astype(np.int64, copy=False)
     stored, shift = packed_weights(weights)
     reach = int(np.abs(weights).sum(axis=1).max(initial=0))
     most = np.abs(weights).max(axis=0, initial=0)
@@ -119,38 +152,35 @@ def _dense(weights: Array, delay: int) -> Rows:
 
 
 def _sparse(
-    post: Array, pre: Array, values: Array, delays: Array, one_delay: bool, delay: int,
-    n_pre: int, n_post: int,
+    lanes: tuple[Array, Array, Array], delays: Array, delay: int | None, shape: tuple[int, int],
+    reach: int,
 ) -> Rows:  # fmt: skip
-    magnitude = np.abs(values)
-    reach = int(np.bincount(post, magnitude, n_post).max(initial=0))
-    most = np.zeros(n_pre, np.int64)
-    np.maximum.at(most, pre, magnitude)
-    keys = (pre,) if one_delay else (delays, pre)
-    # the entries come by post, and a stable sort keeps them so within a row
-    order = np.lexsort(keys) if len(keys) > 1 else np.argsort(pre, kind="stable")
-    posts = np.ascontiguousarray(post[order], _narrow(n_post))
-    counts = np.bincount(pre, minlength=n_pre)
-    same = values.size > 0 and (values == values[0]).all()
-    stored: Array | None = None
-    shift = 0
+    """Return the rows of synapses that come by lane: by source, and in it by delay.
+
+    Args:
+        lanes: of :func:`_by_lane`; posts are as narrow as the kernel reads them.
+        delays: the different delays; lanes of a source are in their order.
+        delay: of all synapses; None: that of their lanes.
+        shape: ``(n_post, n_pre)``.
+        reach: as of :class:`Rows`.
+    """
+    (starts, posts, values), (n_post, n_pre) = lanes, shape
+    same = values.size > 0 and bool((values == values[0]).all())
+    stored, shift, weight = None, 0, int(values[0]) if same else 0
     if not same:
-        stored, shift = packed_weights(values[order])
-    elif abs(int(values[0])) >= 2**31:
+        stored, shift = packed_weights(values)
+    elif abs(weight) >= 2**31:
         raise OverflowError("a weight does not fit 32 bits")
-    weight = int(values[0]) if same else 0
-    starts = _starts(counts, values.size)
-    if one_delay:
-        return Rows(n_pre, n_post, stored, weight, shift, delay, posts, starts, None, None, reach,
+    most = _row_most(values, starts[:: delays.size])
+    if delay is not None:
+        offsets = starts.astype(_offsets(values.size))
+        return Rows(n_pre, n_post, stored, weight, shift, delay, posts, offsets, None, None, reach,
                     most)  # fmt: skip
-    sorted_pre, sorted_delay = pre[order], delays[order]
-    first = np.ones(values.size, np.bool_)
-    first[1:] = (np.diff(sorted_pre) != 0) | (np.diff(sorted_delay) != 0)
-    begins = np.flatnonzero(first)
-    segment_start = np.append(begins, values.size).astype(_offsets(values.size))
-    segment_delay = sorted_delay[begins].astype(_narrow(int(sorted_delay.max(initial=0)) + 1))
-    per_row = np.bincount(sorted_pre[begins], minlength=n_pre)
-    return Rows(n_pre, n_post, stored, weight, shift, 0, posts, _starts(per_row, begins.size),
+    there = np.flatnonzero(np.diff(starts))
+    segment_start = np.append(starts[there], values.size).astype(_offsets(values.size))
+    segment_delay = delays[there % delays.size].astype(_narrow(int(delays.max(initial=0)) + 1))
+    per_row = np.bincount(there // delays.size, minlength=n_pre)
+    return Rows(n_pre, n_post, stored, weight, shift, 0, posts, _starts(per_row, there.size),
                 segment_start, segment_delay, reach, most)  # fmt: skip
 
 
@@ -172,6 +202,17 @@ def by_delay(rows: Rows) -> list[Rows]:
             segment_start=None, segment_delay=None,
         ))  # fmt: skip
     return parts or [rows]
+
+
+def _row_most(values: Array, starts: Array) -> Array:
+    """Return the largest magnitude in every row, 0 where it is empty."""
+    out = np.zeros(len(starts) - 1, np.int64)
+    full = np.flatnonzero(np.diff(starts))
+    if full.size:
+        high = np.maximum.reduceat(values, starts[full]).astype(np.int64)
+        low = np.minimum.reduceat(values, starts[full]).astype(np.int64)
+        out[full] = np.maximum(np.abs(high), np.abs(low))
+    return out
 
 
 def _offsets(n: int) -> Any:

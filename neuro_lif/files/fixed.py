@@ -13,18 +13,28 @@ from ..arrays import is_sparse
 from ..checks import expect, expect_path
 from ..convolution import Convolution
 from ..errors import FileFormatError, RangeError
-from ..fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
+from ..fixed import (
+    DirectInput,
+    FixedNetwork,
+    FixedPoisson,
+    FixedPopulation,
+    FixedProjection,
+    FixedSource,
+)
 from ..lazy import sparse
 from ..network import Probe
-from ..npz import NpzFile, npz_bytes, replacing
+from ..npz import NpzFile, replacing, write_npz
 from ..profile import HardwareProfile
 
 FORMAT = "neuro-lif-fixed/1"
+WITH_POISSON = "neuro-lif-fixed/2"
+"""Written where there are Poisson inputs, which readers of the first format would leave out."""
 KINDS: dict[str, type[Any]] = {
     "populations": FixedPopulation,
     "projections": FixedProjection,
     "sources": FixedSource,
     "directs": DirectInput,
+    "poissons": FixedPoisson,
 }
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -40,7 +50,7 @@ def save_fixed(fixed: FixedNetwork, path: str | Path) -> None:
     path = expect_path(path, "save_fixed")
     arrays: dict[str, Any] = {}
     head = {
-        "format": FORMAT,
+        "format": WITH_POISSON if fixed.poissons else FORMAT,
         "dt": fixed.dt,
         "enforce_ranges": fixed.enforce_ranges,
         "seed": int(fixed.seed),
@@ -55,7 +65,7 @@ def save_fixed(fixed: FixedNetwork, path: str | Path) -> None:
     arrays["head"] = np.array(json.dumps(head))
     try:
         with replacing(path) as temporary:
-            temporary.write_bytes(npz_bytes(arrays))
+            write_npz(temporary, arrays)
     except (OSError, ValueError) as error:
         raise FileFormatError(f"fixed network {str(path)!r}: cannot be written: {error}") from None
 
@@ -87,10 +97,11 @@ def _pack(item: Any, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
 
 def _fields(item: Any) -> dict[str, Any]:
     """Return the fields of a part; a convolution as the weights it was given as."""
+    given: dict[str, Any] = {}
     if isinstance(item, FixedProjection) and item.is_folded:
         given = {"weights": item.convolution, "convolution": None}
-        return {field.name: {**vars(item), **given}[field.name] for field in fields(item)}
-    return dict(vars(item))
+    names = [field.name for field in fields(item)]
+    return {name: given[name] if name in given else getattr(item, name) for name in names}
 
 
 def _unpack(plain: dict[str, Any], prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +141,7 @@ def load_fixed(path: str | Path) -> FixedNetwork:
         raise FileFormatError(f"fixed network {error}, allowed: a file of save_fixed()") from None
     try:
         head = json.loads(str(arrays["head"]))
-        if head["format"] != FORMAT:
+        if head["format"] not in (FORMAT, WITH_POISSON):
             raise ValueError(f"format = {head['format']!r}")
         return _rebuild(head, arrays)
     except RangeError:
@@ -140,14 +151,15 @@ def load_fixed(path: str | Path) -> FixedNetwork:
     ) as error:  # fmt: skip
         raise FileFormatError(
             f"fixed network {str(path)!r}: not a fixed network: {type(error).__name__} {error}, "
-            f"allowed: format {FORMAT}, as save_fixed() writes it"
+            f"allowed: format {FORMAT} or {WITH_POISSON}, as save_fixed() writes it"
         ) from None
 
 
 def _rebuild(head: dict[str, Any], arrays: dict[str, Any]) -> FixedNetwork:
     parts: dict[str, Any] = {
         table: tuple(
-            kind(**_unpack(plain, f"{table}/{i}", arrays)) for i, plain in enumerate(head[table])
+            kind(**_unpack(plain, f"{table}/{i}", arrays))
+            for i, plain in enumerate(head.get(table, ()))
         )
         for table, kind in KINDS.items()
     }

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ..arrays import entries, has_duplicates, is_sparse, post_of_entries
+from ..arrays import entries, has_duplicates, is_sparse, post_of_entries, with_entries
 from ..checks import expect
 from ..errors import Faults, TargetError
 from ..fixed import FixedNetwork, FixedProjection
@@ -122,7 +122,7 @@ def _projection(
 
 def arrival_delays(fixed: FixedNetwork, p: FixedProjection) -> Any:
     """Return each stored weight's delay as Lava counts it: 0 arrives in the next step."""
-    delays = np.broadcast_to(p.delays, entries(p.weights).shape)
+    delays = np.broadcast_to(np.asarray(p.delays, np.int64), entries(p.weights).shape)
     return np.asarray(delays + (fixed.latency(p) - 1), np.int64)
 
 
@@ -236,7 +236,7 @@ def _common_shift(values: Any) -> int | None:
 def stock_matrix(fixed: FixedNetwork, p: FixedProjection, settings: dict[str, Any]) -> Any:
     """Return the weights Lava is given, int64 dense or CSR."""
     if settings["weights"] == "mantissas":
-        return p.weights
+        return with_entries(p.weights, np.asarray(entries(p.weights), np.int64))
     weights = fixed.effective_weights(p)
     if not is_sparse(weights):
         return np.asarray(weights) >> settings["shift"]

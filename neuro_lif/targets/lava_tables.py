@@ -168,7 +168,7 @@ def _synapses(
 
 def _own_synapses(fixed: FixedNetwork, p: FixedProjection, entry: dict[str, Any]) -> Table:
     weights = fixed.effective_weights(p)
-    latency, delays = int(fixed.latency(p)), p.delays
+    latency, delays = int(fixed.latency(p)), np.asarray(p.delays, np.int64)
     if latency == 0 and np.min(delays, initial=1) >= 1:
         # the same arrival, counted from the next step on: that can never make a deadlock
         latency, delays = 1, np.asarray(delays) - 1

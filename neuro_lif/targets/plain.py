@@ -9,7 +9,7 @@ from ..fixed import FixedNetwork
 
 
 def refuse_special(fixed: FixedNetwork, target: str, can: Collection[str] = ()) -> None:
-    """Refuse events taken one by one, aliases, several ports and noise.
+    """Refuse events taken one by one, aliases, several ports, noise and Poisson inputs.
 
     Args:
         fixed: the network.
@@ -17,7 +17,7 @@ def refuse_special(fixed: FixedNetwork, target: str, can: Collection[str] = ()) 
         can: what the target can do after all: ``"ports"``, ``"noise"``.
 
     Raises:
-        TargetError: naming every population that has one of them.
+        TargetError: naming every population that has one of them, and every Poisson input.
     """
     faults, mend = Faults(), "run it with run_fixed or run_semantics"
     for p in fixed.populations:
@@ -31,4 +31,7 @@ def refuse_special(fixed: FixedNetwork, target: str, can: Collection[str] = ()) 
             faults.add(where, "alias", "given", "None", mend)
         if fixed.profile.hears_noise(p.model) and "noise" not in can:
             faults.add(where, "model", p.model, "a model without noise", mend)
+    for drive in fixed.poissons:
+        faults.add(f"input {drive.name!r}", "mean", drive.mean, "no Poisson input (a DirectInput "
+                   "with the same numbers in its raster)", mend)  # fmt: skip
     faults.raise_if_any(TargetError, f"{target} cannot run this network")

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "conv.hpp"
+#include "drive.hpp"
 #include "program.hpp"
 
 namespace neuro_lif {
@@ -14,6 +15,10 @@ extern const ConvVariant conv_baseline;
 #if defined(NEURO_LIF_X86_64)
 extern const Variant variant_avx2, variant_avx512;
 extern const ConvVariant conv_avx2, conv_avx512;
+#endif
+extern const DriveFunction drive_baseline;
+#if defined(NEURO_LIF_X86_64)
+extern const DriveFunction drive_avx2, drive_avx512;
 #endif
 
 namespace {
@@ -53,6 +58,33 @@ const ConvVariant& chosen_conv() {
     if (current() == &variant_avx2) return conv_avx2;
 #endif
     return conv_baseline;
+}
+
+DriveFunction chosen_drive() {
+#if defined(NEURO_LIF_X86_64)
+    if (current() == &variant_avx512) return drive_avx512;
+    if (current() == &variant_avx2) return drive_avx2;
+#endif
+    return drive_baseline;
+}
+
+DriveTable drive_table(const std::vector<uint32_t>& entries, std::vector<int32_t>& kept) {
+    DriveTable table;
+    kept.clear();
+    for (uint32_t entry : entries)
+        if (entry)
+            kept.push_back(int32_t((entry - 1) ^ TURN));
+        else
+            table.least++;
+    table.n = int32_t(kept.size());
+    kept.insert(kept.end(), AT_ONCE, INT32_MAX);
+    table.entries = kept.data();
+    int32_t k = 0;
+    for (uint32_t top = 0; top < 256; top++) {
+        while (int32_t((top << 24) ^ TURN) > kept[k]) k++;
+        table.guide[top] = k;
+    }
+    return table;
 }
 
 bool choose_set(const char* name) {

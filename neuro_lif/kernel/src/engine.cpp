@@ -149,6 +149,10 @@ void Network::prepare() {
         int& steps = populations[p.post].ring_steps[p.port];
         steps = std::max(steps, p.n_slots);
     }
+    for (const Drive& d : drives) {
+        int& steps = populations[d.population].ring_steps[d.port];
+        steps = std::max(steps, 1);
+    }
     for (auto& pop : populations) {
         for (int64_t c : pop.exact.constants)
             pop.exact_constants.emplace_back(LANES, c);
@@ -426,6 +430,18 @@ void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, in
     }
 }
 
+void Network::drive(Sample& s, int p, int sample) const {
+    const Population& pop = populations[p];
+    for (const Drive& d : drives) {
+        if (d.population != p) continue;
+        const int64_t slot = s.done & (pop.ring_steps[d.port] - 1);
+        chosen_drive()({{d.seed, d.network_seed, uint32_t(sample), 0}, uint64_t(s.done),
+                        d.tables.data(), d.table_of.empty() ? nullptr : d.table_of.data(),
+                        d.weights.data(), d.weights.size() == 1, pop.size,
+                        s.cells[p].rings[d.port].data() + slot * pop.padded()});
+    }
+}
+
 void Network::neurons(Sample& s, int index, int sample, int64_t row,
                       const std::vector<Feed>& feeds, const std::vector<Trace>& traces,
                       bool may_be_calm) const {
@@ -683,6 +699,7 @@ void Network::advance(Sample& s, int sample, int64_t n, int64_t first,
                 deliver(s, projections[p], active.data(), int(active.size()), values.data(), t);
         }
         for (size_t p = 0; p < populations.size(); p++) {
+            drive(s, int(p), sample);
             neurons(s, int(p), sample, row, feeds, traces, may[p]);
             for (int q : from_population_[p])
                 deliver(s, projections[q], s.active[p].data(), int(s.active[p].size()),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "conv.hpp"
+#include "drive.hpp"
 #include "events.hpp"
 #include "program.hpp"
 
@@ -96,6 +97,16 @@ struct Projection {
     int32_t cap_event = -1;
 };
 
+// Poisson input of a population (neuro_lif/poisson.py).
+struct Drive {
+    int population = 0, port = 0;
+    uint32_t seed = 0, network_seed = 0;
+    std::vector<std::vector<int32_t>> entries;
+    std::vector<DriveTable> tables;  // that look into the entries
+    std::vector<uint16_t> table_of;  // one per neuron; empty: the first table for all
+    std::vector<int32_t> weights;    // one, or one per neuron
+};
+
 struct Feed {
     bool to_source = false;
     int index = 0, port = 0;      // source, or population and port
@@ -147,6 +158,7 @@ class Network {
   public:
     std::vector<Population> populations;
     std::vector<Projection> projections;
+    std::vector<Drive> drives;
     std::vector<int> source_sizes;
     int n_events = 0;
 
@@ -161,6 +173,8 @@ class Network {
     std::vector<std::vector<int>> from_source_, from_population_;
     void neurons(Sample& s, int p, int sample, int64_t row, const std::vector<Feed>& feeds,
                  const std::vector<Trace>& traces, bool may_be_calm) const;
+    // Draw what arrives in step s.done at the population and add it to its rings.
+    void drive(Sample& s, int p, int sample) const;
     void deliver(Sample& s, const Projection& p, const uint32_t* active, int n_active,
                  const int32_t* values, int64_t t) const;
     void convolve(Sample& s, const Projection& p, const uint32_t* active, int n_active,

@@ -302,6 +302,30 @@ struct Kernel {
         return int(net.projections.size()) - 1;
     }
 
+    // tables: of every distinct mean; table_of: one per neuron, or empty where there is one mean
+    void add_drive(int p, int port, uint32_t seed, uint32_t network_seed,
+                   const std::vector<std::vector<uint32_t>>& tables,
+                   const std::vector<uint16_t>& table_of, const std::vector<int32_t>& weights) {
+        Drive d;
+        d.population = p;
+        d.port = port;
+        d.seed = seed;
+        d.network_seed = network_seed;
+        d.entries.resize(tables.size());
+        for (size_t k = 0; k < tables.size(); k++)
+            d.tables.push_back(drive_table(tables[k], d.entries[k]));
+        d.table_of = table_of;
+        d.weights = weights;
+        const size_t size = net.populations.at(p).size;
+        const bool fits = (table_of.empty() || table_of.size() == size) &&
+                          (weights.size() == 1 || weights.size() == size) && !tables.empty();
+        if (!fits || port < 0 || port >= net.populations[p].n_ports)
+            throw std::invalid_argument("drive");
+        for (uint16_t which : table_of)
+            if (which >= tables.size()) throw std::invalid_argument("drive: table");
+        net.drives.push_back(std::move(d));
+    }
+
     void finish(int n_events) {
         net.n_events = n_events;
         net.prepare();
@@ -518,6 +542,7 @@ NB_MODULE(_native, m) {
              nb::arg("segment_start").none(), nb::arg("segment_delay").none(), nb::arg("delay"),
              nb::arg("posts"), nb::arg("weights").none(), nb::arg("weight"), nb::arg("shift"),
              nb::arg("row_most"), nb::arg("most_per_step"))
+        .def("add_drive", &Kernel::add_drive)
         .def("finish", &Kernel::finish);
     nb::class_<Run>(m, "Run")
         .def(nb::init<nb::object, int, std::vector<uint32_t>>())
