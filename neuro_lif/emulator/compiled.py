@@ -322,6 +322,7 @@ def _add_rows(
     number = out.kernel.add_sparse(
         *common, rows.n_pre, rows.n_post, rows.row_start, rows.segment_start, rows.segment_delay,
         rows.delay, rows.posts, rows.weights, weight, shift, rows.row_most, per_step,
+        rows.by_row,
     )  # fmt: skip
     return int(number)
 

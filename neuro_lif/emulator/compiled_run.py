@@ -175,13 +175,6 @@ def _spikes(
     if batch is None:
         step, neuron, values = run.take_spikes(0, number)
         return SpikeList((n_steps, size), network.sent[name], None, step, neuron, values)
-    parts = [run.take_spikes(k, number) for k in range(batch)]
-    counts = [len(step) for step, _, _ in parts]
-    values = None
-    if any(value is not None for _, _, value in parts):
-        values = np.concatenate([np.ones(len(s), np.int64) if v is None else v
-                                 for s, _, v in parts])  # fmt: skip
-    shape = (batch, n_steps, size)
-    sample = np.repeat(np.arange(batch), counts)
-    step, neuron = (np.concatenate([p[k] for p in parts]) for k in (0, 1))
-    return SpikeList(shape, network.sent[name], sample, step, neuron, values)
+    counts, step, neuron, values = run.take_all_spikes(number)
+    sample = np.repeat(np.arange(batch, dtype=np.uint32), counts)
+    return SpikeList((batch, n_steps, size), network.sent[name], sample, step, neuron, values)

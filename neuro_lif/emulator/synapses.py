@@ -27,9 +27,10 @@ class Rows:
 
     Args:
         n_pre, n_post: sizes.
-        weights: dense ``(n_pre, n_post)`` and padding, or one per synapse, or None where all are
-            ``weight``.
+        weights: dense ``(n_pre, n_post)`` and padding, or one per synapse, or (``by_row``) one per
+            row, or None where all are ``weight``.
         weight: what all weights are.
+        by_row: the synapses of a row have one weight.
         shift: the kernel multiplies stored weights by ``2 ** shift``.
         delay: of all synapses, where ``segment_start`` is None.
         posts: one per synapse; None: dense.
@@ -51,6 +52,7 @@ class Rows:
     segment_delay: Array | None
     reach: int
     row_most: Array
+    by_row: bool = False
 
     @cached_property
     def n_delays(self) -> int:
@@ -93,7 +95,7 @@ def rows_of(weights: Any, delays: Any, whole: bool = True) -> Rows:
         found = _lane_of(pre, delays, lanes, n_pre)
     by_lane = _by_lane(indptr, found, values, n_post, n_pre * lanes.size)
     reach = int(row_sums(weights, entries(weights)).max(initial=0))
-    return _sparse(by_lane, lanes, delay if one_delay else None, (n_post, n_pre), reach)
+    return _sparse(by_lane, lanes, delay if one_delay else None, (n_post, n_pre), reach, whole)
 
 
 def _lane_of(pre: Array, delays: Array, lanes: Array, n_pre: int) -> Array:
@@ -153,7 +155,7 @@ def _dense(weights: Array, delay: int) -> Rows:
 
 def _sparse(
     lanes: tuple[Array, Array, Array], delays: Array, delay: int | None, shape: tuple[int, int],
-    reach: int,
+    reach: int, may_be_by_row: bool,
 ) -> Rows:  # fmt: skip
     """Return the rows of synapses that come by lane: by source, and in it by delay.
 
@@ -163,11 +165,15 @@ def _sparse(
         delay: of all synapses; None: that of their lanes.
         shape: ``(n_post, n_pre)``.
         reach: as of :class:`Rows`.
+        may_be_by_row: whether one weight may stand for a row.
     """
     (starts, posts, values), (n_post, n_pre) = lanes, shape
     same = values.size > 0 and bool((values == values[0]).all())
     stored, shift, weight = None, 0, int(values[0]) if same else 0
-    if not same:
+    by_row = None if same or not may_be_by_row else _by_row(values, starts[:: delays.size])
+    if by_row is not None:
+        stored, shift = packed_weights(by_row)
+    elif not same:
         stored, shift = packed_weights(values)
     elif abs(weight) >= 2**31:
         raise OverflowError("a weight does not fit 32 bits")
@@ -175,13 +181,13 @@ def _sparse(
     if delay is not None:
         offsets = starts.astype(_offsets(values.size))
         return Rows(n_pre, n_post, stored, weight, shift, delay, posts, offsets, None, None, reach,
-                    most)  # fmt: skip
+                    most, by_row is not None)  # fmt: skip
     there = np.flatnonzero(np.diff(starts))
     segment_start = np.append(starts[there], values.size).astype(_offsets(values.size))
     segment_delay = delays[there % delays.size].astype(_narrow(int(delays.max(initial=0)) + 1))
     per_row = np.bincount(there // delays.size, minlength=n_pre)
     return Rows(n_pre, n_post, stored, weight, shift, 0, posts, _starts(per_row, there.size),
-                segment_start, segment_delay, reach, most)  # fmt: skip
+                segment_start, segment_delay, reach, most, by_row is not None)  # fmt: skip
 
 
 def by_delay(rows: Rows) -> list[Rows]:
@@ -198,10 +204,23 @@ def by_delay(rows: Rows) -> list[Rows]:
         counts = np.bincount(pre[mine], minlength=rows.n_pre)
         parts.append(replace(
             rows, delay=d, posts=rows.posts[mine], row_start=_starts(counts, int(mine.sum())),  # type: ignore[index]
-            weights=None if rows.weights is None else rows.weights[mine],
+            weights=rows.weights if rows.weights is None or rows.by_row else rows.weights[mine],
             segment_start=None, segment_delay=None,
         ))  # fmt: skip
     return parts or [rows]
+
+
+def _by_row(values: Array, starts: Array) -> Array | None:
+    """Return the weight of every row (0 where it is empty) if each has only one."""
+    full = np.flatnonzero(np.diff(starts))
+    first = values[starts[full]]
+    if not (np.maximum.reduceat(values, starts[full]) == first).all():
+        return None
+    if not (np.minimum.reduceat(values, starts[full]) == first).all():
+        return None
+    out = np.zeros(len(starts) - 1, np.int64)
+    out[full] = first
+    return out
 
 
 def _row_most(values: Array, starts: Array) -> Array:

@@ -76,7 +76,7 @@ inline int32_t by_guide(const DriveTable& table, int32_t u) {
 void drive(const DriveJob& job) {
     alignas(64) int32_t u[BLOCK];
     alignas(64) int32_t counts[BLOCK];
-    for (int first = 0; first < job.size; first += BLOCK) {
+    for (int first = job.first; first < job.size; first += BLOCK) {
         const int lanes = job.size - first < BLOCK ? job.size - first : BLOCK;
         const int padded = (lanes + 15) & ~15;
         threefry(job, uint32_t(first / 4), u);

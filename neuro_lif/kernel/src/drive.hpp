@@ -26,7 +26,7 @@ struct DriveJob {
     const uint16_t* table_of;  // [neuron], null: the first for all
     const int32_t* weights;
     bool one_weight;
-    int size;
+    int first, size;           // neurons from `first` on, a multiple of LANES, up to `size`
     int32_t* out;              // [neuron] what arrives, added to
 };
 

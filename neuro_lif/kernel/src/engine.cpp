@@ -182,6 +182,7 @@ void Network::prepare() {
         // sums that are shifted right as they arrive are not in the port's own ring
         pop.calm.present &= int(pop.port_of.size()) == pop.n_ports;
     }
+    alone_ = cuts(1);
 }
 
 bool Network::may_be_calm(const Sample& s, int index, int64_t n, const std::vector<Feed>& feeds,
@@ -225,7 +226,8 @@ void Network::wake(Sample::Cells& cells, const Population& pop, int block, int64
 }
 
 // Step the blocks from `first_block` to `last_block`, all of them calm.
-void Network::run_calm(Sample& s, int index, int first_block, int last_block) const {
+bool Network::run_calm(Sample& s, int index, int64_t t, int first_block, int last_block,
+                       std::vector<uint32_t>& active) const {
     const Population& pop = populations[index];
     Sample::Cells& cells = s.cells[index];
     const int port = pop.calm.port, steps = pop.ring_steps[port];
@@ -235,22 +237,31 @@ void Network::run_calm(Sample& s, int index, int first_block, int last_block) co
     job.u = cells.registers[pop.calm.u].data();
     job.v = cells.registers[pop.calm.v].data();
     job.until = cells.until.empty() ? nullptr : cells.until.data();
-    job.in = steps ? cells.rings[port].data() + (s.done & (steps - 1)) * int64_t(pop.padded())
+    job.in = steps ? cells.rings[port].data() + (t & (steps - 1)) * int64_t(pop.padded())
                    : nullptr;
     job.values = s.values[index].data();
     job.found = found;
     job.calm = cells.calm.data();
-    job.now = int32_t(s.done);
+    job.now = int32_t(t);
     for (int block = first_block; block < last_block; block += CALM_BLOCKS) {
         job.first_block = block;
         job.last_block = std::min(block + CALM_BLOCKS, last_block);
         const int n = chosen_variant().calm(job);
-        s.active[index].insert(s.active[index].end(), found, found + n);
+        active.insert(active.end(), found, found + n);
     }
-    s.quick_blocks += last_block - first_block;
-    s.calm_blocks += last_block - first_block;
-    for (int block = first_block; block < last_block; block++)
-        if (!cells.calm[block]) wake(cells, pop, block, s.done);
+    bool all = true;
+    for (int block = first_block; block < last_block; block++) {
+        if (cells.calm[block]) continue;
+        wake(cells, pop, block, t);
+        all = false;
+    }
+    return all;
+}
+
+bool Network::all_calm(const Sample& s) const {
+    for (const auto& cells : s.cells)
+        if (std::memchr(cells.calm.data(), 0, cells.calm.size())) return false;
+    return true;
 }
 
 std::unique_ptr<Sample> Network::start(const std::vector<uint32_t>& keep) const {
@@ -323,7 +334,9 @@ void add_same(int32_t* __restrict out, const P* __restrict posts, int64_t first,
 template <class P>
 void add_span(const Projection& p, int32_t* out, int64_t first, int64_t last, int32_t factor) {
     const P* posts = static_cast<const P*>(p.posts.data);
-    if (!p.weights.data)
+    if (p.by_row)
+        add_same(out, posts, first, last, factor);
+    else if (!p.weights.data)
         add_same(out, posts, first, last, int32_t(p.weight) * factor);
     else if (p.weights.width == 1)
         add_row(out, posts, static_cast<const int8_t*>(p.weights.data), first, last, factor, p.shift);
@@ -338,7 +351,7 @@ inline void fetch_row(const Projection& p, int64_t first, int64_t last) {
     const char* end = static_cast<const char*>(p.posts.data) + last * p.posts.width;
     const char* most = posts + 1024;
     for (const char* at = posts; at < end && at < most; at += 64) __builtin_prefetch(at);
-    if (!p.weights.data) return;
+    if (!p.weights.data || p.by_row) return;
     const char* weights = static_cast<const char*>(p.weights.data) + first * p.weights.width;
     end = static_cast<const char*>(p.weights.data) + last * p.weights.width;
     most = weights + 1024;
@@ -356,7 +369,7 @@ void Network::convolve(Sample& s, const Projection& p, const uint32_t* active, i
 }
 
 void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, int n_active,
-                      const int32_t* values, int64_t t) const {
+                      const int32_t* values, int64_t t, const Cuts& cuts, int thread) const {
     if (n_active == 0) return;
     if (p.singly) return send(s, p, active, n_active, values, t);
     const Population& post = populations[p.post];
@@ -389,8 +402,14 @@ void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, in
         if (!p.graded) {
             const auto dense = p.stride < WIDE_ROW ? chosen_conv().dense_narrow
                                                    : chosen_variant().dense;
-            dense({p.weights.data, p.stride, p.weights.width, p.shift, p.n_post, active, n_active,
-                   out});
+            int from = 0, to = p.n_post;
+            if (cuts.threads > 1) {
+                from = Cuts::block(post.n_blocks(), thread, cuts.threads) * LANES;
+                to = std::min(to, Cuts::block(post.n_blocks(), thread + 1, cuts.threads) * LANES);
+            }
+            if (from < to)
+                dense({static_cast<const char*>(p.weights.data) + int64_t(from) * p.weights.width,
+                       p.stride, p.weights.width, p.shift, to - from, active, n_active, out + from});
             return;
         }
         for (int k = 0; k < n_active; k++) {
@@ -402,16 +421,44 @@ void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, in
         return;
     }
     const bool narrow = p.posts.width == 2;
+    const uint32_t* cut_at = cuts.rows[p.number].empty() ? nullptr : cuts.rows[p.number].data();
+    const int tiles = cuts.tiles[p.number], others = cuts.threads * tiles - 1;
+    int part = thread * tiles;
+    auto cut = [&](int64_t row, int64_t& first, int64_t& last) {  // the part's synapses
+        if (!cut_at) return;
+        const uint32_t* at = cut_at + row * others;
+        if (part < others) last = first + at[part];
+        if (part > 0) first += at[part - 1];
+    };
+    // memory is asked early: where a row begins, then the row itself
+    auto fetch_start = [&](int k) {
+        if (k >= n_active) return;
+        const char* starts = static_cast<const char*>(p.row_start.data);
+        __builtin_prefetch(starts + int64_t(active[k]) * p.row_start.width);
+        if (cut_at && p.single) __builtin_prefetch(cut_at + int64_t(active[k]) * others);
+    };
+    auto fetch = [&](int k) {
+        if (k >= n_active) return;
+        int64_t first = p.row_start.at(active[k]), last = p.row_start.at(active[k] + 1);
+        if (p.single)
+            cut(active[k], first, last);
+        else
+            first = p.segment_start.at(first), last = p.segment_start.at(last);
+        fetch_row(p, first, last);
+    };
+    constexpr int SOON = 3, LATER = 8;
+    for (const int end = part + tiles; part < end; part++) {
+    for (int k = 0; k < LATER; k++) fetch_start(k);
+    for (int k = 0; k < SOON; k++) fetch(k);
     for (int k = 0; k < n_active; k++) {
         const uint32_t pre = active[k];
-        const int32_t factor = p.graded ? values[pre] : 1;
+        int32_t factor = p.graded ? values[pre] : 1;
+        if (p.by_row) factor = int32_t((uint32_t(p.weights.at(pre)) << p.shift) * uint32_t(factor));
         int64_t first = p.row_start.at(pre), last = p.row_start.at(pre + 1);
-        if (k + 2 < n_active) {
-            int64_t a = p.row_start.at(active[k + 2]), b = p.row_start.at(active[k + 2] + 1);
-            if (!p.single) a = p.segment_start.at(a), b = p.segment_start.at(b);
-            fetch_row(p, a, b);
-        }
+        fetch_start(k + LATER);
+        fetch(k + SOON);
         if (p.single) {
+            cut(pre, first, last);
             int32_t* out = ring + ((t + p.latency + p.delay) & (steps - 1)) * row;
             if (narrow)
                 add_span<uint16_t>(p, out, first, last, factor);
@@ -421,23 +468,24 @@ void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, in
         }
         for (; first < last; first++) {
             const int64_t slot = (t + p.latency + p.segment_delay.at(first)) & (steps - 1);
-            const int64_t from = p.segment_start.at(first), to = p.segment_start.at(first + 1);
+            int64_t from = p.segment_start.at(first), to = p.segment_start.at(first + 1);
+            cut(first, from, to);
             if (narrow)
                 add_span<uint16_t>(p, ring + slot * row, from, to, factor);
             else
                 add_span<uint32_t>(p, ring + slot * row, from, to, factor);
         }
-    }
+    }    }
 }
 
-void Network::drive(Sample& s, int p, int sample) const {
+void Network::drive(Sample& s, int p, int sample, int64_t t, int first, int last) const {
     const Population& pop = populations[p];
     for (const Drive& d : drives) {
         if (d.population != p) continue;
-        const int64_t slot = s.done & (pop.ring_steps[d.port] - 1);
-        chosen_drive()({{d.seed, d.network_seed, uint32_t(sample), 0}, uint64_t(s.done),
+        const int64_t slot = t & (pop.ring_steps[d.port] - 1);
+        chosen_drive()({{d.seed, d.network_seed, uint32_t(sample), 0}, uint64_t(t),
                         d.tables.data(), d.table_of.empty() ? nullptr : d.table_of.data(),
-                        d.weights.data(), d.weights.size() == 1, pop.size,
+                        d.weights.data(), d.weights.size() == 1, first, last,
                         s.cells[p].rings[d.port].data() + slot * pop.padded()});
     }
 }
@@ -453,7 +501,9 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
     std::vector<uint32_t>& active = s.active[index];
     active.clear();
     if (may_be_calm && traces.empty() && !std::memchr(cells.calm.data(), 0, cells.calm.size())) {
-        run_calm(s, index, 0, pop.n_blocks());
+        run_calm(s, index, t, 0, pop.n_blocks(), active);
+        s.quick_blocks += pop.n_blocks();
+        s.calm_blocks += pop.n_blocks();
         return note_spikes(s, index);
     }
     uint32_t found[LANES];
@@ -474,7 +524,9 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
         if (cells.calm[block] && may_be_calm) {
             int last = block + 1;
             while (last < pop.n_blocks() && cells.calm[last]) last++;
-            run_calm(s, index, block, last);
+            run_calm(s, index, t, block, last, active);
+            s.quick_blocks += last - block;
+            s.calm_blocks += last - block;
             for (const Trace& trace : traces) {
                 if (trace.population != index) continue;
                 const int from = block * LANES, to = std::min(pop.size, last * LANES);
@@ -662,6 +714,32 @@ void Network::note_spikes(Sample& s, int index) const {
     out.neuron.insert(out.neuron.end(), active.begin(), active.end());
 }
 
+// Who of a source is active in a row of its inputs, and with what value.
+void Network::read(const std::vector<Feed>& feeds, int source, int sample, int64_t row,
+                   std::vector<uint32_t>& active, std::vector<int32_t>& values,
+                   bool& too_wide) const {
+    active.clear();
+    for (const Feed& feed : feeds) {
+        if (!feed.to_source || feed.index != source || row >= feed.n_steps) continue;
+        values.resize(feed.n);
+        const int64_t from = sample * feed.sample_stride + row * feed.n;
+        if (feed.data.width == 1) {
+            const int8_t* x = static_cast<const int8_t*>(feed.data.data) + from;
+            active.resize(feed.n);
+            active.resize(chosen_variant().nonzero8(x, int(feed.n), active.data()));
+            for (uint32_t i : active) values[i] = int32_t(feed.data.at(from + i));
+        } else {
+            for (int64_t i = 0; i < feed.n; i++) {
+                const int64_t x = feed.data.at(from + i);
+                if (!x) continue;
+                active.push_back(uint32_t(i));
+                values[i] = int32_t(x);
+                if (values[i] != x) too_wide = true;
+            }
+        }
+    }
+}
+
 void Network::advance(Sample& s, int sample, int64_t n, int64_t first,
                       const std::vector<Feed>& feeds, const std::vector<Trace>& traces,
                       bool stop_on_event) const {
@@ -675,35 +753,18 @@ void Network::advance(Sample& s, int sample, int64_t n, int64_t first,
         const int64_t t = s.done, row = first + k;
         for (size_t source = 0; source < source_sizes.size(); source++) {
             if (from_source_[source].empty()) continue;
-            active.clear();
-            for (const Feed& feed : feeds) {
-                if (!feed.to_source || feed.index != int(source) || row >= feed.n_steps) continue;
-                values.resize(feed.n);
-                const int64_t from = sample * feed.sample_stride + row * feed.n;
-                if (feed.data.width == 1) {
-                    const int8_t* x = static_cast<const int8_t*>(feed.data.data) + from;
-                    active.resize(feed.n);
-                    active.resize(chosen_variant().nonzero8(x, int(feed.n), active.data()));
-                    for (uint32_t i : active) values[i] = int32_t(feed.data.at(from + i));
-                } else {
-                    for (int64_t i = 0; i < feed.n; i++) {
-                        const int64_t x = feed.data.at(from + i);
-                        if (!x) continue;
-                        active.push_back(uint32_t(i));
-                        values[i] = int32_t(x);
-                        if (values[i] != x) s.too_wide = t;
-                    }
-                }
-            }
+            bool too_wide = false;
+            read(feeds, int(source), sample, row, active, values, too_wide);
+            if (too_wide) s.too_wide = t;
             for (int p : from_source_[source])
-                deliver(s, projections[p], active.data(), int(active.size()), values.data(), t);
+                deliver(s, projections[p], active.data(), int(active.size()), values.data(), t, alone_, 0);
         }
         for (size_t p = 0; p < populations.size(); p++) {
-            drive(s, int(p), sample);
+            drive(s, int(p), sample, t, 0, populations[p].size);
             neurons(s, int(p), sample, row, feeds, traces, may[p]);
             for (int q : from_population_[p])
                 deliver(s, projections[q], s.active[p].data(), int(s.active[p].size()),
-                        s.values[p].data(), t);
+                        s.values[p].data(), t, alone_, 0);
         }
         if (stop_on_event)
             for (const Counted& c : s.counted)

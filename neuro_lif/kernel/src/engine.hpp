@@ -80,6 +80,7 @@ struct Projection {
     View segment_delay;    // (n_segments)
     View posts;            // uint16 or uint32
     View weights;          // int8, int16, int32; none where all weights are one number
+    bool by_row = false;   // weights has one for each row
     int64_t weight = 0;
     int shift = 0;         // weights are stored divided by 2^shift
     // dense
@@ -154,6 +155,17 @@ struct Sample {
     int64_t exact_blocks = 0, quick_blocks = 0, calm_blocks = 0;  // the calm are quick too
 };
 
+// Where the rows of synapses are parted: each thread has a range of every population's blocks, and
+// each tile a part of that, so small that its sums stay in the nearest cache.
+struct Cuts {
+    int threads = 1;
+    std::vector<int> tiles;                   // [projection]
+    std::vector<std::vector<uint32_t>> rows;  // [projection][row or segment][threads * tiles - 1]:
+                                              // synapses before; empty: not parted
+    // The first block of a part.
+    static int block(int n_blocks, int part, int parts) { return int(int64_t(n_blocks) * part / parts); }
+};
+
 class Network {
   public:
     std::vector<Population> populations;
@@ -169,14 +181,26 @@ class Network {
                  const std::vector<Trace>& traces, bool stop_on_event) const;
     void count(Sample& s, int32_t event, int64_t n, int64_t neuron) const;
 
+    // The same by several threads; only where may_split() says so.
+    void advance_split(Sample& s, int sample, int64_t n, int64_t first,
+                       const std::vector<Feed>& feeds, const std::vector<Trace>& traces,
+                       bool stop_on_event, const Cuts& cuts) const;
+    bool may_split(const Sample& s, int64_t n, const std::vector<Feed>& feeds,
+                   const std::vector<Trace>& traces) const;
+    Cuts cuts(int threads) const;
+
   private:
+    Cuts alone_;  // of one thread
     std::vector<std::vector<int>> from_source_, from_population_;
     void neurons(Sample& s, int p, int sample, int64_t row, const std::vector<Feed>& feeds,
                  const std::vector<Trace>& traces, bool may_be_calm) const;
     // Draw what arrives in step s.done at the population and add it to its rings.
-    void drive(Sample& s, int p, int sample) const;
+    void drive(Sample& s, int p, int sample, int64_t t, int first, int last) const;
+    void read(const std::vector<Feed>& feeds, int source, int sample, int64_t row,
+              std::vector<uint32_t>& active, std::vector<int32_t>& values, bool& too_wide) const;
+    bool all_calm(const Sample& s) const;
     void deliver(Sample& s, const Projection& p, const uint32_t* active, int n_active,
-                 const int32_t* values, int64_t t) const;
+                 const int32_t* values, int64_t t, const Cuts& cuts, int thread) const;
     void convolve(Sample& s, const Projection& p, const uint32_t* active, int n_active,
                   const int32_t* values, int32_t* out) const;
     // In the next n steps.
@@ -184,7 +208,9 @@ class Network {
                      const std::vector<Trace>& traces) const;
     void calm_down(Sample::Cells& cells, const Population& pop, int block, int64_t t) const;
     void wake(Sample::Cells& cells, const Population& pop, int block, int64_t t) const;
-    void run_calm(Sample& s, int p, int first_block, int last_block) const;
+    // Add to `active` who spikes; false: some block is not calm any more.
+    bool run_calm(Sample& s, int p, int64_t t, int first_block, int last_block,
+                  std::vector<uint32_t>& active) const;
     void note_spikes(Sample& s, int p) const;
     // events.cpp
     void start_singly(Sample& s) const;

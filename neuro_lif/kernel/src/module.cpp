@@ -9,6 +9,9 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <map>
+#include <mutex>
 #include <stdexcept>
 #include <thread>
 
@@ -112,6 +115,15 @@ struct Kernel {
     Network net;
     std::vector<nb::object> kept;
     bool ready = false;
+    std::mutex cutting;
+    std::map<int, Cuts> parts;  // by number of threads
+
+    const Cuts& cuts(int many) {
+        const std::lock_guard<std::mutex> alone(cutting);
+        auto found = parts.find(many);
+        if (found == parts.end()) found = parts.emplace(many, net.cuts(many)).first;
+        return found->second;
+    }
 
     View keep(const Any& array) {
         kept.push_back(nb::cast(array));
@@ -249,9 +261,11 @@ struct Kernel {
     int add_sparse(bool from_source, int pre, int post, int port, int latency, bool graded,
                     int n_pre, int n_post, const Any& row_start, nb::object segment_start,
                     nb::object segment_delay, int delay, const Any& posts, nb::object weights,
-                    int64_t weight, int shift, const Ints& row_most, int64_t most_per_step) {
+                    int64_t weight, int shift, const Ints& row_most, int64_t most_per_step,
+                    bool by_row) {
         Projection& p = add(from_source, pre, post, port, latency, graded, n_pre, n_post, row_most,
                             most_per_step);
+        p.by_row = by_row;
         p.row_start = keep(row_start);
         p.single = segment_start.is_none();
         p.delay = delay;
@@ -335,6 +349,7 @@ struct Kernel {
 
 // One run: samples, inputs and what is recorded of registers.
 struct Run {
+    Kernel& kernel;
     const Network& net;
     nb::object owner;
     std::vector<nb::object> kept;
@@ -342,9 +357,14 @@ struct Run {
     std::vector<Feed> feeds;
     std::vector<Trace> traces;
     int64_t first_row = 0;  // row of the inputs that the next step takes
+    static constexpr int AGAIN = 40;          // stretches until the slower way is tried again
+    static constexpr double STRETCH = 3e-3;   // seconds of one
+    static constexpr double WORTH_IT = 1e-5;  // seconds of a step below which threads never pay
+    int64_t stretches = 0;
+    double seconds[2] = {0, 0};               // of a step, by one thread and by several
 
     Run(const Run&) = delete;
-    Run(nb::object kernel, int batch, const std::vector<uint32_t>& keep) : net(nb::cast<Kernel&>(kernel).net), owner(kernel) {
+    Run(nb::object kernel, int batch, const std::vector<uint32_t>& keep) : kernel(nb::cast<Kernel&>(kernel)), net(this->kernel.net), owner(kernel) {
         if (!nb::cast<Kernel&>(kernel).ready) throw std::invalid_argument("finish() first");
         if (keep.size() != net.populations.size()) throw std::invalid_argument("keep: one per population");
         for (int k = 0; k < batch; k++) samples.push_back(net.start(keep));
@@ -385,6 +405,10 @@ struct Run {
     // Advance all samples by n steps (or fewer, where strict and something overflowed).
     void advance(int64_t n, int threads, bool stop_on_event) {
         nb::gil_scoped_release unlocked;
+        if (samples.size() == 1 && threads > 1 && net.may_split(*samples[0], n, feeds, traces)) {
+            together_or_alone(n, threads, stop_on_event);
+            return;
+        }
         const int many = std::max(1, std::min(threads, int(samples.size())));
         auto some = [&](int which) {
             for (size_t k = which; k < samples.size(); k += many)
@@ -395,6 +419,36 @@ struct Run {
         some(0);
         for (auto& thread : others) thread.join();
         first_row += n;
+    }
+
+    // Several threads for one sample, or one, whichever was quicker lately: both are tried again
+    // from time to time, for another program may take a processor away or give it back.
+    void together_or_alone(int64_t n, int threads, bool stop_on_event) {
+        Sample& s = *samples[0];
+        while (n > 0 && !s.too_wide) {
+            const bool worth_it = seconds[0] > WORTH_IT;
+            const bool together = stretches % AGAIN == 0   ? false
+                                  : stretches % AGAIN == 1 ? worth_it
+                                                           : worth_it && seconds[1] < seconds[0];
+            const double likely = std::max(seconds[together], 1e-9);
+            const int64_t most = stretches < 2 ? 16 : int64_t(STRETCH / likely) + 1;
+            const int64_t steps = std::min(n, most), before = s.done;
+            const auto start = std::chrono::steady_clock::now();
+            if (together)
+                net.advance_split(s, 0, steps, first_row, feeds, traces, stop_on_event,
+                                  kernel.cuts(threads));
+            else
+                net.advance(s, 0, steps, first_row, feeds, traces, stop_on_event);
+            const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+            seconds[together] = taken.count() / double(steps);
+            first_row += steps;
+            n -= steps;
+            stretches++;
+            if (s.done != before + steps) return;
+            if (stop_on_event)
+                for (const Counted& c : s.counted)
+                    if (c.count) return;
+        }
     }
 
     // Neurons of all samples.
@@ -455,6 +509,36 @@ struct Run {
         nb::tuple out = nb::make_tuple(as_array(std::move(s.step)), as_array(std::move(s.neuron)), values);
         s = Spikes{};
         return out;
+    }
+
+    // The same of all samples one after the other: (how many of each, step, neuron, value or None).
+    nb::tuple take_all_spikes(int population) {
+        std::vector<int64_t> counts, value;
+        std::vector<uint32_t> step, neuron;
+        size_t total = 0;
+        bool plain = true;
+        for (const auto& s : samples) {
+            const Spikes& own = s->spikes.at(population);
+            counts.push_back(int64_t(own.step.size()));
+            total += own.step.size();
+            plain &= own.value.empty();
+        }
+        step.reserve(total);
+        neuron.reserve(total);
+        for (auto& s : samples) {
+            Spikes& own = s->spikes[population];
+            step.insert(step.end(), own.step.begin(), own.step.end());
+            neuron.insert(neuron.end(), own.neuron.begin(), own.neuron.end());
+            if (!plain) {
+                value.insert(value.end(), own.value.begin(), own.value.end());
+                value.resize(step.size(), 1);
+            }
+            own = Spikes{};
+        }
+        nb::object values = nb::none();
+        if (!plain) values = as_array(std::move(value));
+        return nb::make_tuple(as_array(std::move(counts)), as_array(std::move(step)),
+                              as_array(std::move(neuron)), values);
     }
 
     nb::object last_sent(int sample, int population) {
@@ -541,7 +625,7 @@ NB_MODULE(_native, m) {
              nb::arg("n_pre"), nb::arg("n_post"), nb::arg("row_start"),
              nb::arg("segment_start").none(), nb::arg("segment_delay").none(), nb::arg("delay"),
              nb::arg("posts"), nb::arg("weights").none(), nb::arg("weight"), nb::arg("shift"),
-             nb::arg("row_most"), nb::arg("most_per_step"))
+             nb::arg("row_most"), nb::arg("most_per_step"), nb::arg("by_row") = false)
         .def("add_drive", &Kernel::add_drive)
         .def("finish", &Kernel::finish);
     nb::class_<Run>(m, "Run")
@@ -557,6 +641,7 @@ NB_MODULE(_native, m) {
         .def("blocks", &Run::blocks)
         .def("events", &Run::events)
         .def("take_spikes", &Run::take_spikes)
+        .def("take_all_spikes", &Run::take_all_spikes)
         .def("last_sent", &Run::last_sent)
         .def("register", &Run::reg);
 }
