@@ -257,6 +257,8 @@ def test_packed_synapses_are_those_given(seed: int) -> None:
     weights = rng.integers(-top, top + 1, (n_post, n_pre)) * int(rng.choice([1, 2, 64]))
     weights = np.clip(weights, -(2**31) + 1, 2**31 - 1)
     weights[rng.random(weights.shape) > rng.choice([0.1, 0.6, 1.0])] = 0
+    if seed % 5 == 1:  # one weight for each source
+        weights = np.where(weights, weights[0], 0)
     given: Any = sparse.csr_matrix(weights) if seed % 2 else weights
     size = given.data.size if seed % 2 else weights.size
     delays = rng.integers(0, 4, size) if seed % 3 else np.int64(2)
@@ -294,7 +296,9 @@ def unpacked(rows: Any) -> dict[tuple[int, int], list[tuple[int, int]]]:
                       int(rows.segment_delay[s])) for s in range(first, last)]  # fmt: skip
         for a, b, delay in spans:
             for k in range(a, b):
-                weight = rows.weight if rows.weights is None else int(rows.weights[k]) << rows.shift
+                weight = rows.weight
+                if rows.weights is not None:
+                    weight = int(rows.weights[j if rows.by_row else k]) << rows.shift
                 if weight:
                     found.setdefault((int(rows.posts[k]), j), []).append((weight, delay))
     return found

@@ -75,7 +75,8 @@ def run_compiled(
         done = run.done()
         if not done:
             raise
-    spikes = {p.name: _spikes(run, network, fixed, p.name, batch, done)
+    many = threads or os.cpu_count() or 1
+    spikes = {p.name: _spikes(run, network, fixed, p.name, batch, done, many)
               for p in fixed.populations}  # fmt: skip
     quick, exact, calm = run.blocks()
     return recorded(
@@ -148,7 +149,7 @@ def _advance(
 ) -> None:  # fmt: skip
     """Run all steps; where ``lost`` is given, any of these and any overflow is an error."""
     strict = lost is not None
-    done, stretch = 0, max(1, AT_FIRST // run.size())
+    done, stretch = 0, max(1, AT_FIRST // run.size()) if progress is None else 1
     while done < n_steps:
         stretch = min(stretch, n_steps - done)
         start = time.perf_counter()
@@ -169,12 +170,13 @@ def _events(run: Any, network: Built) -> tuple[OverflowEvent, ...]:
 
 
 def _spikes(
-    run: Any, network: Built, fixed: FixedNetwork, name: str, batch: int | None, n_steps: int
-) -> SpikeList:
+    run: Any, network: Built, fixed: FixedNetwork, name: str, batch: int | None, n_steps: int,
+    threads: int,
+) -> SpikeList:  # fmt: skip
     number, size = network.populations[name], fixed.population(name).size
     if batch is None:
         step, neuron, values = run.take_spikes(0, number)
         return SpikeList((n_steps, size), network.sent[name], None, step, neuron, values)
-    counts, step, neuron, values = run.take_all_spikes(number)
+    counts, step, neuron, values = run.take_all_spikes(number, threads)
     sample = np.repeat(np.arange(batch, dtype=np.uint32), counts)
     return SpikeList((batch, n_steps, size), network.sent[name], sample, step, neuron, values)

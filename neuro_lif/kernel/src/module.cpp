@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -41,6 +42,13 @@ nb::object as_array(std::vector<T>&& values) {
     auto* kept = new std::vector<T>(std::move(values));
     nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
     return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), {kept->size()}, owner));
+}
+
+template <class T>
+nb::object as_array(std::unique_ptr<T[]>&& values, int64_t n) {
+    T* kept = values.release();
+    nb::capsule owner(kept, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+    return nb::cast(nb::ndarray<nb::numpy, T>(kept, {size_t(n)}, owner));
 }
 
 Divisor divisor(uint32_t n) {
@@ -347,6 +355,10 @@ struct Kernel {
     }
 };
 
+// Seconds of a step below which several threads for one sample never pay; below 0: they always do
+// (for tests).
+std::atomic<double> quickest{1e-5};
+
 // One run: samples, inputs and what is recorded of registers.
 struct Run {
     Kernel& kernel;
@@ -359,7 +371,6 @@ struct Run {
     int64_t first_row = 0;  // row of the inputs that the next step takes
     static constexpr int AGAIN = 40;          // stretches until the slower way is tried again
     static constexpr double STRETCH = 3e-3;   // seconds of one
-    static constexpr double WORTH_IT = 1e-5;  // seconds of a step below which threads never pay
     int64_t stretches = 0;
     double seconds[2] = {0, 0};               // of a step, by one thread and by several
 
@@ -426,8 +437,9 @@ struct Run {
     void together_or_alone(int64_t n, int threads, bool stop_on_event) {
         Sample& s = *samples[0];
         while (n > 0 && !s.too_wide) {
-            const bool worth_it = seconds[0] > WORTH_IT;
-            const bool together = stretches % AGAIN == 0   ? false
+            const bool worth_it = seconds[0] > quickest;
+            const bool together = quickest < 0             ? true
+                                  : stretches % AGAIN == 0 ? false
                                   : stretches % AGAIN == 1 ? worth_it
                                                            : worth_it && seconds[1] < seconds[0];
             const double likely = std::max(seconds[together], 1e-9);
@@ -512,33 +524,40 @@ struct Run {
     }
 
     // The same of all samples one after the other: (how many of each, step, neuron, value or None).
-    nb::tuple take_all_spikes(int population) {
-        std::vector<int64_t> counts, value;
-        std::vector<uint32_t> step, neuron;
-        size_t total = 0;
+    nb::tuple take_all_spikes(int population, int threads) {
+        const size_t n = samples.size();
+        std::vector<int64_t> counts, start{0}, value;
         bool plain = true;
         for (const auto& s : samples) {
             const Spikes& own = s->spikes.at(population);
             counts.push_back(int64_t(own.step.size()));
-            total += own.step.size();
+            start.push_back(start.back() + counts.back());
             plain &= own.value.empty();
         }
-        step.reserve(total);
-        neuron.reserve(total);
-        for (auto& s : samples) {
-            Spikes& own = s->spikes[population];
-            step.insert(step.end(), own.step.begin(), own.step.end());
-            neuron.insert(neuron.end(), own.neuron.begin(), own.neuron.end());
-            if (!plain) {
-                value.insert(value.end(), own.value.begin(), own.value.end());
-                value.resize(step.size(), 1);
-            }
-            own = Spikes{};
+        if (!plain) value.assign(start.back(), 1);
+        std::unique_ptr<uint32_t[]> step(new uint32_t[start.back()]);
+        std::unique_ptr<uint32_t[]> neuron(new uint32_t[start.back()]);
+        {
+            nb::gil_scoped_release unlocked;
+            const size_t many = std::max(1, threads);
+            auto some = [&](size_t which) {
+                for (size_t k = n * which / many; k < n * (which + 1) / many; k++) {
+                    Spikes& own = samples[k]->spikes[population];
+                    std::copy(own.step.begin(), own.step.end(), step.get() + start[k]);
+                    std::copy(own.neuron.begin(), own.neuron.end(), neuron.get() + start[k]);
+                    std::copy(own.value.begin(), own.value.end(), value.begin() + start[k]);
+                    own = Spikes{};
+                }
+            };
+            std::vector<std::thread> others;
+            for (size_t which = 1; which < many; which++) others.emplace_back(some, which);
+            some(0);
+            for (auto& thread : others) thread.join();
         }
         nb::object values = nb::none();
         if (!plain) values = as_array(std::move(value));
-        return nb::make_tuple(as_array(std::move(counts)), as_array(std::move(step)),
-                              as_array(std::move(neuron)), values);
+        return nb::make_tuple(as_array(std::move(counts)), as_array(std::move(step), start.back()),
+                              as_array(std::move(neuron), start.back()), values);
     }
 
     nb::object last_sent(int sample, int population) {
@@ -607,6 +626,7 @@ NB_MODULE(_native, m) {
     m.def("used_set", [] { return std::string(chosen_variant().name); });
     m.def("choose_set", [](const std::string& name) { return choose_set(name.c_str()); });
     m.def("decayed", &decayed);
+    m.def("share_steps_above", [](double s) { return quickest.exchange(s); });
     nb::class_<Kernel>(m, "Kernel")
         .def(nb::init<>())
         .def("add_population", &Kernel::add_population)
