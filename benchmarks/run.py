@@ -36,7 +36,7 @@ from workloads import VERSION, WORKLOADS, Workload
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 SCRATCH = ROOT / "build" / "benchmarks"
-DOCS = ROOT / "docs" / "benchmarks.md"
+DOCS, README = ROOT / "docs" / "benchmarks.md", ROOT / "README.md"
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 BUILD_LIMIT, REP_LIMIT = 1800.0, 1800.0
 
@@ -338,6 +338,27 @@ def table(data: dict[str, Any]) -> str:
     return "\n".join(out)
 
 
+def summary(data: dict[str, Any]) -> str:
+    """Return one line of Markdown for each workload: our time, and how much longer peers take."""
+    machine = data["machine"]
+    out = [f"Medians of one session, {data['date']}, {machine['cpu']}, {machine['processors']} "
+           "processors; peers with as many threads as ours:", "",
+           "| workload | neuro_lif, 1 thread (2) | peers take |", "|---|---|---|"]  # fmt: skip
+    for name, rows in data["workloads"].items():
+        ran = {k: statistics.median(seconds(r, name)) for k, r in rows.items() if r.get("reps")}
+        if "neuro_lif" not in ran:
+            continue
+        two = f" ({number(ran['neuro_lif-2t'])})" if "neuro_lif-2t" in ran else ""
+        peers = []
+        for peer, taken in sorted(ran.items(), key=lambda item: item[1]):
+            beside = "neuro_lif-2t" if rows[peer]["threads"] == 2 else "neuro_lif"
+            if not peer.startswith("neuro_lif") and beside in ran:
+                peers.append(f"{peer} {float(f'{taken / ran[beside]:.2g}'):g} x")
+        unit = WORKLOADS[name].unit
+        out.append(f"| {name} | {number(ran['neuro_lif'])}{two} {unit} | {', '.join(peers)} |")
+    return "\n".join(out)
+
+
 def machine() -> dict[str, Any]:
     """Return what this machine is."""
     cpu = platform.processor() or platform.machine()
@@ -352,12 +373,12 @@ def machine() -> dict[str, Any]:
             "load_at_start": round(os.getloadavg()[0], 2)}  # fmt: skip
 
 
-def write_docs(text: str) -> None:
-    """Put the tables in their place in the documentation."""
-    page = DOCS.read_text(encoding="utf-8")
+def write_docs(path: Path, text: str) -> None:
+    """Put tables in their place in a page."""
+    page = path.read_text(encoding="utf-8")
     before, rest = page.split(BEGIN)
     after = rest.split(END)[1]
-    DOCS.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
 def chosen(given: str | None, known: dict[str, Any], what: str) -> list[Any]:
@@ -382,15 +403,18 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="3 repetitions, fewer steps")
     parser.add_argument("--json", type=Path, help="results file; goes on where it stopped")
     parser.add_argument("--table", type=Path, metavar="FILE", help="print a results file again")
-    parser.add_argument("--write", action="store_true", help="put the tables in docs/benchmarks.md")
+    parser.add_argument(
+        "--write", action="store_true", help="put the tables in docs/benchmarks.md and README.md"
+    )
     args = parser.parse_args()
     today = f"{datetime.date.today():%Y-%m-%d}"
+    data: dict[str, Any]
     if args.table:
-        text = table(json.loads(args.table.read_text(encoding="utf-8")))
+        data = json.loads(args.table.read_text(encoding="utf-8"))
     else:
         name = f"{today}-quick.json" if args.quick else f"{today}.json"
         path = args.json or HERE / "results" / name
-        data: dict[str, Any] = {"schema": f"benchmark/{VERSION}", "date": today,
+        data = {"schema": f"benchmark/{VERSION}", "date": today,
                                 "machine": machine(), "quick": args.quick,
                                 "reps": args.reps or (3 if args.quick else 5),
                                 "workloads": {}}  # fmt: skip
@@ -408,10 +432,10 @@ def main() -> None:
             measure(workload, peers, data, path)
         save(path, data)
         say(f"done in {time.perf_counter() - start:.0f} s: {path}")
-        text = table(data)
-    print(text)
+    print(table(data))
     if args.write:
-        write_docs(text)
+        write_docs(DOCS, table(data))
+        write_docs(README, summary(data))
 
 
 if __name__ == "__main__":

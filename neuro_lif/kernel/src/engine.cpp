@@ -420,10 +420,20 @@ void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, in
         }
         return;
     }
+    const int tiles = cuts.tiles[p.number];
+    for (int part = thread * tiles; part < (thread + 1) * tiles; part++)
+        deliver_rows(s, p, active, n_active, values, t, cuts, part);
+}
+
+// Add the sparse rows of active neurons, as far as they lie in one part.
+void Network::deliver_rows(Sample& s, const Projection& p, const uint32_t* active, int n_active,
+                           const int32_t* values, int64_t t, const Cuts& cuts, int part) const {
+    const Population& post = populations[p.post];
+    int32_t* ring = s.cells[p.post].rings[p.port].data();
+    const int64_t steps = post.ring_steps[p.port], row = post.padded();
     const bool narrow = p.posts.width == 2;
     const uint32_t* cut_at = cuts.rows[p.number].empty() ? nullptr : cuts.rows[p.number].data();
-    const int tiles = cuts.tiles[p.number], others = cuts.threads * tiles - 1;
-    int part = thread * tiles;
+    const int others = cuts.threads * cuts.tiles[p.number] - 1;
     auto cut = [&](int64_t row, int64_t& first, int64_t& last) {  // the part's synapses
         if (!cut_at) return;
         const uint32_t* at = cut_at + row * others;
@@ -447,7 +457,6 @@ void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, in
         fetch_row(p, first, last);
     };
     constexpr int SOON = 3, LATER = 8;
-    for (const int end = part + tiles; part < end; part++) {
     for (int k = 0; k < LATER; k++) fetch_start(k);
     for (int k = 0; k < SOON; k++) fetch(k);
     for (int k = 0; k < n_active; k++) {
@@ -475,7 +484,7 @@ void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, in
             else
                 add_span<uint32_t>(p, ring + slot * row, from, to, factor);
         }
-    }    }
+    }
 }
 
 void Network::drive(Sample& s, int p, int sample, int64_t t, int first, int last) const {

@@ -201,6 +201,8 @@ class Network {
     bool all_calm(const Sample& s) const;
     void deliver(Sample& s, const Projection& p, const uint32_t* active, int n_active,
                  const int32_t* values, int64_t t, const Cuts& cuts, int thread) const;
+    void deliver_rows(Sample& s, const Projection& p, const uint32_t* active, int n_active,
+                      const int32_t* values, int64_t t, const Cuts& cuts, int part) const;
     void convolve(Sample& s, const Projection& p, const uint32_t* active, int n_active,
                   const int32_t* values, int32_t* out) const;
     // In the next n steps.
