@@ -24,7 +24,8 @@ COPIED = ("neuro_lif", "tests", "hw_profiles", "examples", "docs", "scripts", "p
           "README.md", "CHANGELOG.md", "Makefile")  # fmt: skip
 TESTS = ("formats", "rounded_shifts", "semantics", "small_machines", "emulator", "carrier",
          "vectors", "fixed_file", "recording", "lif_forms", "quantize_call", "lowered",
-         "lower_bounds", "lower_passes", "quantize", "ledger", "dequantize", "poisson")  # fmt: skip
+         "lower_bounds", "lower_passes", "quantize", "ledger", "dequantize", "poisson",
+         "run_call")  # fmt: skip
 """The tests that are tried: those of tests/test_NAME.py that run in this process."""
 LEFT_OUT = ("test_spike_times_agree", "test_integers_stay_within")
 """Tests that take seconds each: too long to be tried against thousands of mutants."""

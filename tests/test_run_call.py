@@ -1,0 +1,124 @@
+"""What the two executors say to arguments they cannot take, and which engine they choose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import neuro_lif as nl
+from neuro_lif.emulator import engine as engine_module
+from neuro_lif.emulator.compiled import NotInKernel
+from neuro_lif.emulator.engine import chosen_engine
+from neuro_lif.errors import RangeError
+
+
+def network(**more: Any) -> nl.FixedNetwork:
+    """Two neurons with an input."""
+    population = nl.FixedPopulation("p", 2, "lif", {"vth": 3})
+    projection = nl.FixedProjection("w", "x", "p", [[4], [6]])
+    return nl.FixedNetwork(nl.load_profile("loihi2"), (population,), (projection,),
+                           (nl.FixedSource("x", 1, [[1], [0], [1]]),), **more)  # fmt: skip
+
+
+def refused(message: str, *args: Any, run: Any = nl.run_fixed, **kwargs: Any) -> None:
+    with pytest.raises(RangeError) as caught:
+        run(network(), 3, *args, **kwargs)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("engine", ["fast", "", 3, True])
+def test_unknown_engines(engine: Any) -> None:
+    shown = f'"{engine}"' if isinstance(engine, str) else str(engine)
+    with pytest.raises(RangeError) as caught:
+        chosen_engine(engine, None)
+    text = str(caught.value)
+    assert text.replace("'", '"') == f"engine = {shown}, allowed: auto, kernel, numpy"
+
+
+def test_the_environment_asks_where_nobody_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEURO_LIF_ENGINE", "numpy")
+    assert chosen_engine(None, None) == "numpy"
+    assert chosen_engine("auto", None) == "auto"
+    monkeypatch.setenv("NEURO_LIF_ENGINE", "fast")
+    assert chosen_engine("kernel", None) == "kernel"
+    with pytest.raises(RangeError) as caught:
+        chosen_engine(None, None)
+    text = str(caught.value).replace("'", '"')
+    assert text == 'NEURO_LIF_ENGINE = "fast", allowed: auto, kernel, numpy'
+    monkeypatch.delenv("NEURO_LIF_ENGINE")
+    assert chosen_engine(None, None) == "auto"
+
+
+@pytest.mark.parametrize("threads", [0, -1, True, False, 1.5, "2"])
+def test_threads_are_a_whole_number(threads: Any) -> None:
+    with pytest.raises(RangeError) as caught:
+        chosen_engine("numpy", threads)
+    shown = f'"{threads}"' if isinstance(threads, str) else str(threads)
+    text = str(caught.value).replace("'", '"')
+    assert text == f"threads = {shown}, allowed: a whole number >= 1, or None"
+
+
+@pytest.mark.parametrize("threads", [1, 2, np.int64(3), None])
+def test_threads_that_are_fine(threads: Any) -> None:
+    assert chosen_engine("numpy", threads) == "numpy"
+
+
+@pytest.mark.parametrize("run, name", [(nl.run_fixed, "run_fixed"),
+                                       (nl.run_semantics, "run_semantics")])  # fmt: skip
+def test_flags_are_flags(run: Any, name: str) -> None:
+    refused(f"{name}: strict = 1, allowed: True or False", run=run, strict=1)
+
+
+def test_progress_is_a_function() -> None:
+    refused("run_fixed: progress = 5, allowed: a function of (steps done, steps in all), or None",
+            progress=5)  # fmt: skip
+
+
+def test_a_drive_alone_at_its_port() -> None:
+    """And beside a projection: both add up, as the definition has it."""
+    drives = (nl.FixedPoisson("a", "p", 2.0, 40, seed=1),
+              nl.FixedPoisson("b", "q", 1.0, 50, seed=2))  # fmt: skip
+    alone = nl.FixedPopulation("q", 3, "lif", {"vth": 3})
+    one = network()
+    fixed = nl.FixedNetwork(one.profile, (*one.populations, alone), one.projections, one.sources,
+                            poissons=drives)  # fmt: skip
+    wanted = nl.run_semantics(fixed, 3, record="all")
+    got = nl.run_fixed(fixed, 3, record="all", engine="numpy")
+    assert wanted.spikes["q"].any()
+    for key, trace in wanted.traces.items():
+        np.testing.assert_array_equal(trace, got.traces[key])
+    for name, spikes in wanted.spikes.items():
+        np.testing.assert_array_equal(spikes, got.spikes[name])
+
+
+def test_what_the_kernel_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is run by numpy, which says why, or refused where the kernel was asked for."""
+    given: list[Any] = []
+
+    def odd(*args: Any) -> Any:
+        given.append(args)
+        raise NotInKernel("it is odd")
+
+    monkeypatch.setattr(engine_module, "run_compiled", odd)
+    monkeypatch.setenv("NEURO_LIF_ENGINE", "auto")
+    fixed = network()
+    seen: list[tuple[int, int]] = []
+
+    def progress(done: int, most: int) -> None:
+        seen.append((done, most))
+
+    got = nl.run_fixed(fixed, 3, {"x": [[1], [1], [0]]}, record="all", progress=progress, threads=2)
+    assert got.provenance["engine"] == "numpy integer emulator"
+    assert got.provenance["not in the kernel"] == "it is odd"
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    [args] = given
+    assert args[0] is fixed and args[1] == 3 and list(args[2]) == ["x"] and args[3] is None
+    assert args[4:] == ("all", progress, False, 2)
+    with pytest.raises(RangeError) as caught:
+        nl.run_fixed(fixed, 3, engine="kernel")
+    assert str(caught.value) == 'engine = "kernel": it is odd; allowed: "auto"'
+    plain = nl.run_fixed(fixed, 3, engine="numpy")
+    assert "not in the kernel" not in plain.provenance
+    assert len(given) == 2
