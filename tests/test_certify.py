@@ -16,6 +16,7 @@ from random_networks import random_network
 from random_programs import REGISTERS, ProgramMaker
 
 import neuro_lif as nl
+from neuro_lif.arrays import entries
 from neuro_lif.certify import Certificate, certify
 from neuro_lif.certify.assume import Feed, feeds_of
 from neuro_lif.certify.climb import Target
@@ -356,7 +357,7 @@ def tiny(profile: str, seed: int) -> nl.FixedNetwork:
     projections = []
     for p in given.projections:
         if p.pre in width:
-            weights = np.clip(nl.fixed.entries(p.weights), lo, hi) // int(rng.integers(1, 5))
+            weights = np.clip(entries(p.weights), lo, hi) // int(rng.integers(1, 5))
             matrix = np.zeros(p.weights.shape, np.int64)
             place = (nl.arrays.post_of_entries(p.weights), columns_of(p.weights))
             np.add.at(matrix, place, weights)

@@ -11,7 +11,7 @@ import neuro_lif as nl
 from neuro_lif.emulator import engine as engine_module
 from neuro_lif.emulator.compiled import NotInKernel
 from neuro_lif.emulator.engine import chosen_engine
-from neuro_lif.errors import RangeError
+from neuro_lif.errors import LoweringError, RangeError
 
 
 def network(**more: Any) -> nl.FixedNetwork:
@@ -122,3 +122,57 @@ def test_what_the_kernel_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = nl.run_fixed(fixed, 3, engine="numpy")
     assert "not in the kernel" not in plain.provenance
     assert len(given) == 2
+
+
+def test_run_fixed_hands_on_what_it_is_given() -> None:
+    for wrong, value in (("engine", "fast"), ("threads", 0)):
+        with pytest.raises(RangeError, match=f"^{wrong} = "):
+            nl.run_fixed(network(), 3, engine=value if wrong == "engine" else "numpy",
+                         threads=value if wrong == "threads" else None)  # fmt: skip
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+def test_interrupted_in_numpy(batch: int | None) -> None:
+    """After three steps: a recording of three. Before the first is done: nothing to keep."""
+    raster = np.ones((10, 1) if batch is None else (batch, 10, 1), np.int64)
+
+    def stop(done: int, most: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(nl.Interrupted) as caught:
+        nl.run_fixed(network(), 10, {"x": raster}, "all", stop, engine="numpy")
+    got = caught.value.recording
+    wanted = nl.run_fixed(network(), 3, {"x": raster[..., :3, :]}, "all", engine="numpy")
+    assert got.n_steps == 3 and got.provenance["interrupted"] == "after 3 of 10 steps"
+    np.testing.assert_array_equal(got.spikes["p"], wanted.spikes["p"])
+    np.testing.assert_array_equal(got.trace("p", "v"), wanted.trace("p", "v"))
+
+
+def test_interrupted_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(*args: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine_module.Emulator, "step", step)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        nl.run_fixed(network(), 10, engine="numpy")
+    assert not isinstance(caught.value, nl.Interrupted)
+
+
+def huge(weights: dict[str, float], threshold: float = 1.0) -> nl.SteppedNetwork:
+    """A float network with numbers that no scale takes."""
+    projections = [nl.Projection(name, "x", "p", np.array([[w]]), nl.Delta(), delay=1e-3)
+                   for name, w in weights.items()]  # fmt: skip
+    neuron = nl.LIF(tau_m=20e-3, v_threshold=threshold)
+    return nl.discretize(nl.Network([nl.Population("p", 1, neuron)], projections,
+                                    [nl.SpikeInput("x", 1)]), 1e-3)  # fmt: skip
+
+
+def test_numbers_that_leave_a_float() -> None:
+    allowed = (
+        "numbers this large leave a float64 while scales are chosen, allowed: weights "
+        "that a chip can be lowered to (are they in SI units?)"
+    )
+    with pytest.raises(LoweringError) as caught:
+        nl.quantize(huge({"small": 1.0, "large": -1.7e308, "other": 2e300}), "loihi2")
+    assert str(caught.value) == f"projection 'large': weights up to 1.7e+308: {allowed}"
