@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import neuro_lif as nl
 from neuro_lif.emulator import engine as engine_module
 from neuro_lif.emulator.compiled import NotInKernel
 from neuro_lif.emulator.engine import chosen_engine
 from neuro_lif.errors import LoweringError, RangeError
+from neuro_lif.quantize import _too_large
 
 
 def network(**more: Any) -> nl.FixedNetwork:
@@ -176,3 +178,30 @@ def test_numbers_that_leave_a_float() -> None:
     with pytest.raises(LoweringError) as caught:
         nl.quantize(huge({"small": 1.0, "large": -1.7e308, "other": 2e300}), "loihi2")
     assert str(caught.value) == f"projection 'large': weights up to 1.7e+308: {allowed}"
+    assert _too_large(huge({})) == f"the network: {allowed}"
+    assert (
+        _too_large(huge({"b": 0.5, "c": 0.25})) == f"projection 'b': weights up to 0.5: {allowed}"
+    )
+    empty = nl.Projection("e", "x", "p", sparse.csr_matrix((1, 1)), nl.Delta(), delay=1e-3)
+    none = huge({})
+    none = nl.discretize(
+        nl.Network(none.network.populations, [empty], none.network.spike_inputs), 1e-3
+    )
+    assert _too_large(none) == f"projection 'e': weights up to 0: {allowed}"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64])
+def test_narrow_delays_of_events(dtype: Any) -> None:
+    """Events of the oldest emission come first, whatever type the delays are kept in."""
+    delays = np.array([3, 0], dtype)
+    population = nl.FixedPopulation("p", 1, "lif", {}, {})
+    twice = sparse.csr_matrix(([7, -6], [0, 0], [0, 2]), (1, 1))  # two synapses of one pair
+    projection = nl.FixedProjection("w", "x", "p", twice, delays=delays)
+    raster = np.zeros((210, 1), np.int64)
+    raster[[2, 5]] = 1
+    fixed = nl.FixedNetwork(nl.load_profile("odin"), (population,), (projection,),
+                            (nl.FixedSource("x", 1, raster),), enforce_ranges=False)  # fmt: skip
+    wanted = nl.run_semantics(fixed, 210, record="registers")
+    got = nl.run_fixed(fixed, 210, record="registers", engine="numpy")
+    for key, trace in wanted.traces.items():
+        np.testing.assert_array_equal(trace, got.traces[key])
