@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 
 class NeuroLifError(Exception):
     """Base class: catch this to catch everything neuro_lif raises on purpose."""
@@ -42,7 +44,12 @@ class StudyError(NeuroLifError, RuntimeError):
 
 
 def show(value: object, limit: int = 60) -> str:
-    """Return ``repr(value)`` on one line, cut to ``limit`` characters."""
+    """Return ``repr(value)`` on one line, cut to ``limit`` characters.
+
+    A number of numpy's is shown as a number, as numpy 1 did.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
     text = " ".join(repr(value).split())
     return text if len(text) <= limit else text[: limit - 3] + "..."
 

@@ -256,4 +256,4 @@ def test_building_saving_and_loading_take_little_memory(tmp_path: Path) -> None:
     built, saved, loaded = map(float, done.stdout.split())
     assert built < 1.2  # copies of parts, none of all
     assert saved < 0.9
-    assert loaded < 2.2  # the synapses once, and the same copies
+    assert loaded < 2.6  # the synapses once, the same copies, and what scipy's checks take
