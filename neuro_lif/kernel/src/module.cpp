@@ -439,11 +439,15 @@ struct Run {
         while (n > 0 && !s.too_wide) {
             const bool worth_it = seconds[0] > quickest;
             const bool together = quickest < 0             ? true
-                                  : stretches % AGAIN == 0 ? false
-                                  : stretches % AGAIN == 1 ? worth_it
+                                  : stretches % AGAIN < 2  ? false
+                                  : stretches % AGAIN == 2 ? worth_it
                                                            : worth_it && seconds[1] < seconds[0];
             const double likely = std::max(seconds[together], 1e-9);
-            const int64_t most = stretches < 2 ? 16 : int64_t(STRETCH / likely) + 1;
+            // the first steps find their memory cold: they are no measure
+            const int64_t most = stretches == 0        ? 16
+                                 : !seconds[together]  ? 128
+                                 : stretches == 1      ? 128
+                                                       : int64_t(STRETCH / likely) + 1;
             const int64_t steps = std::min(n, most), before = s.done;
             const auto start = std::chrono::steady_clock::now();
             if (together)
