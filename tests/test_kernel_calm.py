@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -103,3 +104,25 @@ def test_the_counter_is_there_when_it_is_asked_for() -> None:
     assert calm_share(whole) == 0.0  # a recorded counter is kept as a counter
     again = nl.run_fixed(fixed, 100, {"x": raster}, engine="kernel")
     np.testing.assert_array_equal(whole.spikes["n"], again.spikes["n"])
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("reset", [8_300_000, -8_300_000, 2**21, -(2**22)])
+def test_a_reset_far_out_is_not_calm(name: str, reset: int, tmp_path: Path) -> None:
+    """A spike may leave the safe range by its reset: the next step must see that."""
+    text = nl.available_profiles()["loihi2"].read_text("utf-8")
+    given = text.replace('reset = "value", value = 0', f'reset = "value", value = {reset}')
+    assert given != text
+    path = tmp_path / "far.toml"
+    path.write_text(given, "utf-8")
+    params = {"du": 300, "dv": 0, "vth": 50, "bias_mant": 3000, "bias_exp": 5}
+    fixed = nl.FixedNetwork(nl.load_profile(path), (nl.FixedPopulation("n", 40, "lif", params),))
+    module: Any = native()
+    before = module.used_set()
+    module.choose_set(name)
+    try:
+        wanted = nl.run_fixed(fixed, 60, record="all", engine="numpy")
+        same(wanted, nl.run_fixed(fixed, 60, record="all", engine="kernel"), reset)
+    finally:
+        module.choose_set(before)
+    assert wanted.spikes["n"].any()

@@ -106,6 +106,7 @@ Calm calm_of(const Population& pop) {
     const auto [in_lo, in_hi] = pop.arriving.at(out.port);
     const int64_t lo = in_lo * (int64_t(1) << acc.k), hi = in_hi * (int64_t(1) << acc.k);
     const auto [bias_lo, bias_hi] = range(job.bias);
+    const auto [reset_lo, reset_hi] = range(job.reset);
     const int64_t least = INT32_MIN, most = INT32_MAX;
     if (in_lo < std::max(acc.in_lo, least) || in_hi > std::min(acc.in_hi, most)) return out;
     auto inside = [&](int64_t x_lo, int64_t x_hi, const Instruction& q) {
@@ -116,7 +117,8 @@ Calm calm_of(const Population& pop) {
         for (int u_bits = 30; u_bits > 0; u_bits--) {
             const int64_t u = int64_t(1) << u_bits, v = int64_t(1) << v_bits;
             const int64_t d_lo = lo - u + int64_t(bias_lo), d_hi = hi + u + int64_t(bias_hi);
-            if (u_bits + v_bits <= best || !inside(lo - u, hi + u, acc) ||
+            if (u_bits + v_bits <= best || reset_lo < -v || reset_hi >= v ||
+                !inside(lo - u, hi + u, acc) ||
                 (lif.bias >= 0 && !inside(d_lo, d_hi, code[lif.bias])) ||
                 !inside(d_lo - v, d_hi + v, add))
                 continue;
