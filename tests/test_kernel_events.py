@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from random_fixed import first_difference
 from random_programs import ProgramMaker
 from scipy import sparse
+from test_kernel import same
 
 import neuro_lif as nl
 from neuro_lif.kernel import native
@@ -31,13 +32,7 @@ def compared(fixed: nl.FixedNetwork, n_steps: int, what: Any, **more: Any) -> nl
     got = nl.run_fixed(fixed, n_steps, record="registers", engine="kernel", **more)
     assert "compiled" in got.provenance["engine"], what
     wanted = nl.run_fixed(fixed, n_steps, record="registers", engine="numpy", **more)
-    for name in wanted.spikes:
-        np.testing.assert_array_equal(wanted.spikes[name], got.spikes[name], f"{what} {name}")
-        assert wanted.spikes[name].dtype == got.spikes[name].dtype
-    assert wanted.traces.keys() == got.traces.keys()
-    for key, trace in wanted.traces.items():
-        np.testing.assert_array_equal(trace, got.traces[key], f"{what} {key}")
-    assert wanted.events == got.events, what
+    same(wanted, got, what)
     return got
 
 

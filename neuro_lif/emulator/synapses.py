@@ -170,24 +170,25 @@ def _sparse(
     (starts, posts, values), (n_post, n_pre) = lanes, shape
     same = values.size > 0 and bool((values == values[0]).all())
     stored, shift, weight = None, 0, int(values[0]) if same else 0
-    by_row = None if same or not may_be_by_row else _by_row(values, starts[:: delays.size])
-    if by_row is not None:
-        stored, shift = packed_weights(by_row)
+    low, high = _row_spans(values, starts[:: delays.size])
+    by_row = may_be_by_row and not same and bool((low == high).all())
+    if by_row:
+        stored, shift = packed_weights(low)
     elif not same:
         stored, shift = packed_weights(values)
     elif abs(weight) >= 2**31:
         raise OverflowError("a weight does not fit 32 bits")
-    most = _row_most(values, starts[:: delays.size])
+    most = np.maximum(np.abs(low), np.abs(high))
     if delay is not None:
         offsets = starts.astype(_offsets(values.size))
         return Rows(n_pre, n_post, stored, weight, shift, delay, posts, offsets, None, None, reach,
-                    most, by_row is not None)  # fmt: skip
+                    most, by_row)  # fmt: skip
     there = np.flatnonzero(np.diff(starts))
     segment_start = np.append(starts[there], values.size).astype(_offsets(values.size))
     segment_delay = delays[there % delays.size].astype(_narrow(int(delays.max(initial=0)) + 1))
     per_row = np.bincount(there // delays.size, minlength=n_pre)
     return Rows(n_pre, n_post, stored, weight, shift, 0, posts, _starts(per_row, there.size),
-                segment_start, segment_delay, reach, most, by_row is not None)  # fmt: skip
+                segment_start, segment_delay, reach, most, by_row)  # fmt: skip
 
 
 def by_delay(rows: Rows) -> list[Rows]:
@@ -210,28 +211,14 @@ def by_delay(rows: Rows) -> list[Rows]:
     return parts or [rows]
 
 
-def _by_row(values: Array, starts: Array) -> Array | None:
-    """Return the weight of every row (0 where it is empty) if each has only one."""
-    full = np.flatnonzero(np.diff(starts))
-    first = values[starts[full]]
-    if not (np.maximum.reduceat(values, starts[full]) == first).all():
-        return None
-    if not (np.minimum.reduceat(values, starts[full]) == first).all():
-        return None
-    out = np.zeros(len(starts) - 1, np.int64)
-    out[full] = first
-    return out
-
-
-def _row_most(values: Array, starts: Array) -> Array:
-    """Return the largest magnitude in every row, 0 where it is empty."""
-    out = np.zeros(len(starts) - 1, np.int64)
+def _row_spans(values: Array, starts: Array) -> tuple[Array, Array]:
+    """Return the lowest and the highest weight of every row, 0 where it is empty."""
+    low, high = np.zeros((2, len(starts) - 1), np.int64)
     full = np.flatnonzero(np.diff(starts))
     if full.size:
-        high = np.maximum.reduceat(values, starts[full]).astype(np.int64)
-        low = np.minimum.reduceat(values, starts[full]).astype(np.int64)
-        out[full] = np.maximum(np.abs(high), np.abs(low))
-    return out
+        low[full] = np.minimum.reduceat(values, starts[full])
+        high[full] = np.maximum.reduceat(values, starts[full])
+    return low, high
 
 
 def _offsets(n: int) -> Any:

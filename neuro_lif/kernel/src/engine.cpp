@@ -625,7 +625,6 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
         if (!done) {  // in 64 bits
             s.exact_blocks++;
             int64_t wide_sent[LANES], wide_ports[8][LANES];
-            std::vector<int64_t> block_state;
             if (wild.empty()) {
                 wild.assign(size_t(pop.n_registers) * LANES, 0);
                 for (int r = 0; r < pop.n_registers; r++)

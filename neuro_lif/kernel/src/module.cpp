@@ -444,10 +444,9 @@ struct Run {
                                                            : worth_it && seconds[1] < seconds[0];
             const double likely = std::max(seconds[together], 1e-9);
             // the first steps find their memory cold: they are no measure
-            const int64_t most = stretches == 0        ? 16
-                                 : !seconds[together]  ? 128
-                                 : stretches == 1      ? 128
-                                                       : int64_t(STRETCH / likely) + 1;
+            const int64_t most = stretches == 0                         ? 16
+                                 : stretches == 1 || !seconds[together] ? 128
+                                                                        : int64_t(STRETCH / likely) + 1;
             const int64_t steps = std::min(n, most), before = s.done;
             const auto start = std::chrono::steady_clock::now();
             if (together)
