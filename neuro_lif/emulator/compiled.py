@@ -18,7 +18,7 @@ from .bounds import FLOAT32, INT32
 from .convolved import Taps, taps_of
 from .program import MOST_EVENTS, MOST_PORTS, Event, Exact, Model, Program, live_registers
 from .quick import written
-from .synapses import Rows, by_delay, rows_of
+from .synapses import Rows, bits_of, by_delay, rows_of
 
 Array = npt.NDArray[Any]
 Synapses = Rows | Taps
@@ -318,6 +318,15 @@ def _add_rows(
         number = out.kernel.add_dense(*common, rows.weights, rows.n_post, shift, rows.delay,
                                       rows.row_most, per_step)  # fmt: skip
         return int(number)
+    bits = None if p.graded else bits_of(rows, native().can_expand())  # type: ignore[union-attr]
+    if bits is not None and rows.row_start is not None:
+        number = out.kernel.add_bits(
+            *common[:-1], rows.n_pre, rows.n_post, rows.row_start.astype(np.int64), rows.delay,
+            rows.posts, bits.kinds, [value << max(exponent, 0) for value in bits.weights],
+            bits.each, shift,
+        )  # fmt: skip
+        if number >= 0:
+            return int(number)
     weight = rows.weight << max(exponent, 0)
     number = out.kernel.add_sparse(
         *common, rows.n_pre, rows.n_post, rows.row_start, rows.segment_start, rows.segment_delay,

@@ -20,6 +20,15 @@ ROWS = (16, 32, 64)
 DENSE_FROM = 0.25
 """Rows with a larger share of non-zero weights are added whole."""
 
+BITS_FROM = 32
+"""Rows are kept as bits where at least one in so many is set, ..."""
+
+BITS_POSTS = 512
+"""... that are so long, ..."""
+
+BITS_WEIGHTS = 4
+"""... and have at most so many different weights, each of which takes a pass of its own."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -189,6 +198,45 @@ def _sparse(
     per_row = np.bincount(there // delays.size, minlength=n_pre)
     return Rows(n_pre, n_post, stored, weight, shift, 0, posts, _starts(per_row, there.size),
                 segment_start, segment_delay, reach, most, by_row)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BitWeights:
+    """Weights of rows that are kept as bits, one bit per neuron that a row may reach.
+
+    Args:
+        kinds: number of each row's weight; None: all have the first.
+        weights: the different weights; empty where each synapse has its own.
+        each: a byte for each synapse, divided by ``2 ** shift`` of the rows; or None.
+    """
+
+    kinds: Array | None
+    weights: tuple[int, ...]
+    each: Array | None
+
+
+def bits_of(rows: Rows, expands: bool) -> BitWeights | None:
+    """Tell how to keep rows as bits; None: too few synapses, too many weights, several delays.
+
+    Args:
+        rows: sparse or not.
+        expands: whether the processor spreads a weight for each synapse quickly.
+    """
+    if rows.posts is None or rows.row_start is None or rows.segment_start is not None:
+        return None
+    if rows.n_post < BITS_POSTS or rows.posts.size * BITS_FROM < rows.n_post * rows.n_pre:
+        return None
+    if rows.weights is None:
+        return BitWeights(None, (rows.weight,), None)
+    if rows.by_row:
+        full = np.diff(rows.row_start) > 0  # the weight of a row without synapses is no weight
+        of_row = np.where(full, rows.weights, rows.weights[np.argmax(full)])
+        values, kinds = np.unique(of_row, return_inverse=True)
+        if len(values) > BITS_WEIGHTS:
+            return None
+        weights = tuple(int(v) << rows.shift for v in values)
+        return BitWeights(kinds.reshape(-1).astype(np.uint8), weights, None)
+    return BitWeights(None, (), rows.weights) if expands and rows.weights.itemsize == 1 else None
 
 
 def by_delay(rows: Rows) -> list[Rows]:

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "bits.hpp"
 #include "conv.hpp"
 #include "drive.hpp"
 #include "program.hpp"
@@ -17,8 +18,10 @@ extern const Variant variant_avx2, variant_avx512;
 extern const ConvVariant conv_avx2, conv_avx512;
 #endif
 extern const DriveFunction drive_baseline;
+extern const BitsVariant bits_baseline;
 #if defined(NEURO_LIF_X86_64)
 extern const DriveFunction drive_avx2, drive_avx512;
+extern const BitsVariant bits_avx2, bits_avx512;
 #endif
 
 namespace {
@@ -66,6 +69,22 @@ DriveFunction chosen_drive() {
     if (current() == &variant_avx2) return drive_avx2;
 #endif
     return drive_baseline;
+}
+
+bool can_expand() {
+#if defined(NEURO_LIF_X86_64)
+    return current() == &variant_avx512 && __builtin_cpu_supports("avx512vbmi2");
+#else
+    return false;
+#endif
+}
+
+const BitsVariant& chosen_bits() {
+#if defined(NEURO_LIF_X86_64)
+    if (current() == &variant_avx512) return bits_avx512;
+    if (current() == &variant_avx2) return bits_avx2;
+#endif
+    return bits_baseline;
 }
 
 DriveTable drive_table(const std::vector<uint32_t>& entries, std::vector<int32_t>& kept) {

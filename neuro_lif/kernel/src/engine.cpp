@@ -370,6 +370,28 @@ void Network::convolve(Sample& s, const Projection& p, const uint32_t* active, i
     chosen_conv().fold(job);
 }
 
+void Network::deliver_bits(const Projection& p, const uint32_t* active, int n_active, int from,
+                           int to, int32_t* out) const {
+    if (from >= to) return;
+    const Bits& bits = *p.bits;
+    const BitsVariant& variant = chosen_bits();
+    if (bits.each) return variant.spread({&bits, active, n_active, 0, from, to, out});
+    auto job = [&](const uint32_t* rows, int n, int32_t weight) {
+        if (n) variant.count({&bits, rows, n, weight, from, to, out});
+    };
+    if (bits.kind.empty()) return job(active, n_active, bits.weights[0]);
+    thread_local std::vector<uint32_t> alike;
+    alike.resize(n_active);
+    for (size_t kind = 0; kind < bits.weights.size(); kind++) {
+        int n = 0;
+        for (int k = 0; k < n_active; k++) {
+            alike[n] = active[k];
+            n += bits.kind[active[k]] == kind;
+        }
+        job(alike.data(), n, bits.weights[kind]);
+    }
+}
+
 void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, int n_active,
                       const int32_t* values, int64_t t, const Cuts& cuts, int thread) const {
     if (n_active == 0) return;
@@ -399,16 +421,17 @@ void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, in
                  ring + ((t + p.latency + p.delay) & (steps - 1)) * row);
         return;
     }
-    if (p.dense) {
+    if (p.dense || p.bits) {
         int32_t* out = ring + ((t + p.latency + p.delay) & (steps - 1)) * row;
+        int from = 0, to = p.n_post;
+        if (cuts.threads > 1) {
+            from = Cuts::block(post.n_blocks(), thread, cuts.threads) * LANES;
+            to = std::min(to, Cuts::block(post.n_blocks(), thread + 1, cuts.threads) * LANES);
+        }
+        if (p.bits) return deliver_bits(p, active, n_active, from, to, out);
         if (!p.graded) {
             const auto dense = p.stride < WIDE_ROW ? chosen_conv().dense_narrow
                                                    : chosen_variant().dense;
-            int from = 0, to = p.n_post;
-            if (cuts.threads > 1) {
-                from = Cuts::block(post.n_blocks(), thread, cuts.threads) * LANES;
-                to = std::min(to, Cuts::block(post.n_blocks(), thread + 1, cuts.threads) * LANES);
-            }
             if (from < to)
                 dense({static_cast<const char*>(p.weights.data) + int64_t(from) * p.weights.width,
                        p.stride, p.weights.width, p.shift, to - from, active, n_active, out + from});

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bits.hpp"
 #include "conv.hpp"
 #include "drive.hpp"
 #include "events.hpp"
@@ -86,6 +87,7 @@ struct Projection {
     // dense
     int64_t stride = 0;
     std::shared_ptr<const Conv> conv;  // neither dense nor sparse
+    std::shared_ptr<const Bits> bits;  // sparse, with few different weights
     // graded: largest magnitude of the weights of each row, and what a step may sum up to
     std::vector<int32_t> row_most;
     int64_t most_per_step = 0;
@@ -203,6 +205,8 @@ class Network {
                  const int32_t* values, int64_t t, const Cuts& cuts, int thread) const;
     void deliver_rows(Sample& s, const Projection& p, const uint32_t* active, int n_active,
                       const int32_t* values, int64_t t, const Cuts& cuts, int part) const;
+    void deliver_bits(const Projection& p, const uint32_t* active, int n_active, int from, int to,
+                      int32_t* out) const;
     void convolve(Sample& s, const Projection& p, const uint32_t* active, int n_active,
                   const int32_t* values, int32_t* out) const;
     // In the next n steps.

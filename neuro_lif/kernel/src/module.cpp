@@ -237,7 +237,7 @@ struct Kernel {
     }
 
     Projection& add(bool from_source, int pre, int post, int port, int latency, bool graded,
-                    int n_pre, int n_post, const Ints& row_most, int64_t most_per_step) {
+                    int n_pre, int n_post) {
         net.projections.emplace_back();
         Projection& p = net.projections.back();
         p.from_source = from_source;
@@ -248,16 +248,20 @@ struct Kernel {
         p.graded = graded;
         p.n_pre = n_pre;
         p.n_post = n_post;
-        for (size_t i = 0; i < row_most.size(); i++) p.row_most.push_back(int32_t(row_most.data()[i]));
-        p.most_per_step = most_per_step;
         return p;
+    }
+
+    static void bound(Projection& p, const Ints& row_most, int64_t most_per_step) {
+        p.row_most.assign(row_most.data(), row_most.data() + row_most.size());
+        p.most_per_step = most_per_step;
     }
 
     int add_dense(bool from_source, int pre, int post, int port, int latency, bool graded,
                    const Any& weights, int n_post, int shift, int delay, const Ints& row_most,
                    int64_t most_per_step) {
         Projection& p = add(from_source, pre, post, port, latency, graded, int(weights.shape(0)),
-                            n_post, row_most, most_per_step);
+                            n_post);
+        bound(p, row_most, most_per_step);
         p.dense = true;
         p.weights = keep(weights);
         p.stride = int64_t(weights.shape(1));
@@ -271,8 +275,8 @@ struct Kernel {
                     nb::object segment_delay, int delay, const Any& posts, nb::object weights,
                     int64_t weight, int shift, const Ints& row_most, int64_t most_per_step,
                     bool by_row) {
-        Projection& p = add(from_source, pre, post, port, latency, graded, n_pre, n_post, row_most,
-                            most_per_step);
+        Projection& p = add(from_source, pre, post, port, latency, graded, n_pre, n_post);
+        bound(p, row_most, most_per_step);
         p.by_row = by_row;
         p.row_start = keep(row_start);
         p.single = segment_start.is_none();
@@ -285,6 +289,37 @@ struct Kernel {
         if (!weights.is_none()) p.weights = keep(nb::cast<Any>(weights));
         p.weight = weight;
         p.shift = shift;
+        return int(net.projections.size()) - 1;
+    }
+
+    // As add_sparse, one delay for all; kinds: number of each row's weight, or None; or each:
+    // bytes, one per synapse. Returns -1, with nothing added, where a row reaches a neuron twice.
+    int add_bits(bool from_source, int pre, int post, int port, int latency, int n_pre, int n_post,
+                 const Ints& row_start, int delay, const Any& posts, nb::object kinds,
+                 const std::vector<int32_t>& weights, nb::object each, int shift) {
+        if (int(row_start.size()) != n_pre + 1 || (kinds.is_none() && each.is_none() && weights.empty()))
+            throw std::invalid_argument("rows of bits");
+        auto bits = Bits::of(n_pre, n_post, row_start.data(), posts.data(), int(posts.itemsize()));
+        if (!bits) return -1;
+        bits->weights = weights;
+        if (!kinds.is_none()) {
+            const Any given = nb::cast<Any>(kinds);
+            if (given.itemsize() != 1 || int(given.size()) != n_pre)
+                throw std::invalid_argument("kinds");
+            const auto* at = static_cast<const uint8_t*>(given.data());
+            bits->kind.assign(at, at + n_pre);
+        }
+        if (!each.is_none()) {
+            const View bytes = keep(nb::cast<Any>(each));
+            if (bytes.width != 1) throw std::invalid_argument("each");
+            bits->each = static_cast<const int8_t*>(bytes.data);
+            bits->n_each = row_start.data()[n_pre];
+            bits->starts.assign(row_start.data(), row_start.data() + n_pre + 1);
+            bits->shift = shift;
+        }
+        Projection& p = add(from_source, pre, post, port, latency, false, n_pre, n_post);
+        p.bits = bits;
+        p.delay = delay;
         return int(net.projections.size()) - 1;
     }
 
@@ -317,7 +352,8 @@ struct Kernel {
         conv->runs = static_cast<const int32_t*>(keep(runs).data);
         conv->narrow = narrow;
         Projection& p = add(from_source, pre, post, port, latency, graded, shape[0] * n_x * n_y,
-                            int(conv->size()), row_most, most_per_step);
+                            int(conv->size()));
+        bound(p, row_most, most_per_step);
         p.conv = conv;
         p.shift = shift;
         p.delay = delay;
@@ -626,6 +662,7 @@ NB_MODULE(_native, m) {
         const auto names = usable_sets();
         return std::vector<std::string>(names.begin(), names.end());
     });
+    m.def("can_expand", &can_expand);
     m.def("used_set", [] { return std::string(chosen_variant().name); });
     m.def("choose_set", [](const std::string& name) { return choose_set(name.c_str()); });
     m.def("decayed", &decayed);
@@ -649,6 +686,10 @@ NB_MODULE(_native, m) {
              nb::arg("segment_start").none(), nb::arg("segment_delay").none(), nb::arg("delay"),
              nb::arg("posts"), nb::arg("weights").none(), nb::arg("weight"), nb::arg("shift"),
              nb::arg("row_most"), nb::arg("most_per_step"), nb::arg("by_row") = false)
+        .def("add_bits", &Kernel::add_bits, nb::arg("from_source"), nb::arg("pre"), nb::arg("post"),
+             nb::arg("port"), nb::arg("latency"), nb::arg("n_pre"), nb::arg("n_post"),
+             nb::arg("row_start"), nb::arg("delay"), nb::arg("posts"), nb::arg("kinds").none(),
+             nb::arg("weights"), nb::arg("each").none(), nb::arg("shift"))
         .def("add_drive", &Kernel::add_drive)
         .def("finish", &Kernel::finish);
     nb::class_<Run>(m, "Run")

@@ -72,7 +72,7 @@ Cuts Network::cuts(int threads) const {
     out.threads = threads;
     for (const auto& p : projections) {
         const int n_blocks = populations[p.post].n_blocks();
-        const bool rows = !p.dense && !p.conv && !p.singly;
+        const bool rows = !p.dense && !p.conv && !p.bits && !p.singly;
         const View& start = p.single ? p.row_start : p.segment_start;
         const int64_t n = !rows      ? 0
                           : p.single ? p.n_pre
