@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import struct
 import tokenize
 import zipfile
 import zlib
@@ -26,6 +27,8 @@ _DAMAGE = (
 
 PART = 2**20
 """Bytes that are looked at together."""
+MAPPED = 2**28
+"""Bytes of an array from which on it is not read into memory, where it is not compressed."""
 LARGE = 2**20
 """Bytes of an array from which on :func:`write_npz` does not compress, where it is asked not to."""
 
@@ -59,6 +62,8 @@ class NpzFile:
     def array(self, name: str) -> npt.NDArray[Any]:
         """Return one array, which nobody can write to; only it is in memory, once.
 
+        A very large one that is not compressed stays in the file, to be read where looked at.
+
         Raises:
             FileFormatError: there is none of that name, it is damaged, or it holds objects.
         """
@@ -69,6 +74,9 @@ class NpzFile:
                 with archive.open(name + ".npy") as member:
                     while member.read(PART):  # checks the sum before numpy sees a byte
                         pass
+                place = _in_file(self.path, archive.getinfo(name + ".npy"))
+                if place is not None:
+                    return _mapped(self.path, place)
                 with archive.open(name + ".npy") as member:
                     array: object = np.lib.format.read_array(  # type: ignore[no-untyped-call]
                         member, allow_pickle=False)  # fmt: skip
@@ -78,6 +86,30 @@ class NpzFile:
             raise FileFormatError(f"array {name!r} of {self.path.name}: not an array")
         array.setflags(write=False)
         return array
+
+
+def _in_file(path: Path, info: zipfile.ZipInfo) -> int | None:
+    """Return where a very large member that is not compressed begins; None: read it."""
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size < MAPPED:
+        return None
+    with path.open("rb") as file:
+        file.seek(info.header_offset)
+        header = file.read(30)  # of the member; what it ends with are two lengths
+        name, extra = struct.unpack("<HH", header[26:])
+        return file.tell() + int(name) + int(extra)
+
+
+def _mapped(path: Path, start: int) -> npt.NDArray[Any]:
+    with path.open("rb") as file:
+        file.seek(start)
+        version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
+        read = {(1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0}[version]  # fmt: skip
+        shape, by_column, dtype = read(file)  # type: ignore[no-untyped-call]
+        if dtype.hasobject:
+            raise ValueError("objects")
+        order: Any = "F" if by_column else "C"
+        return np.memmap(path, dtype, "r", file.tell(), shape, order)
 
 
 @contextlib.contextmanager

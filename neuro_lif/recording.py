@@ -13,9 +13,12 @@ import numpy.typing as npt
 
 from .checks import expect_path
 from .errors import FileFormatError, RangeError, show
-from .npz import NpzFile, npz_bytes, replacing
+from .npz import NpzFile, replacing, write_npz
+from .rasters import Rasters, events_from, events_of
 
-FORMAT = "neuro-lif-recording/1"
+FORMAT = "neuro-lif-recording/2"
+FORMATS = ("neuro-lif-recording/1", FORMAT)
+"""Those that are read; the first has arrays of spikes alone."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +121,17 @@ class Recording:
     def spike_times(self, population: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Return (neuron, time in s) of every spike of an unbatched run, in time order."""
         self._check_population(population)
-        raster = np.asarray(self.spikes[population])
-        if raster.ndim != 2:
+        if len(self._shape(population)) != 2:
             raise RangeError("spike_times wants one sample; take one with .sample(k)")
-        step, neuron = np.nonzero(raster)
+        events = events_of(self.spikes, population)
+        if events is not None and events.value is None:  # what is sent may also be 0
+            return events.neuron.astype(np.int64), events.step * self.dt
+        step, neuron = np.nonzero(np.asarray(self.spikes[population]))
         return neuron.astype(np.int64), (step + 1) * self.dt
+
+    def _shape(self, population: str) -> tuple[int, ...]:
+        events = events_of(self.spikes, population)
+        return np.shape(self.spikes[population]) if events is None else events.shape
 
     def sample(self, k: int) -> Recording:
         """Return sample ``k`` of a batched run as a recording of its own (no events).
@@ -130,7 +139,8 @@ class Recording:
         Raises:
             RangeError: the run has no such sample.
         """
-        batches = {len(a) if a.ndim == 3 else 0 for a in map(np.asarray, self.spikes.values())}
+        shapes = [self._shape(name) for name in self.spikes]
+        batches = {shape[0] if len(shape) == 3 else 0 for shape in shapes}
         whole = isinstance(k, (int, np.integer)) and not isinstance(k, bool)
         last = min(batches, default=0) - 1
         if not whole or not -last - 1 <= k <= last:
@@ -139,7 +149,9 @@ class Recording:
         return Recording(
             self.dt,
             self.n_steps,
-            {name: a[k] for name, a in self.spikes.items()},
+            self.spikes.of_sample(k)
+            if isinstance(self.spikes, Rasters)
+            else {name: a[k] for name, a in self.spikes.items()},
             {key: a[k] for key, a in self.traces.items()},
             self.lsb,
             self.v_zero,
@@ -148,7 +160,14 @@ class Recording:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write to an ``.npz`` file; the file appears whole or not at all."""
+        """Write to an ``.npz`` file; the file appears whole or not at all.
+
+        Spikes that are there as events are kept so: far less than a number for each neuron and
+        step. Traces may be larger than the memory.
+
+        Raises:
+            FileFormatError: the file cannot be written.
+        """
         path = expect_path(path, "Recording.save")
         head: dict[str, Any] = {
             "format": FORMAT,
@@ -157,14 +176,26 @@ class Recording:
             "events": [vars(e) for e in self.events],
             "provenance": dict(self.provenance),
         }
-        arrays: dict[str, Any] = {f"spikes/{k}": v for k, v in self.spikes.items()}
+        arrays: dict[str, Any] = {}
+        head["spikes"] = {}
+        for name in self.spikes:
+            events = events_of(self.spikes, name)
+            head["spikes"][name] = None
+            if events is None:
+                arrays[f"spikes/{name}"] = self.spikes[name]
+                continue
+            head["spikes"][name] = [list(events.shape), np.dtype(events.dtype).name]
+            arrays[f"events/{name}/counts"] = events.counts
+            arrays[f"events/{name}/neuron"] = events.neuron
+            if events.value is not None:
+                arrays[f"events/{name}/value"] = events.value
         arrays |= {f"trace/{p}/{v}": a for (p, v), a in self.traces.items()}
         arrays |= {f"lsb/{k}": v for k, v in self.lsb.items()}
         arrays |= {f"v_zero/{k}": v for k, v in self.v_zero.items()}
         head["arrays"] = list(arrays)
         try:
             with replacing(path) as temporary:
-                temporary.write_bytes(npz_bytes({"head": np.array(json.dumps(head)), **arrays}))
+                write_npz(temporary, {"head": np.array(json.dumps(head)), **arrays})
         except (OSError, ValueError) as error:
             raise FileFormatError(f"recording {str(path)!r}: cannot be written: {error}") from None
 
@@ -183,7 +214,7 @@ class Recording:
             raise FileFormatError(f"recording {error}, allowed: a file that save() wrote") from None
         try:
             head = json.loads(str(arrays.pop("head")))
-            if head["format"] != FORMAT:
+            if head["format"] not in FORMATS:
                 raise ValueError(f"format = {head['format']!r}")
             # a damaged name would otherwise make an array vanish unnoticed
             if head["arrays"] != list(arrays):
@@ -191,7 +222,7 @@ class Recording:
             return Recording(
                 float(head["dt"]),
                 int(head["n_steps"]),
-                _part(arrays, "spikes"),
+                _spikes(arrays, dict(head["spikes"]) if head["format"] == FORMAT else {}),
                 {_pair(k): v for k, v in _part(arrays, "trace").items()},
                 _part(arrays, "lsb"),
                 _part(arrays, "v_zero"),
@@ -212,6 +243,19 @@ def _pair(key: str) -> tuple[str, str]:
 
 def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {k[len(prefix) + 1 :]: v for k, v in arrays.items() if k.startswith(prefix + "/")}
+
+
+def _spikes(arrays: dict[str, Any], how: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the spikes of a file; ``how``: population -> shape and type of its events, or None."""
+    whole = _part(arrays, "spikes")
+    if not any(how.values()):
+        return whole
+    lists = {}
+    for name, given in how.items():
+        if given:
+            shape, dtype = given
+            lists[name] = events_from(_part(arrays, f"events/{name}"), shape, dtype)
+    return Rasters(lists, whole, how)
 
 
 class Interrupted(KeyboardInterrupt):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 import neuro_lif as nl
 from neuro_lif import npz
 from neuro_lif.errors import FileFormatError, RangeError
+from neuro_lif.kernel import native
+from neuro_lif.rasters import Rasters
 from neuro_lif.recording import OverflowEvent
 
 
@@ -57,27 +60,99 @@ def test_a_real_run_round_trips(tmp_path: Path) -> None:
     assert nl.compare(run, nl.Recording.load(tmp_path / "r.npz")).identical
 
 
+@pytest.mark.parametrize("batch", [None, 3])
+def test_events_stay_events(tmp_path: Path, batch: int | None) -> None:
+    """In the file and out of it again; only what somebody looked at is kept as an array."""
+    if native() is None:
+        pytest.skip("the compiled kernel is not there")
+    sizes, rng = {"a": 30, "b": 7}, np.random.default_rng(4)
+    populations = [nl.FixedPopulation(name, n, "lif", {"du": 4095, "dv": 300, "vth": 20})
+                   for name, n in sizes.items()]  # fmt: skip
+    source = nl.FixedSource("x", 5)
+    edges = [nl.FixedProjection(f"x{name}", "x", name, rng.integers(-9, 60, (n, 5)) * 2,
+                                sign_mode="mixed") for name, n in sizes.items()]  # fmt: skip
+    fixed = nl.FixedNetwork(nl.load_profile("loihi2"), tuple(populations), tuple(edges), (source,))
+    lead = () if batch is None else (batch,)
+    given = {"x": (rng.random((*lead, 40, 5)) < 0.3).astype(np.uint8)}
+    run = nl.run_fixed(fixed, inputs=given, engine="kernel")
+    wanted = nl.run_fixed(fixed, inputs=given, engine="numpy")
+    run.save(tmp_path / "events.npz")
+    assert isinstance(run.spikes, Rasters) and run.spikes.events("a") is not None
+    kept = nl.Recording.load(tmp_path / "events.npz")
+    assert isinstance(kept.spikes, Rasters) and list(kept.spikes) == ["a", "b"]
+    if batch:
+        one, other = kept.sample(-1), wanted.sample(-1)
+        assert one.spikes.events("a") is not None  # type: ignore[attr-defined]
+        np.testing.assert_array_equal(one.spikes["a"], other.spikes["a"])
+    else:
+        for found, expected in zip(kept.spike_times("a"), wanted.spike_times("a"), strict=True):
+            np.testing.assert_array_equal(found, expected)
+        assert kept.spikes.events("a") is not None  # asking for times makes no array
+    assert kept.spikes["a"].any()
+    kept.save(tmp_path / "mixed.npz")  # "a" was looked at
+    again = nl.Recording.load(tmp_path / "mixed.npz")
+    assert list(again.spikes) == ["a", "b"]
+    for name in sizes:
+        np.testing.assert_array_equal(again.spikes[name], wanted.spikes[name])
+        assert again.spikes[name].dtype == wanted.spikes[name].dtype
+
+
+def test_recordings_of_the_first_format(tmp_path: Path) -> None:
+    head = {"format": "neuro-lif-recording/1", "dt": 1e-3, "n_steps": 2, "events": [],
+            "provenance": {"engine": "by hand"}, "arrays": ["spikes/p"]}  # fmt: skip
+    raster = np.array([[0, 1], [1, 0]])
+    path = tmp_path / "old.npz"
+    path.write_bytes(npz.npz_bytes({"head": np.array(json.dumps(head)), "spikes/p": raster}))
+    np.testing.assert_array_equal(nl.Recording.load(path).spikes["p"], raster)
+
+
+def test_a_very_large_trace_stays_in_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(npz, "LARGE", 100)
+    monkeypatch.setattr(npz, "MAPPED", 1000)
+    trace = np.random.default_rng(1).integers(-(2**40), 2**40, (500, 3))
+    run = nl.Recording(1e-3, 500, {"p": np.zeros((500, 3), np.uint8)},
+                       {("p", "v"): trace, ("p", "u"): np.asfortranarray(trace)})  # fmt: skip
+    path = tmp_path / "run.npz"
+    monkeypatch.setattr(npz.write_npz, "__defaults__", (100,))
+    run.save(path)
+    kept = nl.Recording.load(path)
+    assert isinstance(kept.traces["p", "v"], np.memmap)
+    assert isinstance(kept.traces["p", "u"], np.memmap)
+    for key, wanted in run.traces.items():
+        np.testing.assert_array_equal(kept.traces[key], wanted)
+        with pytest.raises(ValueError, match="read-only"):
+            kept.traces[key][0, 0] = 1
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(FileFormatError):
+        nl.Recording.load(path)
+
+
 def test_an_interrupted_save_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "run.npz"
     made().save(path)
     old = path.read_bytes()
-    real = Path.write_bytes
+    real = np.lib.format.write_array
 
-    def half(self: Path, data: bytes) -> int:
-        real(self, data[: len(data) // 2])
-        raise OSError("no space left")
+    def half(file: Any, array: Any, *more: Any, **named: Any) -> None:
+        real(file, array[: len(array) // 2] if array.ndim else array, *more, **named)
+        if array.ndim:
+            raise OSError("no space left")
 
-    monkeypatch.setattr(Path, "write_bytes", half)
+    monkeypatch.setattr(np.lib.format, "write_array", half)
     with pytest.raises(FileFormatError, match="cannot be written: no space left"):
         made(4).save(path)
     assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]
 
-    def stopped(*_: Any) -> int:
+    def stopped(*_: Any, **named: Any) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "write_bytes", stopped)
+    monkeypatch.setattr(np.lib.format, "write_array", stopped)
     with pytest.raises(KeyboardInterrupt):
         made(4).save(path)
     assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]

@@ -487,7 +487,20 @@ def test_a_recording_cut_off(keep: float, tmp_path: Path) -> None:
     )
 
 
-HEAD = {"format": "neuro-lif-recording/1", "dt": 1e-3, "n_steps": 5, "events": [], "provenance": {}}
+HEAD = {"format": "neuro-lif-recording/2", "dt": 1e-3, "n_steps": 5, "events": [], "provenance": {},
+        "spikes": {}, "arrays": []}  # fmt: skip
+COUNTS, NEURON = np.array([1, 0, 2, 0, 0], np.uint32), np.array([0, 1, 2], np.uint16)
+
+
+def of_events(counts: Any = COUNTS, neuron: Any = NEURON, how: Any = ([5, 3], "int8"),
+              **more: Any) -> dict[str, Any]:  # fmt: skip
+    """Return a recording's arrays, of one population whose spikes are events."""
+    arrays = {"events/p/counts": counts, "events/p/neuron": neuron,
+              **{f"events/p/{k}": v for k, v in more.items()}}  # fmt: skip
+    head = HEAD | {"spikes": {"p": how}, "arrays": list(arrays)}
+    return {"head": json.dumps(head), **arrays}
+
+
 OTHER_FILES: dict[str, Any] = {
     "other npz": {"x": np.zeros(3)},
     "other format": {"head": json.dumps(HEAD | {"format": "x"})},
@@ -501,8 +514,28 @@ OTHER_FILES: dict[str, Any] = {
     "event no table": {"head": json.dumps(HEAD | {"events": [3]})},
     "events no list": {"head": json.dumps(HEAD | {"events": 3})},
     "provenance": {"head": json.dumps(HEAD | {"provenance": 3})},
-    "trace name": {"head": json.dumps(HEAD), "trace/a": np.zeros(3)},
+    "trace name": {"head": json.dumps(HEAD | {"arrays": ["trace/a"]}), "trace/a": np.zeros(3)},
+    "spikes no table": {"head": json.dumps(HEAD | {"spikes": 3})},
+    "spikes of nobody": {"head": json.dumps(HEAD | {"spikes": {"p": [[5, 3], "int8"]}})},
+    "events too few": of_events(neuron=NEURON[:2]),
+    "events of a neuron beyond": of_events(neuron=NEURON + np.uint16(1)),
+    "negative events": of_events(neuron=NEURON.astype(np.int16)),
+    "steps too few": of_events(counts=COUNTS[:4]),
+    "no shape": of_events(how=3),
+    "a shape of one": of_events(how=([5], "int8")),
+    "objects": of_events(how=([5, 3], "O")),
+    "type no name": of_events(how=([5, 3], 7)),
+    "values too few": of_events(value=np.ones(2, np.int64)),
+    "values no integers": of_events(value=np.ones(3)),
 }
+
+
+def test_a_file_of_events(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    path.write_bytes(npz_bytes(of_events()))
+    wanted = np.zeros((5, 3), np.int8)
+    wanted[[0, 2, 2], [0, 1, 2]] = 1
+    np.testing.assert_array_equal(Recording.load(path).spikes["p"], wanted)
 
 
 @pytest.mark.parametrize("case", OTHER_FILES)
@@ -510,7 +543,7 @@ def test_a_file_that_is_no_recording(case: str, tmp_path: Path) -> None:
     path = tmp_path / "run.npz"
     path.write_bytes(npz_bytes(OTHER_FILES[case]))
     refused(lambda: Recording.load(path), FileFormatError,
-            (str(path), "not a recording", "neuro-lif-recording/1", "allowed"))  # fmt: skip
+            (str(path), "not a recording", "neuro-lif-recording/2", "allowed"))  # fmt: skip
 
 
 def test_recordings_with_foreign_content(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def build(job: Job) -> Callable[[], Rep]:
         start = time.perf_counter()
         found = run(job.steps, inputs or None)
         taken = time.perf_counter() - start
-        counts = [len(found.spikes.lists[name].step) for name in names]
+        counts = [len(found.spikes.lists[name].neuron) for name in names]
         job.notes[:] = [*told, str(found.provenance.get("engine"))]
         extra = {"loop_s": looped[0], "overflows": sum(e.count for e in found.events)}
         return Rep(taken, counts if len(counts) > 1 else counts[0], extra)

@@ -174,9 +174,6 @@ def _spikes(
     threads: int,
 ) -> SpikeList:  # fmt: skip
     number, size = network.populations[name], fixed.population(name).size
-    if batch is None:
-        step, neuron, values = run.take_spikes(0, number)
-        return SpikeList((n_steps, size), network.sent[name], None, step, neuron, values)
-    counts, step, neuron, values = run.take_all_spikes(number, threads)
-    sample = np.repeat(np.arange(batch, dtype=np.uint32), counts)
-    return SpikeList((batch, n_steps, size), network.sent[name], sample, step, neuron, values)
+    counts, neuron, values = run.take_spikes(number, n_steps, threads)
+    shape = (n_steps,) if batch is None else (batch, n_steps)
+    return SpikeList((*shape, size), network.sent[name], counts.reshape(shape), neuron, values)

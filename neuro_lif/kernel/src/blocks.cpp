@@ -702,7 +702,19 @@ void add_rows(const DenseJob& job, int from, const uint32_t* active, int n_activ
     __m512i sum[2 * R];
     for (auto& s : sum) s = _mm512_setzero_si512();
     const int8_t* base = static_cast<const int8_t*>(job.rows) + from;
-    for (int k = 0; k < n_active; k++) {
+    int k = 0;
+    for (; job.small && k + 2 <= n_active; k += 2) {
+        const int8_t *a = base + active[k] * job.stride, *b = base + active[k + 1] * job.stride;
+        for (int r = 0; r < R; r++) {
+            const __m512i both = _mm512_add_epi8(_mm512_loadu_si512(a + r * ROW),
+                                                 _mm512_loadu_si512(b + r * ROW));
+            const __m256i low = _mm512_castsi512_si256(both);
+            const __m256i high = _mm512_maskz_extracti64x4_epi64(0xf, both, 1);
+            sum[2 * r] = _mm512_add_epi16(sum[2 * r], _mm512_cvtepi8_epi16(low));
+            sum[2 * r + 1] = _mm512_add_epi16(sum[2 * r + 1], _mm512_cvtepi8_epi16(high));
+        }
+    }
+    for (; k < n_active; k++) {
         const __m256i* row = reinterpret_cast<const __m256i*>(base + active[k] * job.stride);
         for (int r = 0; r < 2 * R; r++)
             sum[r] = _mm512_add_epi16(sum[r], _mm512_cvtepi8_epi16(_mm256_loadu_si256(row + r)));
@@ -816,8 +828,8 @@ int nonzero32(const int32_t* x, int n, uint32_t base, uint32_t* out) {
     return found;
 }
 
-// Which bytes are not zero: `out` has room for 64 more.
-int nonzero8(const int8_t* x, int n, uint32_t* out) {
+// Which bytes are not zero.
+int nonzero8(const int8_t* x, int n, uint32_t base, uint32_t* out) {
     int found = 0, i = 0;
     for (; i + 64 <= n; i += 64) {
         uint64_t mask = 0;
@@ -833,10 +845,10 @@ int nonzero8(const int8_t* x, int n, uint32_t* out) {
 #else
         for (int k = 0; k < 64; k++) mask |= uint64_t(x[i + k] != 0) << k;
 #endif
-        for (; mask; mask &= mask - 1) out[found++] = uint32_t(i + __builtin_ctzll(mask));
+        for (; mask; mask &= mask - 1) out[found++] = base + uint32_t(i + __builtin_ctzll(mask));
     }
     for (; i < n; i++)
-        if (x[i]) out[found++] = uint32_t(i);
+        if (x[i]) out[found++] = base + uint32_t(i);
     return found;
 }
 

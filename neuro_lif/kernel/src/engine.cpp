@@ -135,10 +135,13 @@ Calm calm_of(const Population& pop) {
 void Network::prepare() {
     from_source_.assign(source_sizes.size(), {});
     from_population_.assign(populations.size(), {});
+    values_matter_.assign(source_sizes.size(), 0);
     for (auto& pop : populations) pop.ring_steps.assign(pop.port_of.size(), 0);
     for (size_t i = 0; i < projections.size(); i++) {
         Projection& p = projections[i];
         (p.from_source ? from_source_[p.pre] : from_population_[p.pre]).push_back(int(i));
+        if (p.from_source)
+            values_matter_[p.pre] |= p.graded || p.singly || p.binary_event >= 0;
         int longest = p.delay;
         if (!p.single) {
             const int64_t n = p.segment_start.data ? p.row_start.at(p.n_pre) : 0;
@@ -434,7 +437,7 @@ void Network::deliver(Sample& s, const Projection& p, const uint32_t* active, in
                                                    : chosen_variant().dense;
             if (from < to)
                 dense({static_cast<const char*>(p.weights.data) + int64_t(from) * p.weights.width,
-                       p.stride, p.weights.width, p.shift, to - from, active, n_active, out + from});
+                       p.stride, p.weights.width, p.shift, to - from, active, n_active, out + from, p.small});
             return;
         }
         for (int k = 0; k < n_active; k++) {
@@ -538,7 +541,7 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
         run_calm(s, index, t, 0, pop.n_blocks(), active);
         s.quick_blocks += pop.n_blocks();
         s.calm_blocks += pop.n_blocks();
-        return note_spikes(s, index);
+        return note_spikes(s, index, true);
     }
     uint32_t found[LANES];
     constexpr int MOST_RINGS = 64;
@@ -728,24 +731,29 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
         const int n = variant.nonzero32(sent, lanes, uint32_t(first), found);
         active.insert(active.end(), found, found + n);
     }
-    note_spikes(s, index);
+    note_spikes(s, index, false);
 }
 
-void Network::note_spikes(Sample& s, int index) const {
+void Network::note_spikes(Sample& s, int index, bool all_one) const {
     const std::vector<uint32_t>& active = s.active[index];
-    if (active.empty()) return;
     Spikes& out = s.spikes[index];
+    out.counts.push_back(uint32_t(active.size()));
+    if (active.empty()) return;
     const int32_t* values = s.values[index].data();
     bool plain = out.value.empty();
-    if (plain)
+    if (plain && !all_one)
         for (uint32_t i : active) plain &= values[i] == 1;
     if (!plain) {
-        out.value.resize(out.step.size(), 1);
+        out.value.resize(out.size(), 1);
         for (uint32_t i : active) out.value.push_back(values[i]);
     }
-    out.step.insert(out.step.end(), active.size(), uint32_t(s.done));
-    out.neuron.insert(out.neuron.end(), active.begin(), active.end());
+    if (populations[index].is_narrow())
+        out.narrow.insert(out.narrow.end(), active.begin(), active.end());
+    else
+        out.wide.insert(out.wide.end(), active.begin(), active.end());
 }
+
+constexpr int READ_AT_ONCE = 1024;
 
 // Who of a source is active in a row of its inputs, and with what value.
 void Network::read(const std::vector<Feed>& feeds, int source, int sample, int64_t row,
@@ -754,13 +762,19 @@ void Network::read(const std::vector<Feed>& feeds, int source, int sample, int64
     active.clear();
     for (const Feed& feed : feeds) {
         if (!feed.to_source || feed.index != source || row >= feed.n_steps) continue;
-        values.resize(feed.n);
+        if (int64_t(values.size()) < feed.n) values.resize(feed.n);
         const int64_t from = sample * feed.sample_stride + row * feed.n;
         if (feed.data.width == 1) {
             const int8_t* x = static_cast<const int8_t*>(feed.data.data) + from;
-            active.resize(feed.n);
-            active.resize(chosen_variant().nonzero8(x, int(feed.n), active.data()));
-            for (uint32_t i : active) values[i] = int32_t(feed.data.at(from + i));
+            if (int64_t(active.capacity()) < feed.n) active.reserve(feed.n);
+            uint32_t found[READ_AT_ONCE];
+            for (int64_t i = 0; i < feed.n; i += READ_AT_ONCE) {
+                const int n = int(std::min<int64_t>(READ_AT_ONCE, feed.n - i));
+                const int many = chosen_variant().nonzero8(x + i, n, uint32_t(i), found);
+                active.insert(active.end(), found, found + many);
+            }
+            if (values_matter_[source])
+                for (uint32_t i : active) values[i] = int32_t(feed.data.at(from + i));
         } else {
             for (int64_t i = 0; i < feed.n; i++) {
                 const int64_t x = feed.data.at(from + i);

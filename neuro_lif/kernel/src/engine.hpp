@@ -63,6 +63,7 @@ struct Population {
     std::vector<int32_t> alias;    // [neuron] to whom its spikes are added, -1: nobody; or empty
     int64_t alias_cap = 0;
     int32_t alias_event = -1;      // counts what is above the cap
+    bool is_narrow() const { return size <= 1 << 16; }  // numbers of neurons fit 16 bits
     int n_blocks() const { return (size + LANES - 1) / LANES; }
     int padded() const { return (size + GROUP - 1) / GROUP * GROUP; }
 };
@@ -86,6 +87,7 @@ struct Projection {
     int shift = 0;         // weights are stored divided by 2^shift
     // dense
     int64_t stride = 0;
+    bool small = false;    // bytes of which two can be added up in one
     std::shared_ptr<const Conv> conv;  // neither dense nor sparse
     std::shared_ptr<const Bits> bits;  // sparse, with few different weights
     // graded: largest magnitude of the weights of each row, and what a step may sum up to
@@ -129,8 +131,11 @@ struct Counted {
 };
 
 struct Spikes {
-    std::vector<uint32_t> step, neuron;
-    std::vector<int64_t> value;   // empty as long as all of them are 1
+    std::vector<uint32_t> counts;  // [step] how many there were
+    std::vector<uint16_t> narrow;  // who, by step: numbers that fit 16 bits,
+    std::vector<uint32_t> wide;    // or others
+    std::vector<int64_t> value;    // empty as long as all of them are 1
+    size_t size() const { return narrow.empty() ? wide.size() : narrow.size(); }
 };
 
 // What one sample's state is.
@@ -194,6 +199,7 @@ class Network {
   private:
     Cuts alone_;  // of one thread
     std::vector<std::vector<int>> from_source_, from_population_;
+    std::vector<uint8_t> values_matter_;  // [source] whether some projection asks for them
     void neurons(Sample& s, int p, int sample, int64_t row, const std::vector<Feed>& feeds,
                  const std::vector<Trace>& traces, bool may_be_calm) const;
     // Draw what arrives in step s.done at the population and add it to its rings.
@@ -217,7 +223,7 @@ class Network {
     // Add to `active` who spikes; false: some block is not calm any more.
     bool run_calm(Sample& s, int p, int64_t t, int first_block, int last_block,
                   std::vector<uint32_t>& active) const;
-    void note_spikes(Sample& s, int p) const;
+    void note_spikes(Sample& s, int p, bool all_one) const;  // all_one: each sends 1
     // events.cpp
     void start_singly(Sample& s) const;
     void send(Sample& s, const Projection& p, const uint32_t* active, int n_active,

@@ -354,7 +354,7 @@ void Network::neurons_singly(Sample& s, int index, int sample, int64_t row,
         if (value != sent[i]) s.too_wide = s.done;
         if (sent[i]) active.push_back(uint32_t(i));
     }
-    note_spikes(s, index);
+    note_spikes(s, index, false);
     for (const Trace& trace : traces) {
         if (trace.population != index) continue;
         int64_t* out = trace.out + sample * trace.sample_stride + row * trace.step_stride;

@@ -265,6 +265,11 @@ struct Kernel {
         p.dense = true;
         p.weights = keep(weights);
         p.stride = int64_t(weights.shape(1));
+        if (p.weights.width == 1) {
+            const int8_t* at = static_cast<const int8_t*>(p.weights.data);
+            const auto far = [](int8_t w) { return w < -64 || w > 63; };
+            p.small = std::none_of(at, at + weights.size(), far);
+        }
         p.shift = shift;
         p.delay = delay;
         return int(net.projections.size()) - 1;
@@ -552,38 +557,36 @@ struct Run {
         return all;
     }
 
-    // (step, neuron, value or None) of a sample's spikes; they are handed over
-    nb::tuple take_spikes(int sample, int population) {
-        Spikes& s = samples.at(sample)->spikes.at(population);
-        nb::object values = nb::none();
-        if (!s.value.empty()) values = as_array(std::move(s.value));
-        nb::tuple out = nb::make_tuple(as_array(std::move(s.step)), as_array(std::move(s.neuron)), values);
-        s = Spikes{};
-        return out;
+    // A population's spikes, which are handed over: how many there were in each step, (batch, steps)
+    // flat; who, sample by sample, step by step; and what each sent, or None where that is 1.
+    nb::tuple take_spikes(int population, int64_t n_steps, int threads) {
+        return net.populations.at(population).is_narrow()
+                   ? taken<uint16_t>(population, n_steps, threads, &Spikes::narrow)
+                   : taken<uint32_t>(population, n_steps, threads, &Spikes::wide);
     }
 
-    // The same of all samples one after the other: (how many of each, step, neuron, value or None).
-    nb::tuple take_all_spikes(int population, int threads) {
+    template <class T>
+    nb::tuple taken(int population, int64_t n_steps, int threads, std::vector<T> Spikes::*who) {
         const size_t n = samples.size();
-        std::vector<int64_t> counts, start{0}, value;
+        std::vector<int64_t> start{0}, value;
         bool plain = true;
         for (const auto& s : samples) {
-            const Spikes& own = s->spikes.at(population);
-            counts.push_back(int64_t(own.step.size()));
-            start.push_back(start.back() + counts.back());
+            const Spikes& own = s->spikes[population];
+            start.push_back(start.back() + int64_t((own.*who).size()));
             plain &= own.value.empty();
         }
         if (!plain) value.assign(start.back(), 1);
-        std::unique_ptr<uint32_t[]> step(new uint32_t[start.back()]);
-        std::unique_ptr<uint32_t[]> neuron(new uint32_t[start.back()]);
+        std::unique_ptr<uint32_t[]> counts(new uint32_t[n * n_steps]());
+        std::unique_ptr<T[]> neuron(new T[start.back()]);
         {
             nb::gil_scoped_release unlocked;
-            const size_t many = std::max(1, threads);
+            const size_t many = start.back() < 100000 ? 1 : std::max(1, threads);
             auto some = [&](size_t which) {
                 for (size_t k = n * which / many; k < n * (which + 1) / many; k++) {
                     Spikes& own = samples[k]->spikes[population];
-                    std::copy(own.step.begin(), own.step.end(), step.get() + start[k]);
-                    std::copy(own.neuron.begin(), own.neuron.end(), neuron.get() + start[k]);
+                    std::copy_n(own.counts.begin(), std::min(int64_t(own.counts.size()), n_steps),
+                                counts.get() + k * n_steps);
+                    std::copy((own.*who).begin(), (own.*who).end(), neuron.get() + start[k]);
                     std::copy(own.value.begin(), own.value.end(), value.begin() + start[k]);
                     own = Spikes{};
                 }
@@ -595,7 +598,7 @@ struct Run {
         }
         nb::object values = nb::none();
         if (!plain) values = as_array(std::move(value));
-        return nb::make_tuple(as_array(std::move(counts)), as_array(std::move(step), start.back()),
+        return nb::make_tuple(as_array(std::move(counts), n * n_steps),
                               as_array(std::move(neuron), start.back()), values);
     }
 
@@ -705,7 +708,6 @@ NB_MODULE(_native, m) {
         .def("blocks", &Run::blocks)
         .def("events", &Run::events)
         .def("take_spikes", &Run::take_spikes)
-        .def("take_all_spikes", &Run::take_all_spikes)
         .def("last_sent", &Run::last_sent)
         .def("register", &Run::reg);
 }

@@ -140,6 +140,7 @@ struct DenseJob {
     const uint32_t* active;
     int n_active;
     int32_t* out;
+    bool small = false;  // bytes of which two can be added up in one
 };
 
 struct Variant {
@@ -148,7 +149,7 @@ struct Variant {
     void (*step64)(Block<int64_t>&);
     void (*dense)(const DenseJob&);
     int (*nonzero32)(const int32_t* x, int n, uint32_t base, uint32_t* out);
-    int (*nonzero8)(const int8_t* x, int n, uint32_t* out);
+    int (*nonzero8)(const int8_t* x, int n, uint32_t base, uint32_t* out);
     int (*calm)(const CalmJob&);  // returns how many spike
 };
 

@@ -161,7 +161,7 @@ void Network::advance_split(Sample& s, int sample, int64_t n, int64_t first,
                     s.active[p].clear();
                     for (size_t j = 0; j < many; j++)
                         s.active[p].insert(s.active[p].end(), lists[j].begin(), lists[j].end());
-                    note_spikes(s, int(p));
+                    note_spikes(s, int(p), true);
                 }
                 for (int q : from_population_[p])
                     for (size_t j = 0; j < many; j++)
