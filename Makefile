@@ -14,7 +14,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo lint test test-new verify mutation lava-env lava-ready new-env oracles lock upgrade \
-	dist clean bench bench-quick bench-env
+	dist clean bench bench-quick bench-bounds bench-env
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ bench-env: setup oracles
 # BENCH_ARGS="--only W1 --peers brian2-standalone,nest"; see docs/benchmarks.md.
 bench: bench-env ## Measure against every peer that is installed (hours; goes on if stopped)
 	$(PY) benchmarks/run.py $(BENCH_ARGS)
+
+bench-bounds: setup ## How near each kernel comes to what the machine can do at best
+	$(PY) benchmarks/bounds/run.py $(BENCH_ARGS)
 
 bench-quick: bench-env ## The same with fewer steps and repetitions
 	$(PY) benchmarks/run.py --quick $(BENCH_ARGS)

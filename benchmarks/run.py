@@ -84,7 +84,8 @@ PEERS = {
         Peer("lava", "lava_run", "oracles",
              _all("W2-b1", W1=500, W1_100k=20, W3c=20, W4_b16=5), reps=3, pin=False),
         Peer("nengo", "nengo_run", "oracles", _all("W2-b1", W1=1000), reps=3),
-        Peer("nengo-loihi", "nengo_loihi_run", "oracles", _all("W2-b1", W1=500), reps=3),
+        Peer("nengo-loihi", "nengo_loihi_network_run", "oracles", _all(W1=500), reps=3),
+        Peer("nengo-loihi-emulator", "nengo_loihi_run", "oracles", _all("W2-b1", W1=500), reps=3),
         Peer("brian2_loihi", "brian2_loihi_run", "oracles", _all(W1=500), reps=3),
         Peer("rawtorch", "torch_loop", "bench", _all(*_LAYERS)),
         Peer("rawtorch-2t", "torch_loop", "bench", _all("W2-b256", "W4-b16"), threads=2),
@@ -373,12 +374,13 @@ def machine() -> dict[str, Any]:
             "load_at_start": round(os.getloadavg()[0], 2)}  # fmt: skip
 
 
-def write_docs(path: Path, text: str) -> None:
+def write_docs(path: Path, text: str, name: str = "table") -> None:
     """Put tables in their place in a page."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     page = path.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    after = rest.split(END)[1]
-    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    before, rest = page.split(begin)
+    after = rest.split(end)[1]
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def chosen(given: str | None, known: dict[str, Any], what: str) -> list[Any]:

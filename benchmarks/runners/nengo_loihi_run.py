@@ -1,4 +1,4 @@
-"""nengo-loihi's emulator (``target="sim"``) with the workload's integers."""
+"""nengo-loihi's emulator by itself, without a Simulator, with the workload's integers."""
 
 from __future__ import annotations
 

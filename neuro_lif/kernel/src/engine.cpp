@@ -735,6 +735,7 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
 }
 
 void Network::note_spikes(Sample& s, int index, bool all_one) const {
+    if (!s.keeps_spikes) return;
     const std::vector<uint32_t>& active = s.active[index];
     Spikes& out = s.spikes[index];
     out.counts.push_back(uint32_t(active.size()));

@@ -443,6 +443,11 @@ struct Run {
         feeds.push_back(f);
     }
 
+    // To find out what it costs.
+    void keep_no_spikes() {
+        for (auto& s : samples) s->keeps_spikes = false;
+    }
+
     void trace(int population, int reg, nb::ndarray<int64_t, nb::numpy, nb::c_contig> out) {
         kept.push_back(nb::cast(out));
         Trace t;
@@ -701,6 +706,7 @@ NB_MODULE(_native, m) {
         .def("feed", &Run::feed, nb::arg("to_source"), nb::arg("index"), nb::arg("port"),
              nb::arg("rows"), nb::arg("place") = 0)
         .def("trace", &Run::trace)
+        .def("keep_no_spikes", &Run::keep_no_spikes)
         .def("advance", &Run::advance)
         .def("size", &Run::size)
         .def("done", &Run::done)
