@@ -6,7 +6,7 @@ from .connectivity import Normal, random_pairs
 from .convolution import Convolution
 from .dequantize import dequantize
 from .discretize import RULES, SteppedNetwork, StepRule, discretize
-from .emulator import run_fixed
+from .emulator import run_fixed, run_variants
 from .errors import NeuroLifError
 from .files.fixed import load_fixed, save_fixed
 from .files.toml import load_network, save_network
@@ -86,6 +86,7 @@ __all__ = [
     "run_clocked",
     "run_fixed",
     "run_semantics",
+    "run_variants",
     "save_fixed",
     "save_network",
     "stimulus",

@@ -31,7 +31,7 @@ from .stored import (
     weight_events,
     weight_stages,
 )
-from .width import check_sums, check_width, largest, largest_sums
+from .width import check_sums, check_width, largest_sums
 
 __all__ = [
     "DirectInput",
@@ -157,15 +157,14 @@ class FixedNetwork:
     def _sums(self) -> list[tuple[FixedProjection, tuple[int, int]]]:
         return [(p, largest_sums(self.profile, p)) for p in self.projections]
 
-    def check_inputs(self, rows: Mapping[str, Any], faults: Faults) -> None:
+    def check_inputs(self, reach: Mapping[str, int], faults: Faults) -> None:
         """Note every sum that could leave 64 bits with these inputs.
 
         Args:
-            rows: input name -> integers; absent ones count as 0 and 1.
+            reach: input name -> the largest magnitude it holds; absent ones count as 0 and 1.
             faults: noted here.
         """
-        most = {name: 1 for name in self.input_sizes()}
-        most |= {name: largest(np.asarray(values)) for name, values in rows.items()}
+        most = dict.fromkeys(self.input_sizes(), 1) | dict(reach)
         if all(m <= self._fine_inputs.get(name, -1) for name, m in most.items()):
             return  # larger ones were fine
         found = Faults()
@@ -277,7 +276,7 @@ def _check_arithmetic(fixed: FixedNetwork, faults: Faults) -> None:
         for population in fixed.populations:
             check_width(fixed.profile, population, faults)
     items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
-    fixed.check_inputs({i.name: i.raster for i in items if i.raster is not None}, faults)
+    fixed.check_inputs({i.name: i.reach for i in items if i.raster is not None}, faults)
 
 
 def _check_names(fixed: FixedNetwork, faults: Faults) -> None:

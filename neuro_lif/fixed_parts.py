@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -234,6 +235,11 @@ class FixedSource:
         if self.raster is not None:
             object.__setattr__(self, "raster", _raster(self.name, self.raster, self.size))
 
+    @cached_property
+    def reach(self) -> int:
+        """The largest magnitude of the raster, 0 without one."""
+        return 0 if self.raster is None else largest(self.raster)
+
 
 @dataclass(frozen=True, eq=False)
 class DirectInput:
@@ -266,6 +272,11 @@ class DirectInput:
         faults.raise_if_any(RangeError)
         if self.raster is not None:
             object.__setattr__(self, "raster", _raster(self.name, self.raster, None))
+
+    @cached_property
+    def reach(self) -> int:
+        """The largest magnitude of the raster, 0 without one."""
+        return 0 if self.raster is None else largest(self.raster)
 
 
 def check_name(where: str, name: object, faults: Faults) -> None:
@@ -341,6 +352,13 @@ def too_wide(array: Any) -> int | None:
         return None
     ends = (int(array.min()), int(array.max()))  # Python integers: numpy's abs(-2**63) is negative
     return next((end for end in ends if abs(end) > WIDEST), None)
+
+
+def largest(rows: Any) -> int:
+    """Return the largest magnitude; that of int8's -128 is 128."""
+    if not rows.size:
+        return 0
+    return max(int(rows.max()), 0 if rows.dtype.kind in "bu" else -int(rows.min()))
 
 
 def _raster(name: str, raster: Any, size: int | None) -> Any:

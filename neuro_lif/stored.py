@@ -19,6 +19,7 @@ from .arrays import (
 from .convolution import Convolution
 from .fixed_parts import FixedPopulation, FixedProjection
 from .formats import overflow_array, round_shift_array, shift_array
+from .memo import Memo
 from .profile import HardwareProfile
 from .recording import OverflowEvent
 
@@ -26,10 +27,26 @@ MANY = 2**16
 """Weights from so many on are looked up in a table of their values."""
 
 
-def stored_params(
-    profile: HardwareProfile, population: FixedPopulation
-) -> tuple[dict[str, IntArray], list[OverflowEvent]]:
-    """Return every parameter as stored, ``(n,)`` int64, and those that storage changed."""
+Stored = tuple[dict[str, IntArray], list[OverflowEvent]]
+
+_params: Memo[tuple[HardwareProfile, Stored]] = Memo()
+_lost_weights: Memo[tuple[HardwareProfile, list[OverflowEvent]]] = Memo()
+"""Of a population or projection, under the profile that it was last asked for."""
+
+
+def stored_params(profile: HardwareProfile, population: FixedPopulation) -> Stored:
+    """Return every parameter as stored, ``(n,)`` int64 read-only, and those that storage changed.
+
+    Populations do not change: the second call for one is quick.
+    """
+    known = _params.get(population)
+    if known is None or known[0] is not profile:
+        known = _params.keep(population, (profile, _stored_params(profile, population)))
+    values, events = known[1]
+    return dict(values), list(events)
+
+
+def _stored_params(profile: HardwareProfile, population: FixedPopulation) -> Stored:
     values: dict[str, IntArray] = {}
     events: list[OverflowEvent] = []
     for name, parameter in profile.params.items():
@@ -45,6 +62,7 @@ def stored_params(
             if changed.size:
                 events.append(OverflowEvent(population.name, name, parameter.storage.mode, -1,
                                             int(changed.size), 0, int(changed[0])))  # fmt: skip
+        values[name].setflags(write=False)
     return values, events
 
 
@@ -158,6 +176,13 @@ def _stages(profile: HardwareProfile, p: FixedProjection, given: IntArray) -> We
 
 def weight_events(profile: HardwareProfile, p: FixedProjection) -> list[OverflowEvent]:
     """Return what the weights of a projection lost: one event per kind, entries counted."""
+    known = _lost_weights.get(p)
+    if known is None or known[0] is not profile:
+        known = _lost_weights.keep(p, (profile, _weight_events(profile, p)))
+    return list(known[1])
+
+
+def _weight_events(profile: HardwareProfile, p: FixedProjection) -> list[OverflowEvent]:
     folded = p.convolution if p.is_folded else None
     table = _of_all_values(profile, p) if folded is None else None
     if table is not None and not any(x.any() for x in _lost(p, table).values()):

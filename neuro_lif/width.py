@@ -16,6 +16,7 @@ import numpy as np
 from .arrays import IntArray, distinct, post_of_entries, row_sums
 from .errors import Faults
 from .fixed_parts import DirectInput, FixedPopulation, FixedProjection
+from .memo import Memo
 from .numerics import PRODUCT, walk
 from .poisson import FixedPoisson
 from .profile import HardwareProfile
@@ -117,8 +118,18 @@ def _shifted(values: IntArray, by: IntArray | None) -> Reach:
 # --------------------------------------------------------------------------------- sums
 
 
+_sums: Memo[tuple[HardwareProfile, tuple[Reach, Reach]]] = Memo()
+
+
 def largest_sums(profile: HardwareProfile, p: FixedProjection) -> tuple[Reach, Reach]:
     """Return how far one weight reaches, and all weights of one neuron together."""
+    known = _sums.get(p)
+    if known is None or known[0] is not profile:
+        known = _sums.keep(p, (profile, _largest_sums(profile, p)))
+    return known[1]
+
+
+def _largest_sums(profile: HardwareProfile, p: FixedProjection) -> tuple[Reach, Reach]:
     if p.convolution is not None and p.is_folded:
         kernel = np.abs(kernel_stages(profile, p, p.convolution).delivered)
         used = kernel[p.convolution.uses() > 0]
@@ -172,13 +183,6 @@ def check_sums(
         ports[key] = ports.get(key, 0) + int(np.abs(span).max(initial=0))
     for (name, port), reach in ports.items():
         _check_acc(profile, named[name], port, reach, faults)
-
-
-def largest(rows: Any) -> int:
-    """Return the largest magnitude; that of int8's -128 is 128."""
-    if not rows.size:
-        return 0
-    return max(int(rows.max()), 0 if rows.dtype.kind in "bu" else -int(rows.min()))
 
 
 def _sent(profile: HardwareProfile, p: FixedPopulation) -> Reach:

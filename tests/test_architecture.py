@@ -19,7 +19,7 @@ BUNDLE = ROOT / "targets" / "lava_bundle"
 INSIDE = [p for p in FILES if p != ROOT / "__init__.py" and BUNDLE not in p.parents]
 
 LAYERS = """
-errors lazy
+errors lazy memo
 arrays formats npz rasters
 checks kernel connectivity
 neurons stimulus
