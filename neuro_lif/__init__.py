@@ -1,6 +1,7 @@
 """neuro_lif: spiking networks on neuromorphic chips' integers, without the chip."""
 
 from . import stimulus
+from .changes import with_changes
 from .compare import Comparison, compare
 from .connectivity import Normal, random_pairs
 from .convolution import Convolution
@@ -90,4 +91,5 @@ __all__ = [
     "save_fixed",
     "save_network",
     "stimulus",
+    "with_changes",
 ]

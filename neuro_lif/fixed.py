@@ -6,7 +6,7 @@ them). Checked against its profile when built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import IntArray, distinct, with_entries
+from .arrays import IntArray, with_entries
 from .errors import Faults, RangeError
 from .fixed_parts import DirectInput, FixedPopulation, FixedProjection, FixedSource
 from .ledger import Ledger
+from .memo import Memo
 from .network import Probe
 from .numerics import MOST_SHIFT
 from .poisson import FixedPoisson
@@ -233,7 +234,7 @@ def verify(fixed: FixedNetwork) -> Faults:
     sources = sizes | {s.name: s.size for s in fixed.sources}
     _check_names(fixed, faults)
     for population in fixed.populations:
-        _check_population(fixed, population, faults)
+        _once(fixed, population, _check_population, faults)
     for projection in fixed.projections:
         where = f"projection {projection.name!r}"
         if projection.pre not in sources:
@@ -247,7 +248,7 @@ def verify(fixed: FixedNetwork) -> Faults:
                            f"shape (n_post, n_pre) = {expected}")  # fmt: skip
             _check_latency(fixed, projection, faults)
             _check_port(fixed, where, projection.port, projection.post, faults)
-        _check_projection(fixed, projection, faults)
+        _once(fixed, projection, _check_projection, faults)
     for probe in fixed.probes:
         if probe.population not in sizes:
             faults.add(
@@ -268,6 +269,20 @@ def verify(fixed: FixedNetwork) -> Faults:
     if not faults.lines:  # what has no name or no shape cannot be computed with
         _check_arithmetic(fixed, faults)
     return faults
+
+
+_fine: Memo[tuple[HardwareProfile, bool]] = Memo()
+"""Parts that have no fault: under which profile, and whether its ranges were enforced."""
+
+
+def _once(fixed: FixedNetwork, part: Any, check: Callable[..., None], faults: Faults) -> None:
+    """Check a part by itself, unless it was found fine in another network."""
+    known, n = _fine.get(part), len(faults.lines)
+    if known is not None and known[0] is fixed.profile and known[1] == fixed.enforce_ranges:
+        return
+    check(fixed, part, faults)
+    if len(faults.lines) == n:
+        _fine.keep(part, (fixed.profile, fixed.enforce_ranges))
 
 
 def _check_arithmetic(fixed: FixedNetwork, faults: Faults) -> None:
@@ -333,7 +348,7 @@ def _check_projection(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -
         return
     _check_span(where, "exponent", p.exponent, (rules.exponent_lo, rules.exponent_hi), faults)
     _check_span(where, "delays", p.delays, (routing.delay_lo, routing.delay_hi), faults)
-    if routing.delay_per != "synapse" and len(distinct(p.delays)) > 1:
+    if routing.delay_per != "synapse" and len(p.different_delays) > 1:
         faults.add(where, "delays", p.delays, f"one delay per {routing.delay_per}")
     if not fixed.is_raw(p):
         _check_span(where, "weights", p.values, rules.mode_range(str(p.sign_mode)), faults)
@@ -372,7 +387,7 @@ def _check_latency(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -> N
     order = [population.name for population in fixed.populations]
     if p.pre not in order or order.index(p.pre) < order.index(p.post):
         return
-    soonest = int(np.min(p.delays)) if np.size(p.delays) else 1
+    soonest = int(p.different_delays[0]) if np.size(p.delays) else 1
     if fixed.latency(p) + soonest < 1:
         allowed = "at least 1 (0 from an input, or from a population listed before the target)"
         faults.add(f"projection {p.name!r}", "latency", fixed.latency(p), allowed)

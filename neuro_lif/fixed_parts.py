@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arrays import IntArray, entries, frozen, frozen_synapses, is_sparse, kept, narrow
+from .arrays import IntArray, distinct, entries, frozen, frozen_synapses, is_sparse, kept, narrow
 from .checks import check_size
 from .convolution import Convolution
 from .errors import Faults, RangeError
@@ -185,6 +185,11 @@ class FixedProjection:
         if self.convolution is not None and self.is_folded:
             return np.asarray(self.convolution.planar_kernel[self.convolution.uses() > 0])
         return np.asarray(entries(self.weights))
+
+    @cached_property
+    def different_delays(self) -> IntArray:
+        """The different delays, ascending."""
+        return distinct(self.delays)
 
     @property
     def n_entries(self) -> int:

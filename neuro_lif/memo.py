@@ -14,9 +14,13 @@ class Memo(Generic[V]):
     Objects are held weakly: an entry goes with its object, so a value must not hold the object.
     Meant for what never changes: frozen parts of networks, read-only arrays, profiles. Reading and
     writing from several threads is safe; at worst a value is worked out twice.
+
+    Args:
+        most: so many values are kept, the latest; None: as many as there are objects.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
         self._found: dict[int, tuple[weakref.ref[Any], V]] = {}
 
     def __len__(self) -> int:
@@ -36,5 +40,8 @@ class Memo(Generic[V]):
             if entry is not None and entry[0] is ref:  # the place may be another object's by now
                 del found[number]
 
+        if self._most is not None:
+            for old in list(found)[: max(len(found) - self._most + 1, 0)]:
+                found.pop(old, None)
         found[number] = (weakref.ref(key, gone), value)
         return value

@@ -51,15 +51,15 @@ def _stored_params(profile: HardwareProfile, population: FixedPopulation) -> Sto
     events: list[OverflowEvent] = []
     for name, parameter in profile.params.items():
         given = population.params.get(name, parameter.default)
-        wide = np.array(np.broadcast_to(np.asarray(given, np.int64), (population.size,)))
+        wide = np.full(population.size, given, np.int64)
         values[name] = wide
         if parameter.storage is not None:
             span = parameter.span
             lo = span[0] if parameter.storage.lo is None else parameter.storage.lo
             hi = span[1] if parameter.storage.hi is None else parameter.storage.hi
-            values[name] = overflow_array(wide, parameter.storage.mode, lo, hi)
-            changed = np.flatnonzero(values[name] != wide)
-            if changed.size:
+            if wide.min() < lo or wide.max() > hi:
+                values[name] = overflow_array(wide, parameter.storage.mode, lo, hi)
+                changed = np.flatnonzero(values[name] != wide)
                 events.append(OverflowEvent(population.name, name, parameter.storage.mode, -1,
                                             int(changed.size), 0, int(changed[0])))  # fmt: skip
         values[name].setflags(write=False)
@@ -87,6 +87,10 @@ class WeightStages:
     delivered: IntArray
 
 
+_few_weights: Memo[tuple[HardwareProfile, WeightStages]] = Memo(most=16)
+"""Of the projections that were asked for last: each is asked for several times in a row."""
+
+
 def is_raw(profile: HardwareProfile, p: FixedProjection) -> bool:
     """Tell whether the profile takes a projection's weights as they are (convolutions)."""
     own = profile.convolution
@@ -108,6 +112,16 @@ def _mantissas(profile: HardwareProfile, p: FixedProjection, values: IntArray) -
 
 def weight_stages(profile: HardwareProfile, p: FixedProjection) -> WeightStages:
     """Return every stage of a projection's weights, one value per entry each."""
+    known = _few_weights.get(p)
+    if known is not None and known[0] is profile:
+        return known[1]
+    stages = _weight_stages(profile, p)
+    if stages.given.size < MANY:
+        _few_weights.keep(p, (profile, stages))
+    return stages
+
+
+def _weight_stages(profile: HardwareProfile, p: FixedProjection) -> WeightStages:
     stages = _stages(profile, p, np.asarray(entries(p.weights), np.int64))
     if profile.routing.duplicates != "last" or not is_sparse(p.weights):
         return stages

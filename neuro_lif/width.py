@@ -9,11 +9,12 @@ as wide as they are, graded spikes of a population as wide as the payload.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from .arrays import IntArray, distinct, post_of_entries, row_sums
+from .arrays import IntArray, post_of_entries, row_sums
 from .errors import Faults
 from .fixed_parts import DirectInput, FixedPopulation, FixedProjection
 from .memo import Memo
@@ -39,11 +40,16 @@ class _Operands:
 
     def __init__(self, profile: HardwareProfile, p: FixedPopulation) -> None:
         self.params, _ = stored_params(profile, p)
-        self.registers = {
-            name: np.maximum(max(map(abs, span)), np.abs(p.init.get(name, 0)))
-            for name, span in profile.register_ranges.items()
+        self.profile, self.population, self.size = profile, p, p.size
+
+    @cached_property
+    def registers(self) -> dict[str, IntArray]:
+        """The largest magnitude of every register."""
+        init = self.population.init
+        return {
+            name: np.maximum(max(map(abs, span)), np.abs(init.get(name, 0)))
+            for name, span in self.profile.register_ranges.items()
         }
-        self.size = p.size
 
     def value(self, operand: Any) -> IntArray | None:
         """Return a constant or parameter ``(n,)``; None for a register."""
@@ -204,7 +210,7 @@ def _arriving(profile: HardwareProfile, p: FixedProjection, total: Reach, faults
     if shifted > PRODUCT:
         faults.add(where, f"sum shifted by exponent {p.exponent}", shifted, ALLOWED)
         return 0
-    return _limited(shifted, rules) * len(distinct(p.delays))
+    return _limited(shifted, rules) * len(p.different_delays)
 
 
 def _limited(reach: Reach, rules: Iterable[tuple[str, int, int]]) -> Reach:

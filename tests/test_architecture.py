@@ -36,6 +36,7 @@ poisson
 stored
 width
 fixed
+changes
 reference
 semantics
 runs

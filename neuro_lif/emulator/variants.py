@@ -103,7 +103,7 @@ def run_variants(
     Every result is what :func:`neuro_lif.run_fixed` gives for that variant. What the variants
     share is worked out once: the inputs, and all that follows from parts (populations,
     projections, profiles) that are the same objects, as they are in copies made by
-    :meth:`neuro_lif.FixedNetwork.with_changes` or ``dataclasses.replace``.
+    :func:`neuro_lif.with_changes` or ``dataclasses.replace``.
 
     Args:
         variants: networks whose populations and inputs have the same names and sizes; everything
