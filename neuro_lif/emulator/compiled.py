@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from ..fixed import FixedNetwork, FixedPoisson, FixedProjection
 from ..kernel import missing_reason, native
+from ..memo import Memo
 from ..numerics import walk
+from ..profile import HardwareProfile
 from ..runs import may_lose_counts, spike_dtype
 from ..stored import delivered_weights
 from .bounds import INT32
@@ -90,6 +92,15 @@ def built(fixed: FixedNetwork) -> Built:
     return found
 
 
+def prepare(fixed: FixedNetwork) -> None:
+    """Do what a run of a network needs before its first step, ahead of it."""
+    fixed.storage_events()
+    try:
+        built(fixed)
+    except NotInKernel:
+        return  # the run says so
+
+
 def _build(fixed: FixedNetwork) -> Built:
     module = native()
     if module is None:
@@ -139,8 +150,18 @@ def _ports(fixed: FixedNetwork, name: str) -> dict[str, int]:
     return {port: k for k, port in enumerate(ports)}
 
 
+_packed: Memo[tuple[HardwareProfile, bool, Synapses]] = Memo()
+"""Synapses of a projection under the profile that it was last asked for."""
+
+
 def _rows(fixed: FixedNetwork, p: FixedProjection) -> Synapses:
-    singly = _takes_events(fixed, p)
+    singly, known = _takes_events(fixed, p), _packed.get(p)
+    if known is not None and known[0] is fixed.profile and known[1] == singly:
+        return known[2]
+    return _packed.keep(p, (fixed.profile, singly, _new_rows(fixed, p, singly)))[2]
+
+
+def _new_rows(fixed: FixedNetwork, p: FixedProjection, singly: bool) -> Synapses:
     try:
         rows: Synapses | None = None if singly else taps_of(fixed, p)
         if rows is None:

@@ -87,11 +87,12 @@ def run_compiled(
             raise
     spikes = {p.name: _spikes(run, network, fixed, p.name, batch, done, many)
               for p in fixed.populations}  # fmt: skip
-    quick, exact, calm = run.blocks()
+    (quick, exact, calm), found = run.blocks(), _events(run, network)
+    run.release()
     return recorded(
         fixed, done, n_steps, Rasters(spikes),
         {k: a[:, :done] if batch else a[0, :done] for k, a in traces.items()},
-        in_order(*lost, *_events(run, network)),
+        in_order(*lost, *found),
         f"compiled integer emulator ({native().used_set()})",  # type: ignore[union-attr]
         {"steps of blocks in 64 bits": f"{exact} of {quick + exact}",
          "steps of calm blocks": f"{calm} of {quick + exact}"},

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, TypeVar, overload
 
 from ..checks import expect_flag
@@ -18,14 +18,16 @@ from ..recording import Interrupted, Recording
 from ..reference.clocked import check_record
 from ..runs import RECORDS, Fed, fed_inputs
 from ..stimulate import Inputs, batch_of, check_given, steps_of
+from .compiled import prepare
 from .engine import chosen_engine, run_checked
 
 T = TypeVar("T")
 Told = Callable[[int, "int | None"], None]
 """Called with (variants done, of how many or None where nobody knows)."""
 
-AHEAD = 2
-"""Variants for each thread that may be taken before their turn."""
+MOST_IN_GROUP, SECONDS = 8, 0.1
+"""A thread is given so many variants at once, or as many as take so long. Two groups for each
+thread may be taken before their turn."""
 
 
 class Stopped(Exception):
@@ -107,8 +109,8 @@ def run_variants(
 
     Args:
         variants: networks whose populations and inputs have the same names and sizes; everything
-            else may differ. An iterator is read as results are asked for, at most ``AHEAD``
-            variants per thread before their turn, so that few of them exist at a time.
+            else may differ. An iterator is read as results are asked for: at most 16 variants per
+            thread before their turn where they take milliseconds, 2 where they take longer.
         n_steps, inputs, record, strict, engine: as of :func:`neuro_lif.run_fixed`; the inputs go
             to every variant and are checked once, when the first result is asked for.
         reduce: called with each recording as soon as it is there; what it returns is the result,
@@ -140,7 +142,7 @@ def run_variants(
     chosen, many = chosen_engine(engine, threads), threads or os.cpu_count() or 1
     asked = _Asked(n_steps, inputs, record, reduce, strict, chosen, threading.Event())
     total = len(variants) if isinstance(variants, Sized) else None
-    return _told(_results(iter(variants), asked, many), progress, total)
+    return _told(_results(_Source(variants), asked, many), progress, total)
 
 
 def _told(results: Iterator[Any], progress: Told | None, total: int | None) -> Iterator[Any]:
@@ -197,54 +199,134 @@ def _network(fixed: Any) -> FixedNetwork:
     return fixed
 
 
-def _results(variants: Iterator[Any], asked: _Asked, threads: int) -> Iterator[Any]:
+class _Group:
+    """Variants that one thread runs one after the other, all prepared first.
+
+    Preparing is Python's work and running is not: doing each for several in a row keeps what it
+    needs in the processor's caches.
+    """
+
+    def __init__(self, first: int, variants: list[Any]) -> None:
+        self.first, self.size, self.variants = first, len(variants), variants
+        self.results: deque[Any] = deque()
+        self.seconds = 0.0
+
+    def run(self, asked: _Asked, shared: Shared, threads: int) -> None:
+        """Run all; ``results`` are those of the variants before the first error."""
+        start = time.perf_counter()
+        for fixed in self.variants if asked.chosen != "numpy" and self.size > 1 else ():
+            if isinstance(fixed, FixedNetwork):
+                prepare(fixed)
+        self.variants.reverse()
+        for number in range(self.first, self.first + self.size):
+            self.results.append(asked.run(number, self.variants.pop(), shared, threads))
+        self.seconds = (time.perf_counter() - start) / self.size
+
+
+class _Source:
+    """Variants as they are taken; an error of theirs comes after those before it."""
+
+    def __init__(self, variants: Iterable[Any]) -> None:
+        self.rest, self.back = iter(variants), deque[Any]()
+        self.error: Exception | None = None
+
+    def take(self, n: int) -> list[Any]:
+        """Return the next ``n``, fewer at the end."""
+        taken: list[Any] = []
+        while len(taken) < n:
+            if self.back:
+                taken.append(self.back.popleft())
+                continue
+            if self.error is not None:
+                if taken:
+                    break
+                raise self.error
+            try:
+                taken.append(next(self.rest))
+            except StopIteration:
+                break
+            except Exception as error:
+                if not taken:
+                    raise
+                self.error = error
+        return taken
+
+
+def _results(source: _Source, asked: _Asked, threads: int) -> Iterator[Any]:
     """Yield the results in order, from one thread or from several."""
-    first = deque(islice(variants, 1))
+    first = source.take(threads)
     if not first:
         return
     try:
         shared = Shared.of(_network(first[0]), asked.n_steps, asked.inputs)
     except NeuroLifError as error:
         raise type(error)(f"variant 0: {error}") from error
-    first += islice(variants, threads - 1)
-    workers = min(threads, len(first))
-    variants = _emptied(first, variants)
+    workers = len(first)
+    source.back.extend(first)
+    del first  # nobody else holds on to them
     if workers == 1:
-        for number, fixed in enumerate(variants):
-            yield asked.run(number, fixed, shared, threads)
+        yield from _one_by_one(source, asked, shared, threads)
     else:
-        yield from _side_by_side(variants, asked, shared, workers, threads // workers)
+        yield from _side_by_side(source, asked, shared, workers, threads // workers)
 
 
-def _emptied(first: deque[Any], then: Iterator[Any]) -> Iterator[Any]:
+def _emptied(results: deque[Any]) -> Iterator[Any]:
     """Yield all, holding on to none of them."""
-    while first:
-        yield first.popleft()
-    yield from then
+    while results:
+        yield results.popleft()
+
+
+def _size(before: _Group | None) -> int:
+    """Return how many variants the next group has: as many as take little time, after the first."""
+    if before is None or not before.seconds:
+        return 1
+    return max(1, min(int(SECONDS / before.seconds), MOST_IN_GROUP, 4 * before.size))
+
+
+def _one_by_one(source: _Source, asked: _Asked, shared: Shared, threads: int) -> Iterator[Any]:
+    number, group = 0, None
+    while taken := source.take(_size(group)):
+        group = _Group(number, taken)
+        try:
+            group.run(asked, shared, threads)
+        except Exception:  # the results of those before it come first
+            yield from group.results
+            raise
+        number += group.size
+        yield from _emptied(group.results)
 
 
 def _side_by_side(
-    variants: Iterator[Any], asked: _Asked, shared: Shared, workers: int, threads: int
+    source: _Source, asked: _Asked, shared: Shared, workers: int, threads: int
 ) -> Iterator[Any]:
-    waiting: deque[Future[Any]] = deque()
-    number, more = 0, True
+    waiting: deque[tuple[_Group, Future[None]]] = deque()
+    number, more, done = 0, True, None
     pool = ThreadPoolExecutor(workers, "neuro_lif_variant")
     try:
         while more or waiting:
-            while more and len(waiting) < AHEAD * workers:
+            while more and len(waiting) < 2 * workers:
                 try:
-                    fixed = next(variants)
-                except StopIteration:
-                    more = False
-                    break
+                    taken = source.take(_size(done))
                 except Exception:  # the results of those before it come first
-                    yield from (done.result() for done in waiting)
+                    for group, ended in waiting:
+                        yield from _ended(group, ended)
                     raise
-                waiting.append(pool.submit(asked.run, number, fixed, shared, threads))
-                del fixed
-                number += 1
+                more = bool(taken)
+                if more:
+                    group = _Group(number, taken)
+                    number += group.size
+                    waiting.append((group, pool.submit(group.run, asked, shared, threads)))
             if waiting:
-                yield waiting.popleft().result()
+                done, ended = waiting.popleft()
+                yield from _ended(done, ended)
     finally:
         asked.stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ended(group: _Group, ended: Future[None]) -> Iterator[Any]:
+    """Wait for a group; yield its results, then raise its error."""
+    error = ended.exception()
+    yield from _emptied(group.results)
+    if error is not None:
+        raise error

@@ -609,6 +609,12 @@ struct Run {
                               as_array(std::move(neuron), start.back()), values);
     }
 
+    // Give the memory of all samples back; nothing can be asked for afterwards.
+    void release() {
+        nb::gil_scoped_release unlocked;
+        samples.clear();
+    }
+
     nb::object last_sent(int sample, int population) {
         const auto& values = at(sample).values.at(population);
         std::vector<int32_t> sent(net.populations[population].size, 0);
@@ -712,6 +718,7 @@ NB_MODULE(_native, m) {
         .def("events", &Run::events)
         .def("take_spikes", &Run::take_spikes)
         .def("take_all_spikes", &Run::take_all_spikes)
+        .def("release", &Run::release)
         .def("last_sent", &Run::last_sent)
         .def("register", &Run::reg);
 }
