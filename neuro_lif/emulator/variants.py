@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
@@ -326,6 +326,8 @@ def _side_by_side(
 
 def _ended(group: _Group, ended: Future[None]) -> Iterator[Any]:
     """Wait for a group; yield its results, then raise its error."""
+    while not ended.done():
+        wait([ended], 0.1)  # not for ever: some systems look at Ctrl-C only between two waits
     error = ended.exception()
     yield from _emptied(group.results)
     if error is not None:
