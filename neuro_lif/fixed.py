@@ -12,11 +12,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .arrays import IntArray, with_entries
 from .errors import Faults, RangeError
-from .fixed_parts import DirectInput, FixedPopulation, FixedProjection, FixedSource
+from .fixed_parts import DirectInput, FixedPopulation, FixedProjection, FixedSource, check_span
 from .ledger import Ledger
 from .memo import Memo
 from .network import Probe
@@ -323,7 +322,7 @@ def _check_population(fixed: FixedNetwork, population: FixedPopulation, faults: 
                        f"{name} is used by: {others or 'no model'}")  # fmt: skip
         elif fixed.enforce_ranges:
             parameter = profile.params[name]
-            _check_span(where, name, value, parameter.span, faults)
+            check_span(where, name, value, parameter.span, faults)
             if parameter.per != "neuron" and np.unique(value).size > 1:
                 faults.add(where, name, value, f"one value for the {parameter.per}")
     if population.alias is not None and not profile.routing.alias:
@@ -332,7 +331,7 @@ def _check_population(fixed: FixedNetwork, population: FixedPopulation, faults: 
         if name not in profile.registers:
             faults.add(where, f"init {name}", value, "a register: " + ", ".join(profile.registers))
         elif fixed.enforce_ranges:
-            _check_span(where, f"init {name}", value, profile.registers[name].span, faults)
+            check_span(where, f"init {name}", value, profile.registers[name].span, faults)
 
 
 def _check_projection(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -> None:
@@ -343,15 +342,15 @@ def _check_projection(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -
     else:
         loose = (-MOST_SHIFT, MOST_SHIFT)
         span = (1, rules.mantissa_bits) if fixed.enforce_ranges else loose
-        _check_span(where, "weight_bits", int(bits), span, faults)
+        check_span(where, "weight_bits", int(bits), span, faults)
     if not fixed.enforce_ranges:
         return
-    _check_span(where, "exponent", p.exponent, (rules.exponent_lo, rules.exponent_hi), faults)
-    _check_span(where, "delays", p.delays, (routing.delay_lo, routing.delay_hi), faults)
+    check_span(where, "exponent", p.exponent, (rules.exponent_lo, rules.exponent_hi), faults)
+    check_span(where, "delays", p.delays, (routing.delay_lo, routing.delay_hi), faults)
     if routing.delay_per != "synapse" and len(p.different_delays) > 1:
         faults.add(where, "delays", p.delays, f"one delay per {routing.delay_per}")
     if not fixed.is_raw(p):
-        _check_span(where, "weights", p.values, rules.mode_range(str(p.sign_mode)), faults)
+        check_span(where, "weights", p.values, rules.mode_range(str(p.sign_mode)), faults)
     if p.graded and routing.payload_bits == 0:
         faults.add(where, "graded", True, "False: this profile has no graded spikes")
 
@@ -391,12 +390,3 @@ def _check_latency(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -> N
     if fixed.latency(p) + soonest < 1:
         allowed = "at least 1 (0 from an input, or from a population listed before the target)"
         faults.add(f"projection {p.name!r}", "latency", fixed.latency(p), allowed)
-
-
-def _check_span(
-    where: str, name: str, value: npt.ArrayLike, span: tuple[int, int], faults: Faults
-) -> None:
-    array = np.asarray(value)
-    outside = array[(array < span[0]) | (array > span[1])] if array.size else array
-    if outside.size:
-        faults.add(where, name, int(outside.flat[0]), f"{span[0]}..{span[1]}")

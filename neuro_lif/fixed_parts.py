@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .arrays import IntArray, distinct, entries, frozen, frozen_synapses, is_sparse, kept, narrow
 from .checks import check_size
@@ -349,6 +350,16 @@ def integers(where: str, name: str, value: Any, shape: tuple[int, ...], faults: 
         faults.add(where, name, wide, WIDE)
         return np.zeros(array.shape, np.int64)  # refused anyway, and int64 could not hold it
     return frozen(array, np.int64) if array.dtype.kind in "iu" else array
+
+
+def check_span(
+    where: str, name: str, value: npt.ArrayLike, span: tuple[int, int], faults: Faults
+) -> None:
+    """Note the first value that is outside of a range."""
+    array = np.asarray(value)
+    outside = array[(array < span[0]) | (array > span[1])] if array.size else array
+    if outside.size:
+        faults.add(where, name, int(outside.flat[0]), f"{span[0]}..{span[1]}")
 
 
 def too_wide(array: Any) -> int | None:
