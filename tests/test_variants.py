@@ -521,3 +521,4 @@ def test_a_bound_that_many_share(reach: int) -> None:
     above = programs.rounded_up(reach)
     assert reach <= above <= reach + reach // 8 + 1
     assert programs.rounded_up(above) == above
+    assert programs.rounded_up(np.int64(reach)) == above  # type: ignore[arg-type]

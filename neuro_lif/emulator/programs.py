@@ -158,5 +158,6 @@ def _code(program: Program) -> Code:
 
 def rounded_up(reach: int) -> int:
     """Return a bound at most an eighth above, so that networks that are alike share programs."""
-    step = 1 << max(reach.bit_length() - 4, 0)
-    return -(-reach // step) * step
+    most = int(reach)  # numpy's have no bit_length before numpy 2
+    step = 1 << max(most.bit_length() - 4, 0)
+    return -(-most // step) * step
