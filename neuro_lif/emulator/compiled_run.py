@@ -207,5 +207,6 @@ def _spikes(
     if batch is None:
         step, neuron, values = run.take_spikes(0, number)
         return SpikeList((n_steps, size), network.sent[name], None, step, neuron, values)
-    sample, step, neuron, values = run.take_all_spikes(number, threads)
+    counts, step, neuron, values = run.take_all_spikes(number, threads)
+    sample = np.repeat(np.arange(batch, dtype=np.uint32), counts)
     return SpikeList((batch, n_steps, size), network.sent[name], sample, step, neuron, values)

@@ -514,6 +514,12 @@ struct Run {
         }
     }
 
+    // Give the memory of all samples back; nothing can be asked for afterwards.
+    void release() {
+        nb::gil_scoped_release unlocked;
+        samples.clear();
+    }
+
     // Neurons of all samples.
     int64_t size() const {
         int64_t n = 1;
@@ -567,7 +573,7 @@ struct Run {
 
     // (step, neuron, value or None) of a sample's spikes; they are handed over
     nb::tuple take_spikes(int sample, int population) {
-        Spikes& s = at(sample).spikes.at(population);
+        Spikes& s = samples.at(sample)->spikes.at(population);
         nb::object values = nb::none();
         if (!s.value.empty()) values = as_array(std::move(s.value));
         nb::tuple out = nb::make_tuple(as_array(std::move(s.step)), as_array(std::move(s.neuron)), values);
@@ -575,44 +581,41 @@ struct Run {
         return out;
     }
 
-    // The same of all samples one after the other: (sample, step, neuron, value or None).
+    // The same of all samples one after the other: (how many of each, step, neuron, value or None).
     nb::tuple take_all_spikes(int population, int threads) {
         const size_t n = samples.size();
-        std::vector<int64_t> start{0}, value;
+        std::vector<int64_t> counts, start{0}, value;
         bool plain = true;
-        for (size_t k = 0; k < n; k++) {
-            const Spikes& own = at(k).spikes.at(population);
-            start.push_back(start.back() + int64_t(own.step.size()));
+        for (const auto& s : samples) {
+            const Spikes& own = s->spikes.at(population);
+            counts.push_back(int64_t(own.step.size()));
+            start.push_back(start.back() + counts.back());
             plain &= own.value.empty();
         }
         if (!plain) value.assign(start.back(), 1);
-        std::unique_ptr<uint32_t[]> sample(new uint32_t[start.back()]);
         std::unique_ptr<uint32_t[]> step(new uint32_t[start.back()]);
         std::unique_ptr<uint32_t[]> neuron(new uint32_t[start.back()]);
         {
             nb::gil_scoped_release unlocked;
             const size_t many = std::max(1, threads);
-            in_threads(int(many), [&](size_t which) {
+            auto some = [&](size_t which) {
                 for (size_t k = n * which / many; k < n * (which + 1) / many; k++) {
                     Spikes& own = samples[k]->spikes[population];
-                    std::fill(sample.get() + start[k], sample.get() + start[k + 1], uint32_t(k));
                     std::copy(own.step.begin(), own.step.end(), step.get() + start[k]);
                     std::copy(own.neuron.begin(), own.neuron.end(), neuron.get() + start[k]);
                     std::copy(own.value.begin(), own.value.end(), value.begin() + start[k]);
                     own = Spikes{};
                 }
-            });
+            };
+            std::vector<std::thread> others;
+            for (size_t which = 1; which < many; which++) others.emplace_back(some, which);
+            some(0);
+            for (auto& thread : others) thread.join();
         }
         nb::object values = nb::none();
         if (!plain) values = as_array(std::move(value));
-        return nb::make_tuple(as_array(std::move(sample), start.back()), as_array(std::move(step), start.back()),
+        return nb::make_tuple(as_array(std::move(counts)), as_array(std::move(step), start.back()),
                               as_array(std::move(neuron), start.back()), values);
-    }
-
-    // Give the memory of all samples back; nothing can be asked for afterwards.
-    void release() {
-        nb::gil_scoped_release unlocked;
-        samples.clear();
     }
 
     nb::object last_sent(int sample, int population) {
@@ -711,6 +714,7 @@ NB_MODULE(_native, m) {
         .def("trace", &Run::trace)
         .def("advance", &Run::advance)
         .def("finish_samples", &Run::finish_samples)
+        .def("release", &Run::release)
         .def("size", &Run::size)
         .def("done", &Run::done)
         .def("too_wide", &Run::too_wide)
@@ -718,7 +722,6 @@ NB_MODULE(_native, m) {
         .def("events", &Run::events)
         .def("take_spikes", &Run::take_spikes)
         .def("take_all_spikes", &Run::take_all_spikes)
-        .def("release", &Run::release)
         .def("last_sent", &Run::last_sent)
         .def("register", &Run::reg);
 }
