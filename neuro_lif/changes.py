@@ -130,7 +130,6 @@ def _revalued(p: FixedProjection, values: npt.NDArray[Any]) -> FixedProjection:
         faults.add(where, "weights", wide, WIDE)
     faults.raise_if_any(RangeError)
     stored = with_entries(p.weights, values.astype(narrow(values.dtype)))
-    stored.indices, stored.indptr = p.weights.indices, p.weights.indptr
     copy = object.__new__(FixedProjection)
     for field in fields(p):  # the others were looked at when p was built
         object.__setattr__(copy, field.name, getattr(p, field.name))

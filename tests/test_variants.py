@@ -7,7 +7,7 @@ import gc
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,10 @@ from random_fixed import PROFILES, random_fixed
 from scipy import sparse
 
 import neuro_lif as nl
-from neuro_lif.emulator import compiled_run, programs, variants
+from neuro_lif.arrays import frozen_synapses, unchanging, with_entries
+from neuro_lif.emulator import compiled_run, programs, synapses, variants
 from neuro_lif.emulator.compiled import built
+from neuro_lif.emulator.synapses import rows_of
 from neuro_lif.errors import RangeError, StudyError
 from neuro_lif.kernel import native
 from neuro_lif.memo import Memo
@@ -500,6 +502,31 @@ def test_memo() -> None:
     for k, thing in enumerate(things):
         few.keep(thing, k)
     assert [few.get(thing) for thing in things] == [None, None, None, 3, 4]
+
+
+@pytest.mark.parametrize("delayed", [False, True])
+def test_rows_of_the_same_synapses(delayed: bool) -> None:
+    """Matrices that share their columns are packed as if each were the only one."""
+    rng = np.random.default_rng(7)
+    matrix = sparse.random(60, 50, 0.15, "csr", random_state=2)
+    base, _ = frozen_synapses(matrix, np.int64)
+    for part in (base.indices, base.indptr):
+        assert unchanging(part)
+    delays = rng.integers(0, 4, base.nnz) if delayed else np.int64(2)
+    for k in range(5):
+        values = rng.integers(-99, 99, base.nnz) if k != 3 else np.full(base.nnz, 7)
+        other = with_entries(base, values)
+        fresh = sparse.csr_matrix((values, base.indices.copy(), base.indptr.copy()), base.shape)
+        got, wanted = rows_of(other, delays), rows_of(fresh, np.array(delays))
+        for field in fields(got):
+            a, b = getattr(got, field.name), getattr(wanted, field.name)
+            np.testing.assert_array_equal(a, b, f"{k} {field.name}")
+            assert getattr(a, "dtype", None) == getattr(b, "dtype", None)
+    known = synapses._orders.get(base.indices)
+    assert known is not None and known.parts is not None
+    rows_of(with_entries(base, values), rng.integers(0, 2, base.nnz))  # other delays
+    late = synapses._orders.get(base.indices)
+    assert late is not None and late.parts is None
 
 
 @pytest.mark.skipif(native() is None, reason="the compiled kernel was not built")

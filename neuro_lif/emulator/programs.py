@@ -17,7 +17,7 @@ from .bounds import FLOAT32, INT32
 from .program import Event, Exact, IntArray, Model, Program, Span, live_registers
 from .quick import written
 
-MOST_KEPT, LARGEST_KEPT = 128, 1024
+MOST_KEPT, LARGEST_KEPT = 512, 1024
 """So many programs of a profile are kept, of populations with at most so many neurons."""
 
 Code = tuple[IntArray, IntArray, list[int]]
