@@ -75,8 +75,8 @@ _LAYERS = ("W2-b1", "W2-b256", "W4-b16")
 PEERS = {
     p.name: p
     for p in (
-        Peer("neuro_lif", "ours", "main", _all(*_NETS, *_LAYERS)),
-        Peer("neuro_lif-2t", "ours", "main", _all(*_NETS, *_LAYERS), threads=2),
+        Peer("neuro_lif", "ours", "main", _all(*_NETS, *_LAYERS, "V32")),
+        Peer("neuro_lif-2t", "ours", "main", _all(*_NETS, *_LAYERS, "V32"), threads=2),
         Peer("brian2-standalone-f32-1cur", "brian2_run", "bench", _all(*_NETS)),
         Peer("brian2-standalone", "brian2_run", "bench", _all(*_NETS)),
         Peer("brian2-cython", "brian2_run", "bench", _all("W1")),
@@ -87,8 +87,8 @@ PEERS = {
         Peer("nengo-loihi", "nengo_loihi_network_run", "oracles", _all(W1=500), reps=3),
         Peer("nengo-loihi-emulator", "nengo_loihi_run", "oracles", _all("W2-b1", W1=500), reps=3),
         Peer("brian2_loihi", "brian2_loihi_run", "oracles", _all(W1=500), reps=3),
-        Peer("rawtorch", "torch_loop", "bench", _all(*_LAYERS)),
-        Peer("rawtorch-2t", "torch_loop", "bench", _all("W2-b256", "W4-b16"), threads=2),
+        Peer("rawtorch", "torch_loop", "bench", _all(*_LAYERS, "V32")),
+        Peer("rawtorch-2t", "torch_loop", "bench", _all("W2-b256", "W4-b16", "V32"), threads=2),
         Peer("snntorch", "snntorch_loop", "bench", _all(*_LAYERS)),
         Peer("snntorch-2t", "snntorch_loop", "bench", _all("W2-b256", "W4-b16"), threads=2),
     )
@@ -276,7 +276,7 @@ def seconds(row: dict[str, Any], workload: str) -> list[float]:
     """Return the repetitions in the unit of the table."""
     scale = row["full_steps"] / row["steps"]
     if WORKLOADS[workload].unit.startswith("ms"):
-        scale *= 1e3 / row["batch"]
+        scale *= 1e3 / WORKLOADS[workload].meta.get("count", row["batch"])
     return [rep["run_s"] * scale for rep in row["reps"]]
 
 

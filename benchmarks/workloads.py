@@ -8,7 +8,8 @@ Every engine and every peer reads the same file. A file is an ``.npz`` of arrays
   for each kind of source (``w_exc``, ``w_inh``) or, if ``weight`` is there, one for each synapse.
 * ``layers``: a feed-forward network. ``w0``, ``w1``, ... are a matrix ``(n_post, n_pre)`` or a
   convolution ``(channels out, channels in, height, width)`` each; ``raster`` is the input,
-  ``(batch, steps, n)`` of 0 and 1.
+  ``(batch, steps, n)`` of 0 and 1. Where there are ``vths`` ``(n_variants, n_layers)``, it is run
+  once with every row as its thresholds, on the same input.
 
 The neuron is the integer LIF of Loihi, of which peers in floating point compute the same without
 rounding (one step)::
@@ -149,6 +150,15 @@ def dense(rng: np.random.Generator, batch: int, steps: int, sizes: Any) -> tuple
     return meta, arrays
 
 
+def variants(
+    rng: np.random.Generator, count: int, batch: int, steps: int, sizes: Any
+) -> tuple[Meta, Arrays]:  # fmt: skip
+    """Return V: W2's network with thresholds of every layer drawn anew for each variant."""
+    meta, arrays = dense(rng, batch, steps, sizes)
+    vths = np.rint(np.array(meta["vth"]) * rng.uniform(0.8, 1.2, (count, len(meta["vth"]))))
+    return {**meta, "n_variants": count}, arrays | {"vths": vths.astype(np.int64)}
+
+
 def conv(rng: np.random.Generator, batch: int, steps: int) -> tuple[Meta, Arrays]:
     """Return W4: 2x34x34 - 16c5 - 32c3 - 10, no padding, input spikes of probability 0.02."""
     arrays = {
@@ -180,6 +190,8 @@ WORKLOADS = {
                  {"batch": 1, "steps": 100, "sizes": _DENSE}),
         Workload("W2-b256", "dense 784-512-512-10, 100 steps, batch 256", dense, "ms / sample",
                  {"batch": 256, "steps": 100, "sizes": _DENSE}),
+        Workload("V32", "32 variants (thresholds) of W2, 100 steps, batch 16", variants,
+                 "ms / variant", {"count": 32, "batch": 16, "steps": 100, "sizes": _DENSE}),
         Workload("W3", f"{_W3}, Poisson drive, one weight per source population", brunel,
                  "s / 10,000 steps", {**_NETS, "drive": "poisson", "weights": "kind"}),
         Workload("W3w", f"{_W3}, Poisson drive, a weight per synapse", brunel,

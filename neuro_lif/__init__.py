@@ -1,12 +1,13 @@
 """neuro_lif: spiking networks on neuromorphic chips' integers, without the chip."""
 
 from . import stimulus
+from .changes import with_changes
 from .compare import Comparison, compare
 from .connectivity import Normal, random_pairs
 from .convolution import Convolution
 from .dequantize import dequantize
 from .discretize import RULES, SteppedNetwork, StepRule, discretize
-from .emulator import run_fixed
+from .emulator import run_fixed, run_variants
 from .errors import NeuroLifError
 from .files.fixed import load_fixed, save_fixed
 from .files.toml import load_network, save_network
@@ -86,7 +87,9 @@ __all__ = [
     "run_clocked",
     "run_fixed",
     "run_semantics",
+    "run_variants",
     "save_fixed",
     "save_network",
     "stimulus",
+    "with_changes",
 ]

@@ -74,6 +74,7 @@ def with_entries(matrix: Any, values: Any) -> Any:
     if not is_sparse(matrix):
         return frozen(np.asarray(values).reshape(np.shape(matrix)))
     csr = sparse.csr_matrix((np.array(values), matrix.indices, matrix.indptr), shape=matrix.shape)
+    csr.indices, csr.indptr = matrix.indices, matrix.indptr  # the same arrays, not views of them
     csr.data.setflags(write=False)
     return csr
 

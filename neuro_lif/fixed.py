@@ -6,18 +6,18 @@ them). Checked against its profile when built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .arrays import IntArray, distinct, with_entries
+from .arrays import IntArray, with_entries
 from .errors import Faults, RangeError
-from .fixed_parts import DirectInput, FixedPopulation, FixedProjection, FixedSource
+from .fixed_parts import DirectInput, FixedPopulation, FixedProjection, FixedSource, check_span
 from .ledger import Ledger
+from .memo import Memo
 from .network import Probe
 from .numerics import MOST_SHIFT
 from .poisson import FixedPoisson
@@ -31,7 +31,7 @@ from .stored import (
     weight_events,
     weight_stages,
 )
-from .width import check_sums, check_width, largest, largest_sums
+from .width import check_sums, check_width, largest_sums
 
 __all__ = [
     "DirectInput",
@@ -157,15 +157,14 @@ class FixedNetwork:
     def _sums(self) -> list[tuple[FixedProjection, tuple[int, int]]]:
         return [(p, largest_sums(self.profile, p)) for p in self.projections]
 
-    def check_inputs(self, rows: Mapping[str, Any], faults: Faults) -> None:
+    def check_inputs(self, reach: Mapping[str, int], faults: Faults) -> None:
         """Note every sum that could leave 64 bits with these inputs.
 
         Args:
-            rows: input name -> integers; absent ones count as 0 and 1.
+            reach: input name -> the largest magnitude it holds; absent ones count as 0 and 1.
             faults: noted here.
         """
-        most = {name: 1 for name in self.input_sizes()}
-        most |= {name: largest(np.asarray(values)) for name, values in rows.items()}
+        most = dict.fromkeys(self.input_sizes(), 1) | dict(reach)
         if all(m <= self._fine_inputs.get(name, -1) for name, m in most.items()):
             return  # larger ones were fine
         found = Faults()
@@ -234,7 +233,7 @@ def verify(fixed: FixedNetwork) -> Faults:
     sources = sizes | {s.name: s.size for s in fixed.sources}
     _check_names(fixed, faults)
     for population in fixed.populations:
-        _check_population(fixed, population, faults)
+        _once(fixed, population, _check_population, faults)
     for projection in fixed.projections:
         where = f"projection {projection.name!r}"
         if projection.pre not in sources:
@@ -248,7 +247,7 @@ def verify(fixed: FixedNetwork) -> Faults:
                            f"shape (n_post, n_pre) = {expected}")  # fmt: skip
             _check_latency(fixed, projection, faults)
             _check_port(fixed, where, projection.port, projection.post, faults)
-        _check_projection(fixed, projection, faults)
+        _once(fixed, projection, _check_projection, faults)
     for probe in fixed.probes:
         if probe.population not in sizes:
             faults.add(
@@ -271,13 +270,27 @@ def verify(fixed: FixedNetwork) -> Faults:
     return faults
 
 
+_fine: Memo[tuple[HardwareProfile, bool]] = Memo()
+"""Parts that have no fault: under which profile, and whether its ranges were enforced."""
+
+
+def _once(fixed: FixedNetwork, part: Any, check: Callable[..., None], faults: Faults) -> None:
+    """Check a part by itself, unless it was found fine in another network."""
+    known, n = _fine.get(part), len(faults.lines)
+    if known is not None and known[0] is fixed.profile and known[1] == fixed.enforce_ranges:
+        return
+    check(fixed, part, faults)
+    if len(faults.lines) == n:
+        _fine.keep(part, (fixed.profile, fixed.enforce_ranges))
+
+
 def _check_arithmetic(fixed: FixedNetwork, faults: Faults) -> None:
     """Refuse what leaves 64 bits, where executors would differ."""
     if not fixed.enforce_ranges:  # inside its ranges the profile's own check has seen to it
         for population in fixed.populations:
             check_width(fixed.profile, population, faults)
     items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
-    fixed.check_inputs({i.name: i.raster for i in items if i.raster is not None}, faults)
+    fixed.check_inputs({i.name: i.reach for i in items if i.raster is not None}, faults)
 
 
 def _check_names(fixed: FixedNetwork, faults: Faults) -> None:
@@ -309,7 +322,7 @@ def _check_population(fixed: FixedNetwork, population: FixedPopulation, faults: 
                        f"{name} is used by: {others or 'no model'}")  # fmt: skip
         elif fixed.enforce_ranges:
             parameter = profile.params[name]
-            _check_span(where, name, value, parameter.span, faults)
+            check_span(where, name, value, parameter.span, faults)
             if parameter.per != "neuron" and np.unique(value).size > 1:
                 faults.add(where, name, value, f"one value for the {parameter.per}")
     if population.alias is not None and not profile.routing.alias:
@@ -318,7 +331,7 @@ def _check_population(fixed: FixedNetwork, population: FixedPopulation, faults: 
         if name not in profile.registers:
             faults.add(where, f"init {name}", value, "a register: " + ", ".join(profile.registers))
         elif fixed.enforce_ranges:
-            _check_span(where, f"init {name}", value, profile.registers[name].span, faults)
+            check_span(where, f"init {name}", value, profile.registers[name].span, faults)
 
 
 def _check_projection(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -> None:
@@ -329,15 +342,15 @@ def _check_projection(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -
     else:
         loose = (-MOST_SHIFT, MOST_SHIFT)
         span = (1, rules.mantissa_bits) if fixed.enforce_ranges else loose
-        _check_span(where, "weight_bits", int(bits), span, faults)
+        check_span(where, "weight_bits", int(bits), span, faults)
     if not fixed.enforce_ranges:
         return
-    _check_span(where, "exponent", p.exponent, (rules.exponent_lo, rules.exponent_hi), faults)
-    _check_span(where, "delays", p.delays, (routing.delay_lo, routing.delay_hi), faults)
-    if routing.delay_per != "synapse" and len(distinct(p.delays)) > 1:
+    check_span(where, "exponent", p.exponent, (rules.exponent_lo, rules.exponent_hi), faults)
+    check_span(where, "delays", p.delays, (routing.delay_lo, routing.delay_hi), faults)
+    if routing.delay_per != "synapse" and len(p.different_delays) > 1:
         faults.add(where, "delays", p.delays, f"one delay per {routing.delay_per}")
     if not fixed.is_raw(p):
-        _check_span(where, "weights", p.values, rules.mode_range(str(p.sign_mode)), faults)
+        check_span(where, "weights", p.values, rules.mode_range(str(p.sign_mode)), faults)
     if p.graded and routing.payload_bits == 0:
         faults.add(where, "graded", True, "False: this profile has no graded spikes")
 
@@ -373,16 +386,7 @@ def _check_latency(fixed: FixedNetwork, p: FixedProjection, faults: Faults) -> N
     order = [population.name for population in fixed.populations]
     if p.pre not in order or order.index(p.pre) < order.index(p.post):
         return
-    soonest = int(np.min(p.delays)) if np.size(p.delays) else 1
+    soonest = int(p.different_delays[0]) if np.size(p.delays) else 1
     if fixed.latency(p) + soonest < 1:
         allowed = "at least 1 (0 from an input, or from a population listed before the target)"
         faults.add(f"projection {p.name!r}", "latency", fixed.latency(p), allowed)
-
-
-def _check_span(
-    where: str, name: str, value: npt.ArrayLike, span: tuple[int, int], faults: Faults
-) -> None:
-    array = np.asarray(value)
-    outside = array[(array < span[0]) | (array > span[1])] if array.size else array
-    if outside.size:
-        faults.add(where, name, int(outside.flat[0]), f"{span[0]}..{span[1]}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from .arrays import IntArray, entries, frozen, frozen_synapses, is_sparse, kept, narrow
+from .arrays import IntArray, distinct, entries, frozen, frozen_synapses, is_sparse, kept, narrow
 from .checks import check_size
 from .convolution import Convolution
 from .errors import Faults, RangeError
@@ -185,6 +187,11 @@ class FixedProjection:
             return np.asarray(self.convolution.planar_kernel[self.convolution.uses() > 0])
         return np.asarray(entries(self.weights))
 
+    @cached_property
+    def different_delays(self) -> IntArray:
+        """The different delays, ascending."""
+        return distinct(self.delays)
+
     @property
     def n_entries(self) -> int:
         """Return the number of stored entries."""
@@ -234,6 +241,11 @@ class FixedSource:
         if self.raster is not None:
             object.__setattr__(self, "raster", _raster(self.name, self.raster, self.size))
 
+    @cached_property
+    def reach(self) -> int:
+        """The largest magnitude of the raster, 0 without one."""
+        return 0 if self.raster is None else largest(self.raster)
+
 
 @dataclass(frozen=True, eq=False)
 class DirectInput:
@@ -266,6 +278,11 @@ class DirectInput:
         faults.raise_if_any(RangeError)
         if self.raster is not None:
             object.__setattr__(self, "raster", _raster(self.name, self.raster, None))
+
+    @cached_property
+    def reach(self) -> int:
+        """The largest magnitude of the raster, 0 without one."""
+        return 0 if self.raster is None else largest(self.raster)
 
 
 def check_name(where: str, name: object, faults: Faults) -> None:
@@ -335,12 +352,29 @@ def integers(where: str, name: str, value: Any, shape: tuple[int, ...], faults: 
     return frozen(array, np.int64) if array.dtype.kind in "iu" else array
 
 
+def check_span(
+    where: str, name: str, value: npt.ArrayLike, span: tuple[int, int], faults: Faults
+) -> None:
+    """Note the first value that is outside of a range."""
+    array = np.asarray(value)
+    outside = array[(array < span[0]) | (array > span[1])] if array.size else array
+    if outside.size:
+        faults.add(where, name, int(outside.flat[0]), f"{span[0]}..{span[1]}")
+
+
 def too_wide(array: Any) -> int | None:
     """Return a value of an integer array that is larger than ``WIDEST``; None: there is none."""
     if array.size == 0 or array.dtype.kind not in "iu":
         return None
     ends = (int(array.min()), int(array.max()))  # Python integers: numpy's abs(-2**63) is negative
     return next((end for end in ends if abs(end) > WIDEST), None)
+
+
+def largest(rows: Any) -> int:
+    """Return the largest magnitude; that of int8's -128 is 128."""
+    if not rows.size:
+        return 0
+    return max(int(rows.max()), 0 if rows.dtype.kind in "bu" else -int(rows.min()))
 
 
 def _raster(name: str, raster: Any, size: int | None) -> Any:

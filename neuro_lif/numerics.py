@@ -7,9 +7,10 @@ gives each operation its meaning.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from itertools import count
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -264,6 +265,28 @@ ResolvedOps = tuple[dict[str, Any], ...]
 ``at`` is an operation's place in the model's list, those inside branches counted.
 """
 
+V = TypeVar("V")
+
+
+class _Resolved(tuple):  # type: ignore[type-arg]
+    """The operations of a whole model, with what was worked out of them."""
+
+
+def once(function: Callable[[ResolvedOps], V]) -> Callable[[ResolvedOps], V]:
+    """Let a function of a model's operations be worked out once; nobody changes what it returns."""
+
+    @wraps(function)
+    def kept(ops: ResolvedOps) -> V:
+        if not isinstance(ops, _Resolved):
+            return function(ops)
+        known: dict[str, Any] = vars(ops)
+        if function.__name__ not in known:
+            known[function.__name__] = function(ops)
+        value: V = known[function.__name__]
+        return value
+
+    return kept
+
 
 def resolve(ops: tuple[Any, ...], ranges: dict[str, tuple[int, int]]) -> ResolvedOps:
     """Return ``ops`` as plain dictionaries, overflow ranges filled from the registers' own.
@@ -273,7 +296,7 @@ def resolve(ops: tuple[Any, ...], ranges: dict[str, tuple[int, int]]) -> Resolve
         ranges: lowest and highest value of each register.
     """
     places = count()
-    return tuple(_resolve_one(op, ranges, places) for op in ops)
+    return _Resolved(_resolve_one(op, ranges, places) for op in ops)
 
 
 def _resolve_one(op: Any, ranges: dict[str, tuple[int, int]], places: Iterator[int]) -> Any:
@@ -295,6 +318,7 @@ def _resolve_overflow(rule: Overflow, span: tuple[int, int]) -> tuple[str, int, 
     return (rule.mode, span[0] if lo is None else lo, span[1] if hi is None else hi)
 
 
+@once
 def walk(ops: ResolvedOps) -> list[dict[str, Any]]:
     """Return all operations in order, those inside branches included."""
     flat: list[dict[str, Any]] = []
@@ -305,17 +329,20 @@ def walk(ops: ResolvedOps) -> list[dict[str, Any]]:
     return flat
 
 
+@once
 def ports_of(ops: ResolvedOps) -> dict[str, int | None]:
     """Return every event port of a model with its cap (see :class:`Each`; None: no cap)."""
     return {port: op["cap"] for op in walk(ops) if op["op"] == "each" for port in op["ports"]}
 
 
+@once
 def joint_ports_of(ops: ResolvedOps) -> tuple[str, ...]:
     """Return the event ports that some ``each`` takes together with others."""
     joint = [op["ports"] for op in walk(ops) if op["op"] == "each" and len(op["ports"]) > 1]
     return tuple(sorted({port for ports in joint for port in ports}))
 
 
+@once
 def sum_ports_of(ops: ResolvedOps) -> set[str]:
     """Return the ports that deliver the sum of a step."""
     used = {op["port"] for op in walk(ops) if op["op"] == "acc"}
@@ -328,6 +355,7 @@ def params_of(ops: ResolvedOps) -> set[str]:
     return {operand.removeprefix("-") for operand in given if isinstance(operand, str)}
 
 
+@once
 def sends_only_single(ops: ResolvedOps) -> bool:
     """Tell whether a neuron can send nothing but 0 and 1 in a step."""
     events = [inner for op in ops if op["op"] == "each" for inner in walk(op["do"])]

@@ -6,6 +6,8 @@ import math
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -113,15 +115,58 @@ def spike_dtype(fixed: FixedNetwork, population: str) -> Any:
     return np.int64 if wide else np.int16
 
 
-def input_rows(
-    fixed: FixedNetwork, given: Mapping[str, Any], batch: int, n_steps: int, wide: bool = True
-) -> dict[str, Any]:
-    """Return every input as integers ``(batch, n_steps, n)``: what was given, else the raster.
+@dataclass(frozen=True, eq=False)
+class Fed:
+    """The integers of one input, looked through once.
 
     Args:
-        fixed, given, batch, n_steps: as of a run.
-        wide: int64 and of the full shape; else integers as they come, ``(1 or batch, at most
-            n_steps, n)``, where nothing stands for zeros, and no entry for a silent input.
+        values: ``(1 or batch, n_steps, n)``, in bytes where they fit.
+        low, high: the lowest and the highest, 0 where there is none.
+    """
+
+    values: Array
+    low: int
+    high: int
+
+    @classmethod
+    def of(cls, given: Any) -> Fed:
+        """Return checked numbers ``(n_steps, n)`` or ``(batch, n_steps, n)`` as an input.
+
+        Without a copy where they are small already; most inputs are 0 and 1.
+        """
+        values = np.asarray(given)
+        values = values.view(np.uint8) if values.dtype.kind == "b" else values
+        low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+        if values.dtype.itemsize > 1 and -128 <= low and high <= 127:
+            values = values.astype(np.int8)
+        elif values.dtype.kind not in "iu" or values.dtype == np.uint64:
+            values = values.astype(np.int64)
+        values = values if values.ndim == 3 else values[None]
+        return cls(np.ascontiguousarray(values), low, high)
+
+    @property
+    def reach(self) -> int:
+        """The largest magnitude."""
+        return max(self.high, -self.low)
+
+    @cached_property
+    def lost(self) -> tuple[int, int, int] | None:
+        """What is not carried as counts 0 and 1: (how many, first step, its lowest neuron)."""
+        if 0 <= self.low and self.high <= 1:
+            return None
+        lost = counts_lost(self.values)
+        by_step = lost.any(axis=0)
+        step = int(np.argmax(by_step.any(axis=1)))
+        return int(lost.sum()), step + 1, int(np.argmax(by_step[step]))
+
+
+def fed_inputs(given: Mapping[str, Array]) -> dict[str, Fed]:
+    """Return checked inputs of a run, looked through once for all networks that get them."""
+    return {name: Fed.of(values) for name, values in given.items()}
+
+
+def network_inputs(fixed: FixedNetwork, given: Mapping[str, Fed], n_steps: int) -> dict[str, Fed]:
+    """Return every input of a run: what was given, else the raster; no entry for a silent one.
 
     Raises:
         RangeError: a run longer than a coded input; or values so large that a sum of them would
@@ -130,34 +175,40 @@ def input_rows(
     rows = {}
     items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
     for item in items:
-        values = given.get(item.name, item.raster)
+        if item.name in given:
+            rows[item.name] = given[item.name]
+            continue
         covers = getattr(item, "covers", None)
-        if item.name not in given and covers is not None and n_steps > covers:
+        if covers is not None and n_steps > covers:
             raise RangeError(
                 f"input {item.name!r}: n_steps = {n_steps}, allowed: at most {covers}, the steps "
                 f"that were coded (lower again with quantize(..., n_steps={n_steps}))"
             )
-        if not wide:
-            if values is not None:
-                rows[item.name] = _as_it_comes(np.asarray(values)[..., :n_steps, :])
-            continue
-        if values is None:
-            values = np.zeros((n_steps, fixed.input_sizes()[item.name]), np.int64)
-        array = np.asarray(values)[..., :n_steps, :]
-        rows[item.name] = padded(array, batch, n_steps, np.int64)
+        if item.raster is not None:
+            rows[item.name] = Fed.of(item.raster[:n_steps])
     if given:  # rasters were looked at when the network was built
         faults = Faults()
-        fixed.check_inputs(rows, faults)
+        fixed.check_inputs({name: fed.reach for name, fed in rows.items()}, faults)
         faults.raise_if_any(RangeError, "inputs")
     return rows
 
 
-def _as_it_comes(values: Array) -> Array:
-    """Return integers ``(1 or batch, n_steps, n)`` without a copy where that can be."""
-    kind = values.dtype.kind
-    whole = values.view(np.uint8) if kind == "b" else values
-    whole = whole if kind in "biu" else whole.astype(np.int64)
-    return np.ascontiguousarray(whole if whole.ndim == 3 else whole[None])
+def widened(rows: Mapping[str, Fed], batch: int, n_steps: int) -> dict[str, Array]:
+    """Return inputs as int64 ``(batch, n_steps, n)``, zeros after their last row."""
+    return {name: padded(fed.values, batch, n_steps, np.int64) for name, fed in rows.items()}
+
+
+def input_rows(
+    fixed: FixedNetwork, given: Mapping[str, Any], batch: int, n_steps: int
+) -> dict[str, Any]:
+    """Return every input as int64 ``(batch, n_steps, n)``: given, else the raster, else zeros.
+
+    Raises:
+        RangeError: as of :func:`network_inputs`.
+    """
+    rows = widened(network_inputs(fixed, fed_inputs(given), n_steps), batch, n_steps)
+    return {name: rows[name] if name in rows else np.zeros((batch, n_steps, size), np.int64)
+            for name, size in fixed.input_sizes().items()}  # fmt: skip
 
 
 def input_events(
@@ -174,15 +225,11 @@ def input_events(
         if p.graded or p.pre not in rows:
             continue
         sent = rows[p.pre]
-        if sent.size == 0 or (sent.max() <= 1 and (sent.dtype.kind in "bu" or sent.min() >= 0)):
-            continue
-        lost = counts_lost(sent)
-        if lost.any():
-            by_step = lost.any(axis=0)
-            step = int(np.argmax(by_step.any(axis=1)))
-            neuron = int(np.argmax(by_step[step]))
-            count = int(lost.sum()) * (batch if len(sent) == 1 else 1)
-            events.append(OverflowEvent(p.name, "payload", "binary", -1, count, step + 1, neuron))
+        fed = sent if isinstance(sent, Fed) else Fed.of(sent)
+        if fed.lost is not None:
+            count, step, neuron = fed.lost
+            count *= batch if len(fed.values) == 1 else 1
+            events.append(OverflowEvent(p.name, "payload", "binary", -1, count, step, neuron))
     return tuple(events)
 
 

@@ -19,6 +19,7 @@ from .arrays import (
 from .convolution import Convolution
 from .fixed_parts import FixedPopulation, FixedProjection
 from .formats import overflow_array, round_shift_array, shift_array
+from .memo import Memo
 from .profile import HardwareProfile
 from .recording import OverflowEvent
 
@@ -26,25 +27,42 @@ MANY = 2**16
 """Weights from so many on are looked up in a table of their values."""
 
 
-def stored_params(
-    profile: HardwareProfile, population: FixedPopulation
-) -> tuple[dict[str, IntArray], list[OverflowEvent]]:
-    """Return every parameter as stored, ``(n,)`` int64, and those that storage changed."""
+Stored = tuple[dict[str, IntArray], list[OverflowEvent]]
+
+_params: Memo[tuple[HardwareProfile, Stored]] = Memo()
+_lost_weights: Memo[tuple[HardwareProfile, list[OverflowEvent]]] = Memo()
+"""Of a population or projection, under the profile that it was last asked for."""
+
+
+def stored_params(profile: HardwareProfile, population: FixedPopulation) -> Stored:
+    """Return every parameter as stored, ``(n,)`` int64 read-only, and those that storage changed.
+
+    Populations do not change: the second call for one is quick.
+    """
+    known = _params.get(population)
+    if known is None or known[0] is not profile:
+        known = _params.keep(population, (profile, _stored_params(profile, population)))
+    values, events = known[1]
+    return dict(values), list(events)
+
+
+def _stored_params(profile: HardwareProfile, population: FixedPopulation) -> Stored:
     values: dict[str, IntArray] = {}
     events: list[OverflowEvent] = []
     for name, parameter in profile.params.items():
         given = population.params.get(name, parameter.default)
-        wide = np.array(np.broadcast_to(np.asarray(given, np.int64), (population.size,)))
+        wide = np.full(population.size, given, np.int64)
         values[name] = wide
         if parameter.storage is not None:
             span = parameter.span
             lo = span[0] if parameter.storage.lo is None else parameter.storage.lo
             hi = span[1] if parameter.storage.hi is None else parameter.storage.hi
-            values[name] = overflow_array(wide, parameter.storage.mode, lo, hi)
-            changed = np.flatnonzero(values[name] != wide)
-            if changed.size:
+            if wide.min() < lo or wide.max() > hi:
+                values[name] = overflow_array(wide, parameter.storage.mode, lo, hi)
+                changed = np.flatnonzero(values[name] != wide)
                 events.append(OverflowEvent(population.name, name, parameter.storage.mode, -1,
                                             int(changed.size), 0, int(changed[0])))  # fmt: skip
+        values[name].setflags(write=False)
     return values, events
 
 
@@ -69,6 +87,10 @@ class WeightStages:
     delivered: IntArray
 
 
+_few_weights: Memo[tuple[HardwareProfile, WeightStages]] = Memo(most=16)
+"""Of the projections that were asked for last: each is asked for several times in a row."""
+
+
 def is_raw(profile: HardwareProfile, p: FixedProjection) -> bool:
     """Tell whether the profile takes a projection's weights as they are (convolutions)."""
     own = profile.convolution
@@ -90,6 +112,16 @@ def _mantissas(profile: HardwareProfile, p: FixedProjection, values: IntArray) -
 
 def weight_stages(profile: HardwareProfile, p: FixedProjection) -> WeightStages:
     """Return every stage of a projection's weights, one value per entry each."""
+    known = _few_weights.get(p)
+    if known is not None and known[0] is profile:
+        return known[1]
+    stages = _weight_stages(profile, p)
+    if stages.given.size < MANY:
+        _few_weights.keep(p, (profile, stages))
+    return stages
+
+
+def _weight_stages(profile: HardwareProfile, p: FixedProjection) -> WeightStages:
     stages = _stages(profile, p, np.asarray(entries(p.weights), np.int64))
     if profile.routing.duplicates != "last" or not is_sparse(p.weights):
         return stages
@@ -158,6 +190,13 @@ def _stages(profile: HardwareProfile, p: FixedProjection, given: IntArray) -> We
 
 def weight_events(profile: HardwareProfile, p: FixedProjection) -> list[OverflowEvent]:
     """Return what the weights of a projection lost: one event per kind, entries counted."""
+    known = _lost_weights.get(p)
+    if known is None or known[0] is not profile:
+        known = _lost_weights.keep(p, (profile, _weight_events(profile, p)))
+    return list(known[1])
+
+
+def _weight_events(profile: HardwareProfile, p: FixedProjection) -> list[OverflowEvent]:
     folded = p.convolution if p.is_folded else None
     table = _of_all_values(profile, p) if folded is None else None
     if table is not None and not any(x.any() for x in _lost(p, table).values()):

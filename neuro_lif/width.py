@@ -9,13 +9,15 @@ as wide as they are, graded spikes of a population as wide as the payload.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from .arrays import IntArray, distinct, post_of_entries, row_sums
+from .arrays import IntArray, post_of_entries, row_sums
 from .errors import Faults
 from .fixed_parts import DirectInput, FixedPopulation, FixedProjection
+from .memo import Memo
 from .numerics import PRODUCT, walk
 from .poisson import FixedPoisson
 from .profile import HardwareProfile
@@ -38,11 +40,16 @@ class _Operands:
 
     def __init__(self, profile: HardwareProfile, p: FixedPopulation) -> None:
         self.params, _ = stored_params(profile, p)
-        self.registers = {
-            name: np.maximum(max(map(abs, span)), np.abs(p.init.get(name, 0)))
-            for name, span in profile.register_ranges.items()
+        self.profile, self.population, self.size = profile, p, p.size
+
+    @cached_property
+    def registers(self) -> dict[str, IntArray]:
+        """The largest magnitude of every register."""
+        init = self.population.init
+        return {
+            name: np.maximum(max(map(abs, span)), np.abs(init.get(name, 0)))
+            for name, span in self.profile.register_ranges.items()
         }
-        self.size = p.size
 
     def value(self, operand: Any) -> IntArray | None:
         """Return a constant or parameter ``(n,)``; None for a register."""
@@ -117,8 +124,18 @@ def _shifted(values: IntArray, by: IntArray | None) -> Reach:
 # --------------------------------------------------------------------------------- sums
 
 
+_sums: Memo[tuple[HardwareProfile, tuple[Reach, Reach]]] = Memo()
+
+
 def largest_sums(profile: HardwareProfile, p: FixedProjection) -> tuple[Reach, Reach]:
     """Return how far one weight reaches, and all weights of one neuron together."""
+    known = _sums.get(p)
+    if known is None or known[0] is not profile:
+        known = _sums.keep(p, (profile, _largest_sums(profile, p)))
+    return known[1]
+
+
+def _largest_sums(profile: HardwareProfile, p: FixedProjection) -> tuple[Reach, Reach]:
     if p.convolution is not None and p.is_folded:
         kernel = np.abs(kernel_stages(profile, p, p.convolution).delivered)
         used = kernel[p.convolution.uses() > 0]
@@ -174,13 +191,6 @@ def check_sums(
         _check_acc(profile, named[name], port, reach, faults)
 
 
-def largest(rows: Any) -> int:
-    """Return the largest magnitude; that of int8's -128 is 128."""
-    if not rows.size:
-        return 0
-    return max(int(rows.max()), 0 if rows.dtype.kind in "bu" else -int(rows.min()))
-
-
 def _sent(profile: HardwareProfile, p: FixedPopulation) -> Reach:
     """Return the largest magnitude that a population's neurons can be meant to send."""
     operands, total = _Operands(profile, p), 0
@@ -200,7 +210,7 @@ def _arriving(profile: HardwareProfile, p: FixedProjection, total: Reach, faults
     if shifted > PRODUCT:
         faults.add(where, f"sum shifted by exponent {p.exponent}", shifted, ALLOWED)
         return 0
-    return _limited(shifted, rules) * len(distinct(p.delays))
+    return _limited(shifted, rules) * len(p.different_delays)
 
 
 def _limited(reach: Reach, rules: Iterable[tuple[str, int, int]]) -> Reach:

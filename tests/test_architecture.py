@@ -19,7 +19,7 @@ BUNDLE = ROOT / "targets" / "lava_bundle"
 INSIDE = [p for p in FILES if p != ROOT / "__init__.py" and BUNDLE not in p.parents]
 
 LAYERS = """
-errors lazy
+errors lazy memo
 arrays formats npz rasters
 checks kernel connectivity
 neurons stimulus
@@ -36,6 +36,7 @@ poisson
 stored
 width
 fixed
+changes
 reference
 semantics
 runs

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+import neuro_lif as nl
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 
@@ -26,6 +29,15 @@ def test_quick_start_is_short_and_runs(capsys: pytest.CaptureFixture[str]) -> No
     assert names["integers"].events == ()  # type: ignore[attr-defined]
 
 
+def test_the_study_runs() -> None:
+    names: dict[str, Any] = {}
+    exec(compile(python_blocks()[0], "README.md", "exec"), names)
+    exec(compile(python_blocks()[1], "README.md", "exec"), names)
+    other = nl.with_changes(names["fixed"], params={"exc": {"vth": 100}})
+    assert next(names["rates"]) == nl.run_fixed(other, 1000).spikes["exc"].mean()
+    names["rates"].close()
+
+
 def test_the_imports_it_names_exist() -> None:
     pytest.importorskip("nengo")
-    exec(compile(python_blocks()[1], "README.md", "exec"), {})
+    exec(compile(python_blocks()[2], "README.md", "exec"), {})

@@ -142,7 +142,8 @@ def cases() -> list[Case]:
     work = int(raster.sum()) * n
     out.append(Case("dense rows", "784 x 512 bytes, 8 % active", "a byte a synapse out of 392 KiB",
                     "synaptic event", network(weights, n_in), raster, steps, work,
-                    lambda limits, work=work: work / limits("read", 401_408), n * steps))  # fmt: skip
+                    lambda limits, work=work: work / limits("read", 401_408),
+                    n * steps))  # fmt: skip
 
     n, steps, active = 12_500, 400, 47
     raster = np.zeros((steps, n), np.uint8)
@@ -166,8 +167,9 @@ def cases() -> list[Case]:
         out.append(Case("bits, a weight each", "the same with a weight for each synapse",
                         f"rows of {spread:,} bytes, or an expansion for 64 bits", "synaptic event",
                         network(each, n), raster, steps, events,
-                        lambda limits: max(active * steps * spread / limits("rows", n * spread, spread),
-                                           8 * words / limits("expand")),
+                        lambda limits: max(
+                            active * steps * spread / limits("rows", n * spread, spread),
+                            8 * words / limits("expand")),
                         n * steps))  # fmt: skip
 
     n, steps, active = 4000, 2000, 100
@@ -235,7 +237,9 @@ def recording_cost(reps: int) -> list[dict[str, Any]]:
     v = rng.integers(0, 700 * 64, 4000)
     dense = nl.FixedNetwork(nl.load_profile("loihi2"), (nl.FixedPopulation("n", 512, "lif", busy),),
                             (edge,), (nl.FixedSource("in", 784),))  # fmt: skip
-    alone = nl.FixedNetwork(nl.load_profile("loihi2"), (nl.FixedPopulation("n", 4000, "lif", driven, {"v": v}),))
+    alone = nl.FixedNetwork(
+        nl.load_profile("loihi2"), (nl.FixedPopulation("n", 4000, "lif", driven, {"v": v}),)
+    )
     raster = (rng.random((2000, 784)) < 0.08).astype(np.uint8)
     out = []
     for about, fixed, given, n_steps in (("784 inputs to 512 neurons, dense", dense, raster, 2000),
@@ -271,8 +275,9 @@ def table(data: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for row in data["rows"]:
+        spread = f"{row['low']:.3g}-{row['high']:.3g}"
         lines.append(f"| {row['name']} | {row['about']} | {row['model']} | {row['unit']} "
-                     f"| {row['least']:.3g} | {row['taken']:.3g} ({row['low']:.3g}-{row['high']:.3g}) "
+                     f"| {row['least']:.3g} | {row['taken']:.3g} ({spread}) "
                      f"| **{row['least'] / row['taken']:.0%}** |")  # fmt: skip
     lines += ["", "Keeping all spikes, from the step they come in to the arrays handed over:", "",
               "| network | spikes of a neuron in a step | s with | s without | cost |",
@@ -281,7 +286,9 @@ def table(data: dict[str, Any]) -> str:
         lines.append(f"| {row['about']} | {row['rate']:.1%} | {row['on']:.4g} | {row['off']:.4g} "
                      f"| **{row['on'] / row['off'] - 1:.1%}** |")  # fmt: skip
     told = "; ".join(f"{what} {value:.3g}" for what, value in found.items())
-    return "\n".join([*lines, "", f"Limits (bytes, vector operations or additions per ns): {told}."])
+    return "\n".join(
+        [*lines, "", f"Limits (bytes, vector operations or additions per ns): {told}."]
+    )
 
 
 def main() -> None:

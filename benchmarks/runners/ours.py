@@ -38,6 +38,8 @@ def build(job: Job) -> Callable[[], Rep]:
         raise Unsupported(str(error)) from error
 
     told = list(job.notes)
+    if "vths" in job.arrays:
+        return variants(nl, job, fixed, inputs)
 
     def rep() -> Rep:
         looped[0] = 0.0
@@ -48,6 +50,27 @@ def build(job: Job) -> Callable[[], Rep]:
         job.notes[:] = [*told, str(found.provenance.get("engine"))]
         extra = {"loop_s": looped[0], "overflows": sum(e.count for e in found.events)}
         return Rep(taken, counts if len(counts) > 1 else counts[0], extra)
+
+    return rep
+
+
+def variants(nl: Any, job: Job, fixed: Any, inputs: Any) -> Callable[[], Rep]:
+    """Return what runs the network once with every row of thresholds."""
+    names = [p.name for p in fixed.populations]
+
+    def every() -> Any:
+        for vths in job.arrays["vths"].tolist():
+            params = {name: {"vth": vth} for name, vth in zip(names, vths, strict=True)}
+            yield nl.with_changes(fixed, params=params)
+
+    def counts(recording: Any) -> list[int]:
+        return [len(recording.spikes.lists[name].step) for name in names]
+
+    def rep() -> Rep:
+        start = time.perf_counter()
+        found = list(nl.run_variants(every(), job.steps, inputs, reduce=counts, engine="kernel",
+                                     threads=job.threads))  # fmt: skip
+        return Rep(time.perf_counter() - start, np.sum(found, axis=0).tolist())
 
     return rep
 

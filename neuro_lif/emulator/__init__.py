@@ -2,5 +2,14 @@
 
 from .engine import Emulator, EventCounter, carrier_for, payload, run_fixed
 from .oplist import OpList
+from .variants import run_variants
 
-__all__ = ["Emulator", "EventCounter", "OpList", "carrier_for", "payload", "run_fixed"]
+__all__ = [
+    "Emulator",
+    "EventCounter",
+    "OpList",
+    "carrier_for",
+    "payload",
+    "run_fixed",
+    "run_variants",
+]

@@ -11,13 +11,15 @@ import numpy.typing as npt
 
 from ..fixed import FixedNetwork, FixedPoisson, FixedProjection
 from ..kernel import missing_reason, native
+from ..memo import Memo
 from ..numerics import walk
+from ..profile import HardwareProfile
 from ..runs import may_lose_counts, spike_dtype
 from ..stored import delivered_weights
-from .bounds import FLOAT32, INT32
+from .bounds import INT32
 from .convolved import Taps, taps_of
-from .program import MOST_EVENTS, MOST_PORTS, Event, Exact, Model, Program, live_registers
-from .quick import written
+from .program import MOST_EVENTS, MOST_PORTS
+from .programs import facts_of, programs_of, rounded_up
 from .synapses import Rows, bits_of, by_delay, rows_of
 
 Array = npt.NDArray[Any]
@@ -90,6 +92,15 @@ def built(fixed: FixedNetwork) -> Built:
     return found
 
 
+def prepare(fixed: FixedNetwork) -> None:
+    """Do what a run of a network needs before its first step, ahead of it."""
+    fixed.storage_events()
+    try:
+        built(fixed)
+    except NotInKernel:
+        return  # the run says so
+
+
 def _build(fixed: FixedNetwork) -> Built:
     module = native()
     if module is None:
@@ -106,7 +117,7 @@ def _build(fixed: FixedNetwork) -> Built:
         out.sources[source.name] = out.kernel.add_source(source.size)
     synapses = [(p, _rows(fixed, p)) for p in fixed.projections]
     for population in fixed.populations:
-        _add_population(fixed, population.name, out, synapses, names)
+        _add_population(fixed, population.name, out, synapses)
     for drive in fixed.poissons:
         _add_drive(fixed, drive, out)
     for projection, rows in synapses:
@@ -139,8 +150,18 @@ def _ports(fixed: FixedNetwork, name: str) -> dict[str, int]:
     return {port: k for k, port in enumerate(ports)}
 
 
+_packed: Memo[tuple[HardwareProfile, bool, Synapses]] = Memo()
+"""Synapses of a projection under the profile that it was last asked for."""
+
+
 def _rows(fixed: FixedNetwork, p: FixedProjection) -> Synapses:
-    singly = _takes_events(fixed, p)
+    singly, known = _takes_events(fixed, p), _packed.get(p)
+    if known is not None and known[0] is fixed.profile and known[1] == singly:
+        return known[2]
+    return _packed.keep(p, (fixed.profile, singly, _new_rows(fixed, p, singly)))[2]
+
+
+def _new_rows(fixed: FixedNetwork, p: FixedProjection, singly: bool) -> Synapses:
     try:
         rows: Synapses | None = None if singly else taps_of(fixed, p)
         if rows is None:
@@ -173,48 +194,42 @@ def _most(fixed: FixedNetwork, p: FixedProjection, rows: Synapses) -> int:
 
 
 def _add_population(
-    fixed: FixedNetwork, name: str, out: Built, synapses: list[tuple[FixedProjection, Synapses]],
-    names: list[str],
-) -> None:  # fmt: skip
-    population = fixed.population(name)
-    ops = fixed.profile.ops(population.model)
-    own = fixed.profile.used_params(population.model)
-    params = {k: np.ascontiguousarray(v, np.int64) for k, v in fixed.params(name).items()
-              if k in own}  # fmt: skip
-    ports = out.ports[name]
-
-    def event(found: Event) -> int:
-        return out.event(name, found[1], found[2], found[0])
-
-    model = Model(ops, params, names, list(ports), event)
-    live = live_registers(ops, names)
-    start = {r: _start_span(fixed, r, ops) for r in names}
-    singly = _singly(fixed, name)
-    before = len(out.events)
-    sums = [port for port in ports if port not in fixed.profile.event_ports(population.model)]
-    arriving = {port: _arriving(fixed, name, port, synapses) for port in sums}
-    if singly:
-        exact, quick, why = Exact(model).out, None, "its neurons are run one by one"
-    else:
-        exact, quick, why = written(model, start, arriving)
-        if len(out.events) - before > MOST_EVENTS:
-            raise NotInKernel(f"population {name!r}: {len(out.events) - before} kinds of overflow")
-    out.why[name] = why
-    out.live[name] = sum(1 << out.registers[r] for r in live)
+    fixed: FixedNetwork, name: str, out: Built, synapses: list[tuple[FixedProjection, Synapses]]
+) -> None:
+    population, profile = fixed.population(name), fixed.profile
+    facts, ports = facts_of(profile, population.model), out.ports[name]
+    stored = fixed.params(name)
+    params = {k: np.ascontiguousarray(stored[k], np.int64) for k in facts.params}
+    singly, first = _singly(fixed, name), len(out.events)
+    events = profile.event_ports(population.model)
+    arriving = {p: _arriving(fixed, name, p, synapses) for p in ports if p not in events}
+    found = programs_of(profile, population.model, params, list(ports),
+                        None if singly else _alike(arriving), first)  # fmt: skip
+    if not singly and found.quick is None:  # the bounds themselves may do
+        found = programs_of(profile, population.model, params, list(ports), arriving, first)
+    if not singly and len(found.events) > MOST_EVENTS:
+        raise NotInKernel(f"population {name!r}: {len(found.events)} kinds of overflow")
+    out.events += [(name, register, kind, at) for at, register, kind in found.events]
+    out.why[name] = found.why
+    out.live[name] = sum(1 << out.registers[r] for r in facts.live)
     initial = fixed.initial(name)
-    rows = np.stack([np.asarray(initial[r], np.int64) for r in names])
-    spans = [start[r] if r in live else INT32 for r in names]
+    rows = np.array([initial[r] for r in facts.registers], np.int64)
     number = out.kernel.add_population(
-        population.size, len(names), len(ports), exact.params,
-        np.ascontiguousarray(rows), spans,
+        population.size, len(facts.registers), len(ports), found.params, rows, facts.spans,
     )  # fmt: skip
     if not singly:
         out.kernel.set_arriving(number, [arriving[port] for port in ports])
-    out.kernel.set_exact(number, exact.code(), exact.rule_table(), exact.constants)
+    out.kernel.set_exact(number, *found.exact)
     if singly:
         _run_singly(fixed, name, out)
-    if quick is not None:
-        _set_quick(out.kernel, number, quick)
+    if found.quick is not None:
+        out.kernel.set_quick(number, *found.quick, found.quick_params, found.factors)
+
+
+def _alike(arriving: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """Return wider intervals, which are often those of a network with other weights, too."""
+    return {port: (lo, hi) if (lo, hi) == INT32 else (-rounded_up(-lo), rounded_up(hi))
+            for port, (lo, hi) in arriving.items()}  # fmt: skip
 
 
 def _run_singly(fixed: FixedNetwork, name: str, out: Built) -> None:
@@ -224,23 +239,6 @@ def _run_singly(fixed: FixedNetwork, name: str, out: Built) -> None:
     cut = -1 if alias is None else out.event(name, "spikes", "cap", -1)
     out.kernel.run_singly(out.populations[name], events, [] if alias is None else alias.tolist(),
                           fixed.profile.routing.alias_cap, cut)  # fmt: skip
-
-
-def _set_quick(kernel: Any, number: int, quick: Program) -> None:
-    kernel.set_quick(number, quick.code(), quick.rule_table(), quick.constants, quick.params,
-                     quick.factors)  # fmt: skip
-
-
-def _start_span(fixed: FixedNetwork, register: str, ops: Any) -> tuple[int, int]:
-    """Return the interval a register is expected in; what leaves it is run in 64 bits."""
-    if register == "ref":
-        return (0, 2**30)
-    lo, hi = fixed.profile.registers[register].span
-    for op in walk(ops):  # a rule's own range may reach one further than the register's
-        rules, target = op.get("ovf", ()), op.get("into") or op.get("reg")
-        if target == register and rules:
-            lo, hi = min(lo, rules[-1][1]), max(hi, rules[-1][2])
-    return (max(lo, -FLOAT32), min(hi, FLOAT32))
 
 
 def _arriving(

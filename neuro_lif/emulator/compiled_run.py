@@ -15,11 +15,12 @@ from ..kernel import native
 from ..rasters import Rasters, SpikeList
 from ..recording import OverflowEvent, Recording
 from ..runs import (
+    Fed,
     Noise,
     events_of,
     in_order,
     input_events,
-    input_rows,
+    network_inputs,
     recorded,
     refuse_overflow,
     register_of,
@@ -37,23 +38,29 @@ SECONDS = 0.05
 AT_FIRST = 200_000
 """Neurons of all samples that are stepped before the first look at the clock."""
 
+SHORT = 2_000_000
+"""Neurons of all samples, times steps, of a run that needs no look at Ctrl-C."""
+
 MOST_DRAWS = 2**26
 """Random integers drawn ahead for one run."""
 
 
 def run_compiled(
-    fixed: FixedNetwork, n_steps: int, given: Mapping[str, Array], batch: int | None, record: str,
+    fixed: FixedNetwork, n_steps: int, given: Mapping[str, Fed], batch: int | None, record: str,
     progress: Progress | None, strict: bool, threads: int | None,
+    between: Callable[[], None] | None = None,
 ) -> Recording:  # fmt: skip
     """Run a network in the kernel.
 
     Args:
         fixed: the network.
         n_steps: number of steps.
-        given: checked inputs.
+        given: inputs of the run, looked through.
         batch: samples; None: one, and no axis for them.
         record, progress, strict: as of :func:`neuro_lif.run_fixed`.
         threads: at most so many; None: as many as there are processors.
+        between: called every so often, and may end the run by an error. Samples may then be run
+            one after the other, so that an interrupted run leaves nothing.
 
     Raises:
         NotInKernel: the kernel cannot run this; nothing was done.
@@ -62,27 +69,30 @@ def run_compiled(
     """
     network = built(fixed)
     b = batch or 1
-    feeds = input_rows(fixed, given, b, n_steps, wide=False)
+    feeds = network_inputs(fixed, given, n_steps)
     lost = input_events(fixed, feeds, b)
     wanted = wanted_registers(fixed, record)
     traces = {k: trace_array((b, n_steps, fixed.population(k[0]).size)) for k in wanted}
     run = _started(fixed, network, feeds, traces, b, n_steps)
-    known = lost if strict else None
-    done = n_steps
+    known, many = lost if strict else None, threads or os.cpu_count() or 1
+    done, told = n_steps, between or (lambda: None)
     try:
-        _advance(run, network, n_steps, progress, known, threads or os.cpu_count() or 1)
+        if not strict and progress is None and _by_sample(run, b, n_steps, between is not None):
+            _finish(run, b, n_steps, many, told)
+        else:
+            _advance(run, network, n_steps, progress, known, many, told)
     except KeyboardInterrupt:
         done = run.done()
         if not done:
             raise
-    many = threads or os.cpu_count() or 1
     spikes = {p.name: _spikes(run, network, fixed, p.name, batch, done, many)
               for p in fixed.populations}  # fmt: skip
-    quick, exact, calm = run.blocks()
+    (quick, exact, calm), found = run.blocks(), _events(run, network)
+    run.release()
     return recorded(
         fixed, done, n_steps, Rasters(spikes),
         {k: a[:, :done] if batch else a[0, :done] for k, a in traces.items()},
-        in_order(*lost, *_events(run, network)),
+        in_order(*lost, *found),
         f"compiled integer emulator ({native().used_set()})",  # type: ignore[union-attr]
         {"steps of blocks in 64 bits": f"{exact} of {quick + exact}",
          "steps of calm blocks": f"{calm} of {quick + exact}"},
@@ -90,7 +100,7 @@ def run_compiled(
 
 
 def _started(
-    fixed: FixedNetwork, network: Built, feeds: Mapping[str, Array],
+    fixed: FixedNetwork, network: Built, feeds: Mapping[str, Fed],
     traces: Mapping[tuple[str, str], Array], batch: int, n_steps: int,
 ) -> Any:  # fmt: skip
     keep = dict(network.live)
@@ -100,11 +110,11 @@ def _started(
     run = native().Run(network.kernel, batch, bits)  # type: ignore[union-attr]
     for name, number in network.sources.items():
         if name in feeds:
-            run.feed(True, number, 0, _narrowed(feeds[name]))
+            run.feed(True, number, 0, feeds[name].values)
     for direct in fixed.directs:
         port = network.ports[direct.population].get(direct.port)
         if port is not None and direct.name in feeds:
-            rows, place = _narrowed(feeds[direct.name]), _place(fixed, direct)
+            rows, place = feeds[direct.name].values, _place(fixed, direct)
             run.feed(False, network.populations[direct.population], port, rows, place)
     for name, rows in (_noise(fixed, batch, n_steps) if network.noisy else {}).items():
         port = network.ports[name].get(fixed.profile.noise.port)  # type: ignore[union-attr]
@@ -125,13 +135,6 @@ def _place(fixed: FixedNetwork, direct: DirectInput) -> int:
     return len(projections) + inputs.index(direct.name)
 
 
-def _narrowed(rows: Array) -> Array:
-    """Return the same numbers in bytes where they fit: most inputs are 0 and 1."""
-    if rows.dtype.itemsize > 1 and rows.size and rows.min() >= -128 and rows.max() <= 127:
-        return rows.astype(np.int8)
-    return rows if rows.dtype != np.uint64 else rows.astype(np.int64)
-
-
 def _noise(fixed: FixedNetwork, batch: int, n_steps: int) -> dict[str, Array]:
     noise = Noise(fixed, batch)
     size = sum(p.size for p in fixed.populations)
@@ -143,9 +146,36 @@ def _noise(fixed: FixedNetwork, batch: int, n_steps: int) -> dict[str, Array]:
     }
 
 
+def _by_sample(run: Any, batch: int, n_steps: int, may_be: bool) -> bool:
+    """Tell whether samples are run one after the other: quicker, but none is half done."""
+    steps = run.size() * n_steps
+    return batch > 1 and (steps <= SHORT or (may_be and steps <= SHORT * batch))
+
+
+def _finish(
+    run: Any, batch: int, n_steps: int, threads: int, between: Callable[[], None]
+) -> None:  # fmt: skip
+    """Run all samples, one after the other in every thread."""
+    done, many = 0, max(threads, SHORT * batch // (run.size() * n_steps))
+    while done < batch:
+        many = min(many, batch - done)
+        start = time.perf_counter()
+        run.finish_samples(done, done + many, n_steps, threads)
+        taken = time.perf_counter() - start
+        done += many
+        between()
+        many = max(threads, min(int(many * SECONDS / max(taken, 1e-6)), 8 * many))
+    _refuse_too_wide(run)
+
+
+def _refuse_too_wide(run: Any) -> None:
+    if run.too_wide():
+        raise NotInKernel(f"a sum may have left 32 bits in step {run.too_wide()}")
+
+
 def _advance(
     run: Any, network: Built, n_steps: int, progress: Progress | None,
-    lost: tuple[OverflowEvent, ...] | None, threads: int,
+    lost: tuple[OverflowEvent, ...] | None, threads: int, between: Callable[[], None],
 ) -> None:  # fmt: skip
     """Run all steps; where ``lost`` is given, any of these and any overflow is an error."""
     strict = lost is not None
@@ -156,8 +186,8 @@ def _advance(
         run.advance(stretch, threads, strict)
         taken = time.perf_counter() - start
         done += stretch
-        if run.too_wide():
-            raise NotInKernel(f"a sum may have left 32 bits in step {run.too_wide()}")
+        between()
+        _refuse_too_wide(run)
         if lost is not None:
             refuse_overflow(in_order(*lost, *_events(run, network)), done)
         if progress is not None:

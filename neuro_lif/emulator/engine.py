@@ -17,19 +17,22 @@ from ..formats import overflow_array, shift_array
 from ..recording import OverflowEvent, Recording
 from ..reference.clocked import Progress
 from ..runs import (
+    Fed,
     Noise,
     counts_lost,
     events_of,
+    fed_inputs,
     in_order,
     input_events,
-    input_rows,
     may_lose_counts,
+    network_inputs,
     recorded,
     refuse_overflow,
     register_of,
     spike_dtype,
     trace_array,
     wanted_registers,
+    widened,
 )
 from ..stimulate import Inputs, batch_of, check_given, steps_of
 from .compiled import NotInKernel
@@ -247,26 +250,57 @@ def run_fixed(
     expect_progress(progress, "run_fixed: progress")
     given = check_given(inputs, fixed.input_sizes(), whole=True)
     n_steps = steps_of(n_steps, given)
-    batch = batch_of(given)
-    chosen, why = chosen_engine(engine, threads), {}
+    batch, chosen = batch_of(given), chosen_engine(engine, threads)
+    return run_checked(fixed, n_steps, fed_inputs(given), batch, record, progress, strict, chosen,
+                       threads)  # fmt: skip
+
+
+def run_checked(
+    fixed: FixedNetwork, n_steps: int, given: Mapping[str, Fed], batch: int | None, record: str,
+    progress: Progress | None, strict: bool, chosen: str, threads: int | None,
+    between: Callable[[], None] | None = None,
+) -> Recording:  # fmt: skip
+    """Run a network as :func:`run_fixed` does, its arguments having been checked.
+
+    Args:
+        given: inputs of the run, looked through.
+        batch: samples; None: one, and no axis for them.
+        chosen: one of ``ENGINES``.
+        fixed, n_steps, record, progress, strict, threads: as of :func:`run_fixed`.
+        between: called every so often, and may end the run by an error.
+    """
+    why: dict[str, str] = {}
     if chosen != "numpy":
         try:
-            return run_compiled(fixed, n_steps, given, batch, record, progress, strict, threads)
+            return run_compiled(fixed, n_steps, given, batch, record, progress, strict, threads,
+                                **({} if between is None else {"between": between}))  # fmt: skip
         except NotInKernel as reason:
             if chosen == "kernel":
                 raise RangeError(f'engine = "kernel": {reason}; allowed: "auto"') from None
             why = {"not in the kernel": str(reason)}
+    if between is not None:
+        progress = _both(progress, between)
     return _run_numpy(fixed, n_steps, given, batch, record, progress, strict, why)
 
 
+def _both(progress: Progress | None, between: Callable[[], None]) -> Progress:
+    def told(done: int, most: int) -> None:
+        between()
+        if progress is not None:
+            progress(done, most)
+
+    return told
+
+
 def _run_numpy(
-    fixed: FixedNetwork, n_steps: int, given: Mapping[str, Array], batch: int | None, record: str,
+    fixed: FixedNetwork, n_steps: int, given: Mapping[str, Fed], batch: int | None, record: str,
     progress: Progress | None, strict: bool, why: dict[str, str],
 ) -> Recording:  # fmt: skip
     """Run a network in the numpy engine; ``why`` goes into the provenance."""
     b = batch or 1
-    feeds = input_rows(fixed, given, b, n_steps)
-    lost = input_events(fixed, feeds)
+    rows = network_inputs(fixed, given, n_steps)
+    lost = input_events(fixed, rows, b)
+    feeds = widened(rows, b, n_steps)
     emulator = Emulator(fixed, b)
     spikes = {
         p.name: np.zeros((b, n_steps, p.size), spike_dtype(fixed, p.name))

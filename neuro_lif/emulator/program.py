@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..formats import OVERFLOWS, ROUNDINGS
-from ..numerics import OPERAND_FIELDS, walk
+from ..numerics import OPERAND_FIELDS, once, walk
 
 Array = npt.NDArray[Any]
 IntArray = npt.NDArray[np.int64]
@@ -68,32 +70,53 @@ class Program:
 
     def code(self) -> IntArray:
         """Return the instructions ``(n, FIELDS)``."""
-        return np.array(self.rows, np.int64).reshape(-1, FIELDS)
+        return _table(self.rows, FIELDS)
 
     def rule_table(self) -> IntArray:
         """Return the rules ``(n, 4)``."""
-        return np.array(self.rules, np.int64).reshape(-1, 4)
+        return _table(self.rules, 4)
+
+
+def _table(rows: list[list[int]], width: int) -> IntArray:
+    flat = np.fromiter(chain.from_iterable(rows), np.int64, len(rows) * width)
+    return flat.reshape(-1, width)
 
 
 NO_OPERAND = [0, 0, 0]
 
 
+USUAL_ROW: dict[str, Any] = {
+    "op": 0, "reg": -1, "into": -1, "a": NO_OPERAND, "b": NO_OPERAND, "c": NO_OPERAND,
+    "k": 0, "kind": 0, "round": 0, "compare": 0, "reset": 0, "once": 1, "sign": 1,
+    "magnitude": 0, "set": 1, "has_min": 0, "only": 0, "event": -1, "port": -1,
+    "compare_reg": -1, "offset": 0, "min_step": 0, "min_v": 0, "cap": 1,
+    "sum_rules": (0, 0), "shift_rules": (0, 0), "rules": (0, 0), "n_then": 0, "n_else": 0,
+    "inside": ANY, "result": ANY, "fused": 0,
+}  # fmt: skip
+"""Every field with its usual value; their order is that of ``src/module.cpp``."""
+
+
+def _places() -> tuple[list[int], dict[str, slice]]:
+    row: list[int] = []
+    places = {}
+    for name, value in USUAL_ROW.items():
+        values = [value] if isinstance(value, int) else list(value)
+        places[name] = slice(len(row), len(row) + len(values))
+        row += values
+    return row + [0] * (FIELDS - len(row)), places
+
+
+_ROW, _PLACES = _places()
+
+
 def instruction(op: str, **given: Any) -> list[int]:
-    """Return one row; the order of the fields is that of ``src/module.cpp``."""
-    none = NO_OPERAND
-    row = [OPS.index(op), given.get("reg", -1), given.get("into", -1),
-           *given.get("a", none), *given.get("b", none), *given.get("c", none)]  # fmt: skip
-    defaults = {
-        "k": 0, "kind": 0, "round": 0, "compare": 0, "reset": 0, "once": 1, "sign": 1,
-        "magnitude": 0, "set": 1, "has_min": 0, "only": 0, "event": -1, "port": -1,
-        "compare_reg": -1, "offset": 0, "min_step": 0, "min_v": 0, "cap": 1,
-    }  # fmt: skip
-    row += [given.get(name, value) for name, value in defaults.items()]
-    for name in ("sum_rules", "shift_rules", "rules"):
-        row += given.get(name, (0, 0))
-    row += [given.get("n_then", 0), given.get("n_else", 0)]
-    row += [*given.get("inside", ANY), *given.get("result", ANY), given.get("fused", 0)]
-    return row + [0] * (FIELDS - len(row))
+    """Return one row: the fields given, and the usual values of the others."""
+    row = _ROW.copy()
+    row[0] = OPS.index(op)
+    for name, value in given.items():
+        single = isinstance(value, (int, np.integer))
+        row[_PLACES[name]] = (int(value),) if single else value
+    return row
 
 
 THRESHOLD, SHIFT, ONLY, EVENT, N_THEN, RESULT, FUSED = 3, 12, 22, 23, 36, 40, 42
@@ -117,6 +140,12 @@ class Model:
     registers: list[str]
     ports: list[str]
     event: Callable[[Event], int]
+
+    @cached_property
+    def spans(self) -> dict[str, Span]:
+        """The lowest and the highest value of every parameter; (0, 0) where there is none."""
+        return {name: (int(values.min()), int(values.max())) if values.size else (0, 0)
+                for name, values in self.params.items()}  # fmt: skip
 
     def only_fire(self, op: Any) -> bool:
         """Tell whether nothing but this operation sends anything."""
@@ -142,7 +171,10 @@ class Exact:
             return [place, index, 1 - negative]
         if value in self.model.params:
             if value not in self.named:
-                self.named[value] = self.out.array(self.model.params[value])
+                lo, hi = self.model.spans[value]
+                values = self.model.params[value]
+                same = values.size and lo == hi
+                self.named[value] = self.out.constant(lo) if same else self.out.array(values)
             return self.named[value]
         return [PLACES.index("register"), self.model.registers.index(value), 0]
 
@@ -249,9 +281,14 @@ class Exact:
 
 def live_registers(ops: Any, registers: Iterable[str]) -> set[str]:
     """Return the registers whose value at the start of a step matters."""
+    return _live(ops) & set(registers)
+
+
+@once
+def _live(ops: Any) -> set[str]:
     live: set[str] = set()
     _reads(ops, set(), live)
-    return live & set(registers)
+    return live
 
 
 def _reads(ops: Any, written: set[str], live: set[str]) -> set[str]:

@@ -89,20 +89,18 @@ class Quick(Exact):
         if operand.startswith("-"):
             lo, hi = self._span(operand[1:])
             return -hi, -lo
-        if operand in self.model.params:
-            values = self.model.params[operand]
-            return (int(values.min()), int(values.max())) if values.size else (0, 0)
-        return self.at[operand]
+        spans = self.model.spans
+        return spans[operand] if operand in spans else self.at[operand]
 
     def _fixed(self, operand: int | str) -> IntArray | None:
-        """Return an operand's values where no step changes them."""
-        n = next(iter(self.model.params.values())).size if self.model.params else 1
+        """Return an operand's values where no step changes them: one, or one for each neuron."""
         if not isinstance(operand, str):
-            return np.full(n, operand, np.int64)
+            return np.array([operand], np.int64)
         negative, name = operand.startswith("-"), operand.lstrip("-")
         if name not in self.model.params:
             return None
-        values = np.asarray(self.model.params[name], np.int64)
+        lo, hi = self.model.spans[name]
+        values = np.asarray(self.model.params[name][:1] if lo == hi else self.model.params[name])
         return -values if negative else values
 
     def _number(self, operand: int | str, what: str) -> int:
@@ -247,6 +245,7 @@ class Quick(Exact):
         values = self._fixed(op["src"])
         k = 0
         if values is not None and shift is not None:  # the same in every step: done once
+            values, shift = np.broadcast_arrays(values, shift)
             done = shift_rounded_array(values, shift, op["round"])
             for mode, lo, hi in op["src_ovf"]:
                 if (overflow_array(done, mode, lo, hi) != done).any():

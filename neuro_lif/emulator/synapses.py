@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import AT_ONCE, distinct, entries, is_sparse, row_sums
+from ..arrays import AT_ONCE, distinct, entries, is_sparse, row_sums, unchanging
 from ..lazy import sparse
+from ..memo import Memo
 
 Array = npt.NDArray[Any]
 
@@ -96,15 +97,62 @@ def rows_of(weights: Any, delays: Any, whole: bool = True) -> Rows:
         indptr = np.concatenate([[0], np.cumsum(np.bincount(post, minlength=n_post))])
         if not one_delay:
             delays = delays.reshape(dense.shape)[post, pre]
-    if one_delay or not values.size:
+    lanes, by_lane = _lanes(weights, indptr, pre, values, None if one_delay else delays)
+    reach = int(row_sums(weights, entries(weights)).max(initial=0))
+    return _sparse(by_lane, lanes, delay if one_delay else None, (n_post, n_pre), reach, whole)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """In which order the synapses of a CSR matrix become rows; those of another may share it.
+
+    Args:
+        of: shape, row starts and delays (None: one for all) of the matrix.
+        lanes: the different delays.
+        parts: of :func:`_by_lane`, with the places of the synapses for their values; None: not
+            worked out.
+    """
+
+    of: tuple[Any, ...]
+    lanes: Array
+    parts: tuple[Array, Array, Array] | None
+
+    def fits(self, of: tuple[Any, ...]) -> bool:
+        """Tell whether a matrix has the same synapses, as far as they are the same arrays."""
+        return self.of[0] == of[0] and self.of[1] is of[1] and self.of[2] is of[2]
+
+
+_orders: Memo[_Order] = Memo()
+"""By the columns of the matrix, which matrices of other values share."""
+
+
+def _lanes(
+    weights: Any, indptr: Array, pre: Array, values: Array, delays: Array | None
+) -> tuple[Array, tuple[Array, Array, Array]]:
+    """Return the different delays and the synapses by lane; quick where only values are others."""
+    n_post, n_pre = weights.shape
+    of = (weights.shape, indptr, delays)
+    columns = pre if is_sparse(weights) and unchanging(pre) and unchanging(indptr) else None
+    known = None if columns is None else _orders.get(columns)
+    known = known if known is not None and known.fits(of) else None
+    if known is not None and known.parts is not None:
+        starts, posts, order = known.parts
+        return known.lanes, (starts, posts, values[order])
+    if delays is None or not values.size:
         lanes, found = np.zeros(1, np.int64), pre
     else:
         delays = np.broadcast_to(delays, values.shape)
         lanes = distinct(delays)
         found = _lane_of(pre, delays, lanes, n_pre)
-    by_lane = _by_lane(indptr, found, values, n_post, n_pre * lanes.size)
-    reach = int(row_sums(weights, entries(weights)).max(initial=0))
-    return _sparse(by_lane, lanes, delay if one_delay else None, (n_post, n_pre), reach, whole)
+    size = n_pre * lanes.size
+    if columns is not None:
+        parts = None  # the first matrix may be the last
+        if known is not None:
+            parts = _by_lane(indptr, found, np.arange(values.size), n_post, size)
+        _orders.keep(columns, _Order(of, lanes, parts))
+        if parts is not None:
+            return lanes, (parts[0], parts[1], values[parts[2]])
+    return lanes, _by_lane(indptr, found, values, n_post, size)
 
 
 def _lane_of(pre: Array, delays: Array, lanes: Array, n_pre: int) -> Array:

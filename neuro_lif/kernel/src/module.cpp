@@ -11,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <stdexcept>
@@ -400,13 +401,45 @@ struct Kernel {
 // (for tests).
 std::atomic<double> quickest{1e-5};
 
+// Call `part(k)` for k = 0 .. many - 1, a thread each; the first error of any is this call's.
+template <class F>
+void in_threads(int many, const F& part) {
+    std::mutex noting;
+    std::exception_ptr error;
+    auto guarded = [&](int k) {
+        try {
+            part(k);
+        } catch (...) {
+            const std::lock_guard<std::mutex> alone(noting);
+            if (!error) error = std::current_exception();
+        }
+    };
+    std::vector<std::thread> others;
+    for (int k = 1; k < many; k++) others.emplace_back(guarded, k);
+    guarded(0);
+    for (auto& thread : others) thread.join();
+    if (error) std::rethrow_exception(error);
+}
+
+// Leave of a sample that is done what is asked for afterwards: spikes, events and numbers.
+void shed(Sample& s) {
+    s.cells = {};
+    s.active = {};
+    s.values = {};
+    s.inboxes = {};
+    s.bursts = {};
+    s.plane = {};
+    s.touched = {};
+}
+
 // One run: samples, inputs and what is recorded of registers.
 struct Run {
     Kernel& kernel;
     const Network& net;
     nb::object owner;
     std::vector<nb::object> kept;
-    std::vector<std::unique_ptr<Sample>> samples;
+    std::vector<uint32_t> keep;
+    std::vector<std::unique_ptr<Sample>> samples;  // each made when it is first stepped
     std::vector<Feed> feeds;
     std::vector<Trace> traces;
     int64_t first_row = 0;  // row of the inputs that the next step takes
@@ -416,10 +449,15 @@ struct Run {
     double seconds[2] = {0, 0};               // of a step, by one thread and by several
 
     Run(const Run&) = delete;
-    Run(nb::object kernel, int batch, const std::vector<uint32_t>& keep) : kernel(nb::cast<Kernel&>(kernel)), net(this->kernel.net), owner(kernel) {
+    Run(nb::object kernel, int batch, const std::vector<uint32_t>& keep) : kernel(nb::cast<Kernel&>(kernel)), net(this->kernel.net), owner(kernel), keep(keep) {
         if (!nb::cast<Kernel&>(kernel).ready) throw std::invalid_argument("finish() first");
         if (keep.size() != net.populations.size()) throw std::invalid_argument("keep: one per population");
-        for (int k = 0; k < batch; k++) samples.push_back(net.start(keep));
+        samples.resize(size_t(std::max(batch, 0)));
+    }
+
+    Sample& at(size_t k) {
+        if (!samples.at(k)) samples[k] = net.start(keep);
+        return *samples[k];
     }
 
     void clear_feeds() {
@@ -445,7 +483,7 @@ struct Run {
 
     // To find out what it costs.
     void keep_no_spikes() {
-        for (auto& s : samples) s->keeps_spikes = false;
+        for (size_t k = 0; k < samples.size(); k++) at(k).keeps_spikes = false;
     }
 
     void trace(int population, int reg, nb::ndarray<int64_t, nb::numpy, nb::c_contig> out) {
@@ -462,20 +500,30 @@ struct Run {
     // Advance all samples by n steps (or fewer, where strict and something overflowed).
     void advance(int64_t n, int threads, bool stop_on_event) {
         nb::gil_scoped_release unlocked;
-        if (samples.size() == 1 && threads > 1 && net.may_split(*samples[0], n, feeds, traces)) {
+        if (samples.size() == 1 && threads > 1 && net.may_split(at(0), n, feeds, traces)) {
             together_or_alone(n, threads, stop_on_event);
             return;
         }
         const int many = std::max(1, std::min(threads, int(samples.size())));
-        auto some = [&](int which) {
+        in_threads(many, [&](int which) {
             for (size_t k = which; k < samples.size(); k += many)
-                net.advance(*samples[k], int(k), n, first_row, feeds, traces, stop_on_event);
-        };
-        std::vector<std::thread> others;
-        for (int k = 1; k < many; k++) others.emplace_back(some, k);
-        some(0);
-        for (auto& thread : others) thread.join();
+                net.advance(at(k), int(k), n, first_row, feeds, traces, stop_on_event);
+        });
         first_row += n;
+    }
+
+    // Run samples first .. last - 1 from their first to their last step, one after the other, so
+    // that only one at a time is in a thread's caches; of each only its spikes and events are kept.
+    void finish_samples(int first, int last, int64_t n, int threads) {
+        nb::gil_scoped_release unlocked;
+        if (first < 0 || last > int(samples.size())) throw std::invalid_argument("samples");
+        const int many = std::max(1, std::min(threads, last - first));
+        in_threads(many, [&](int which) {
+            for (int k = first + which; k < last; k += many) {
+                net.advance(at(k), k, n, first_row, feeds, traces, false);
+                shed(*samples[k]);
+            }
+        });
     }
 
     // Several threads for one sample, or one, whichever was quicker lately: both are tried again
@@ -512,6 +560,12 @@ struct Run {
         }
     }
 
+    // Give the memory of all samples back; nothing can be asked for afterwards.
+    void release() {
+        nb::gil_scoped_release unlocked;
+        samples.clear();
+    }
+
     // Neurons of all samples.
     int64_t size() const {
         int64_t n = 1;
@@ -522,14 +576,14 @@ struct Run {
     // Steps that every sample has done.
     int64_t done() const {
         int64_t least = INT64_MAX;
-        for (const auto& s : samples) least = std::min(least, s->done);
+        for (const auto& s : samples) least = std::min(least, s ? s->done : 0);
         return least;
     }
 
     int64_t too_wide() const {
         int64_t first = 0;
         for (const auto& s : samples)
-            if (s->too_wide && (!first || s->too_wide < first)) first = s->too_wide;
+            if (s && s->too_wide && (!first || s->too_wide < first)) first = s->too_wide;
         return first;
     }
 
@@ -537,7 +591,7 @@ struct Run {
     std::array<int64_t, 3> blocks() const {
         std::array<int64_t, 3> n{};
         for (const auto& s : samples)
-            n[0] += s->quick_blocks, n[1] += s->exact_blocks, n[2] += s->calm_blocks;
+            if (s) n[0] += s->quick_blocks, n[1] += s->exact_blocks, n[2] += s->calm_blocks;
         return n;
     }
 
@@ -547,6 +601,7 @@ struct Run {
         for (int e = 0; e < net.n_events; e++) {
             Counted a;
             for (const auto& s : samples) {
+                if (!s) continue;
                 const Counted& c = s->counted[e];
                 if (!c.count) continue;
                 if (!a.count || c.first_step < a.first_step) {
@@ -575,8 +630,8 @@ struct Run {
         const size_t n = samples.size();
         std::vector<int64_t> start{0}, value;
         bool plain = true;
-        for (const auto& s : samples) {
-            const Spikes& own = s->spikes[population];
+        for (size_t k = 0; k < n; k++) {
+            const Spikes& own = at(k).spikes[population];
             start.push_back(start.back() + int64_t((own.*who).size()));
             plain &= own.value.empty();
         }
@@ -585,8 +640,8 @@ struct Run {
         std::unique_ptr<T[]> neuron(new T[start.back()]);
         {
             nb::gil_scoped_release unlocked;
-            const size_t many = start.back() < 100000 ? 1 : std::max(1, threads);
-            auto some = [&](size_t which) {
+            const int many = start.back() < 100000 ? 1 : std::max(1, threads);
+            in_threads(many, [&](int which) {
                 for (size_t k = n * which / many; k < n * (which + 1) / many; k++) {
                     Spikes& own = samples[k]->spikes[population];
                     std::copy_n(own.counts.begin(), std::min(int64_t(own.counts.size()), n_steps),
@@ -595,11 +650,7 @@ struct Run {
                     std::copy(own.value.begin(), own.value.end(), value.begin() + start[k]);
                     own = Spikes{};
                 }
-            };
-            std::vector<std::thread> others;
-            for (size_t which = 1; which < many; which++) others.emplace_back(some, which);
-            some(0);
-            for (auto& thread : others) thread.join();
+            });
         }
         nb::object values = nb::none();
         if (!plain) values = as_array(std::move(value));
@@ -608,7 +659,7 @@ struct Run {
     }
 
     nb::object last_sent(int sample, int population) {
-        const auto& values = samples.at(sample)->values.at(population);
+        const auto& values = at(sample).values.at(population);
         std::vector<int32_t> sent(net.populations[population].size, 0);
         for (uint32_t i : samples[sample]->active.at(population)) sent[i] = values[i];
         return as_array(std::move(sent));
@@ -616,7 +667,7 @@ struct Run {
 
     nb::object reg(int sample, int population, int r) {
         const Population& pop = net.populations.at(population);
-        const auto& cells = samples.at(sample)->cells.at(population);
+        const auto& cells = at(sample).cells.at(population);
         std::vector<int64_t> out(pop.size);
         for (int i = 0; i < pop.size; i++) {
             const auto& wild = cells.wild[i / LANES];
@@ -708,6 +759,8 @@ NB_MODULE(_native, m) {
         .def("trace", &Run::trace)
         .def("keep_no_spikes", &Run::keep_no_spikes)
         .def("advance", &Run::advance)
+        .def("finish_samples", &Run::finish_samples)
+        .def("release", &Run::release)
         .def("size", &Run::size)
         .def("done", &Run::done)
         .def("too_wide", &Run::too_wide)
