@@ -102,8 +102,9 @@ def run_variants(
 ) -> Iterator[Any]:  # fmt: skip
     """Run variants of one network on the same inputs, several at a time.
 
-    Every result is what :func:`neuro_lif.run_fixed` gives for that variant. What the variants
-    share is worked out once: the inputs, and all that follows from parts (populations,
+    Every result is what :func:`neuro_lif.run_fixed` gives for that variant; only the count of calm
+    blocks in the provenance, which depends on how many steps are done at a time, may differ. What
+    the variants share is worked out once: the inputs, and all that follows from parts (populations,
     projections, profiles) that are the same objects, as they are in copies made by
     :func:`neuro_lif.with_changes` or ``dataclasses.replace``.
 
