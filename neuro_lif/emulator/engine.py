@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,11 +10,10 @@ import numpy.typing as npt
 
 from ..checks import expect, expect_flag, expect_progress
 from ..connect import Carrier
-from ..errors import RangeError, show
+from ..engines import Progress, in_chosen, trace_array
 from ..fixed import FixedNetwork, FixedProjection
 from ..formats import overflow_array, shift_array
 from ..recording import OverflowEvent, Recording
-from ..reference.clocked import Progress
 from ..runs import (
     Noise,
     counts_lost,
@@ -28,11 +26,9 @@ from ..runs import (
     refuse_overflow,
     register_of,
     spike_dtype,
-    trace_array,
     wanted_registers,
 )
 from ..stimulate import Inputs, batch_of, check_given, steps_of
-from .compiled import NotInKernel
 from .compiled_run import run_compiled
 from .events import EventCarrier, alias_order, direct_events, packed
 from .oplist import OpList
@@ -190,25 +186,6 @@ class Emulator:
         return self.neurons[population].state[name]
 
 
-ENGINES = ("auto", "kernel", "numpy")
-
-
-def chosen_engine(engine: object, threads: object) -> str:
-    """Return the engine that was asked for.
-
-    Raises:
-        RangeError: there is none of that name, or no such number of threads.
-    """
-    whole = isinstance(threads, (int, np.integer)) and not isinstance(threads, bool)
-    if threads is not None and not (whole and threads >= 1):  # type: ignore[operator]
-        raise RangeError(f"threads = {show(threads)}, allowed: a whole number >= 1, or None")
-    chosen = os.environ.get("NEURO_LIF_ENGINE", "auto") if engine is None else engine
-    if not isinstance(chosen, str) or chosen not in ENGINES:
-        name = "NEURO_LIF_ENGINE" if engine is None else "engine"
-        raise RangeError(f"{name} = {show(chosen)}, allowed: {', '.join(ENGINES)}")
-    return chosen
-
-
 def run_fixed(
     fixed: FixedNetwork, n_steps: int | None = None, inputs: Inputs | None = None,
     record: str = "probes", progress: Progress | None = None, strict: bool = False,
@@ -248,15 +225,11 @@ def run_fixed(
     given = check_given(inputs, fixed.input_sizes(), whole=True)
     n_steps = steps_of(n_steps, given)
     batch = batch_of(given)
-    chosen, why = chosen_engine(engine, threads), {}
-    if chosen != "numpy":
-        try:
-            return run_compiled(fixed, n_steps, given, batch, record, progress, strict, threads)
-        except NotInKernel as reason:
-            if chosen == "kernel":
-                raise RangeError(f'engine = "kernel": {reason}; allowed: "auto"') from None
-            why = {"not in the kernel": str(reason)}
-    return _run_numpy(fixed, n_steps, given, batch, record, progress, strict, why)
+    return in_chosen(
+        engine, threads,
+        lambda: run_compiled(fixed, n_steps, given, batch, record, progress, strict, threads),
+        lambda why: _run_numpy(fixed, n_steps, given, batch, record, progress, strict, why),
+    )  # fmt: skip
 
 
 def _run_numpy(
