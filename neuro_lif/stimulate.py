@@ -115,25 +115,53 @@ def padded(array: npt.NDArray[Any], batch: int, n_steps: int, dtype: Any) -> npt
 
 
 def float_inputs(
-    network: Network, dt: float, n_steps: int, batch: int, given: Mapping[str, npt.NDArray[Any]]
-) -> dict[str, npt.NDArray[np.float64]]:
-    """Return every input of a float run as ``(batch, n_steps, n)``: spike counts, or A."""
-    out = {}
+    network: Network, dt: float, n_steps: int, batch: int, given: Mapping[str, npt.NDArray[Any]],
+    wide: bool = True,
+) -> dict[str, npt.NDArray[Any]]:  # fmt: skip
+    """Return every input of a float run: spike counts, or A.
+
+    Args:
+        network, dt, n_steps, batch, given: as of the run.
+        wide: float64 ``(batch, n_steps, n)``; else ``(1 or batch, at most n_steps, n)``, where
+            nothing stands for zeros, uint8 where counts came in bytes or fit into them and are
+            whole by type, and no entry for a silent input.
+
+    Raises:
+        RangeError: a negative count.
+    """
+    out: dict[str, npt.NDArray[Any] | None] = {}
     for spikes in network.spike_inputs:
         rows = given.get(spikes.name, None)
-        if rows is not None and rows.min() < 0:
+        if rows is not None and rows.dtype.kind not in "bu" and rows.min() < 0:
             raise RangeError(f"inputs[{spikes.name!r}]: holds {rows.min()}, allowed: counts >= 0")
-        rows = raster_of(spikes, dt, n_steps) if rows is None else rows
-        out[spikes.name] = padded(rows, batch, n_steps, np.float64)
+        if rows is None and spikes.times is not None:
+            rows = raster_of(spikes, dt, n_steps)
+        out[spikes.name] = rows if wide or rows is None else _narrowed(rows)
     for current in network.current_inputs:
         size = network.population(current.population).size
         rows = given.get(current.name, None)
-        if rows is None:
-            times = np.arange(n_steps) * dt
-            none = np.zeros((n_steps, size))
-            rows = none if current.stimulus is None else current.stimulus.sample(times, size)
-        out[current.name] = padded(rows, batch, n_steps, np.float64)
-    return out
+        if rows is None and current.stimulus is not None:
+            rows = current.stimulus.sample(np.arange(n_steps) * dt, size)
+        out[current.name] = rows
+    if not wide:
+        return {k: _as_stored(v) for k, v in out.items() if v is not None}
+    sizes = input_sizes(network)
+    return {k: padded(np.zeros((0, sizes[k])) if v is None else v, batch, n_steps, np.float64)
+            for k, v in out.items()}  # fmt: skip
+
+
+def _narrowed(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return counts >= 0 in bytes where they are integers that fit."""
+    if counts.dtype.kind == "b":
+        return counts.view(np.uint8)
+    fits = counts.dtype.kind in "iu" and (counts.dtype == np.uint8 or counts.max() <= 255)
+    return counts.astype(np.uint8, copy=False) if fits else counts
+
+
+def _as_stored(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return ``(1 or batch, n_steps, n)`` in uint8 or float64, without a copy where that can be."""
+    kind = np.uint8 if rows.dtype == np.uint8 else np.float64
+    return np.ascontiguousarray(rows if rows.ndim == 3 else rows[None], kind)
 
 
 def input_sizes(network: Network) -> dict[str, int]:

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "clocked.hpp"
 #include "conv.hpp"
 #include "drive.hpp"
 #include "program.hpp"
@@ -17,8 +18,10 @@ extern const Variant variant_avx2, variant_avx512;
 extern const ConvVariant conv_avx2, conv_avx512;
 #endif
 extern const DriveFunction drive_baseline;
+extern const FloatVariant clocked_baseline;
 #if defined(NEURO_LIF_X86_64)
 extern const DriveFunction drive_avx2, drive_avx512;
+extern const FloatVariant clocked_avx2, clocked_avx512;
 #endif
 
 namespace {
@@ -66,6 +69,14 @@ DriveFunction chosen_drive() {
     if (current() == &variant_avx2) return drive_avx2;
 #endif
     return drive_baseline;
+}
+
+const FloatVariant& chosen_clocked() {
+#if defined(NEURO_LIF_X86_64)
+    if (current() == &variant_avx512) return clocked_avx512;
+    if (current() == &variant_avx2) return clocked_avx2;
+#endif
+    return clocked_baseline;
 }
 
 DriveTable drive_table(const std::vector<uint32_t>& entries, std::vector<int32_t>& kept) {

@@ -1,6 +1,4 @@
 // What Python sees of the kernel. neuro_lif/emulator/compiled.py fills these in.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -14,42 +12,18 @@
 #include <map>
 #include <mutex>
 #include <stdexcept>
-#include <thread>
 
 #include "engine.hpp"
+#include "python.hpp"
 
-namespace nb = nanobind;
 using namespace neuro_lif;
 
-using Any = nb::ndarray<nb::ro, nb::numpy, nb::c_contig, nb::device::cpu>;
 using Ints = nb::ndarray<const int64_t, nb::numpy, nb::c_contig, nb::device::cpu>;
 using Floats = nb::ndarray<const float, nb::numpy, nb::c_contig, nb::device::cpu>;
 
 namespace {
 
 constexpr int FIELDS = 50;
-
-View view(const Any& array) {
-    View v;
-    v.data = array.data();
-    v.width = int(array.itemsize());
-    v.is_signed = array.dtype().code == uint8_t(nb::dlpack::dtype_code::Int);
-    return v;
-}
-
-template <class T>
-nb::object as_array(std::vector<T>&& values) {
-    auto* kept = new std::vector<T>(std::move(values));
-    nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-    return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), {kept->size()}, owner));
-}
-
-template <class T>
-nb::object as_array(std::unique_ptr<T[]>&& values, int64_t n) {
-    T* kept = values.release();
-    nb::capsule owner(kept, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-    return nb::cast(nb::ndarray<nb::numpy, T>(kept, {size_t(n)}, owner));
-}
 
 Divisor divisor(uint32_t n) {
     int bits = 0;
@@ -390,15 +364,11 @@ struct Run {
 
     void feed(bool to_source, int index, int port, const Any& rows, int place) {
         kept.push_back(nb::cast(rows));
-        Feed f;
+        Feed f = feed_of(rows);
         f.to_source = to_source;
         f.index = index;
         f.port = port;
         f.place = place;
-        f.data = view(rows);
-        f.n_steps = int64_t(rows.shape(1));
-        f.n = int64_t(rows.shape(2));
-        f.sample_stride = rows.shape(0) == 1 ? 0 : f.n_steps * f.n;
         feeds.push_back(f);
     }
 
@@ -420,15 +390,9 @@ struct Run {
             together_or_alone(n, threads, stop_on_event);
             return;
         }
-        const int many = std::max(1, std::min(threads, int(samples.size())));
-        auto some = [&](int which) {
-            for (size_t k = which; k < samples.size(); k += many)
-                net.advance(*samples[k], int(k), n, first_row, feeds, traces, stop_on_event);
-        };
-        std::vector<std::thread> others;
-        for (int k = 1; k < many; k++) others.emplace_back(some, k);
-        some(0);
-        for (auto& thread : others) thread.join();
+        shared_by_threads(samples.size(), threads, [&](size_t k) {
+            net.advance(*samples[k], int(k), n, first_row, feeds, traces, stop_on_event);
+        });
         first_row += n;
     }
 
@@ -473,12 +437,7 @@ struct Run {
         return n * int64_t(samples.size());
     }
 
-    // Steps that every sample has done.
-    int64_t done() const {
-        int64_t least = INT64_MAX;
-        for (const auto& s : samples) least = std::min(least, s->done);
-        return least;
-    }
+    int64_t done() const { return steps_done(samples); }
 
     int64_t too_wide() const {
         int64_t first = 0;
@@ -516,51 +475,12 @@ struct Run {
         return all;
     }
 
-    // (step, neuron, value or None) of a sample's spikes; they are handed over
     nb::tuple take_spikes(int sample, int population) {
-        Spikes& s = samples.at(sample)->spikes.at(population);
-        nb::object values = nb::none();
-        if (!s.value.empty()) values = as_array(std::move(s.value));
-        nb::tuple out = nb::make_tuple(as_array(std::move(s.step)), as_array(std::move(s.neuron)), values);
-        s = Spikes{};
-        return out;
+        return spikes_of(samples.at(sample)->spikes.at(population));
     }
 
-    // The same of all samples one after the other: (how many of each, step, neuron, value or None).
     nb::tuple take_all_spikes(int population, int threads) {
-        const size_t n = samples.size();
-        std::vector<int64_t> counts, start{0}, value;
-        bool plain = true;
-        for (const auto& s : samples) {
-            const Spikes& own = s->spikes.at(population);
-            counts.push_back(int64_t(own.step.size()));
-            start.push_back(start.back() + counts.back());
-            plain &= own.value.empty();
-        }
-        if (!plain) value.assign(start.back(), 1);
-        std::unique_ptr<uint32_t[]> step(new uint32_t[start.back()]);
-        std::unique_ptr<uint32_t[]> neuron(new uint32_t[start.back()]);
-        {
-            nb::gil_scoped_release unlocked;
-            const size_t many = std::max(1, threads);
-            auto some = [&](size_t which) {
-                for (size_t k = n * which / many; k < n * (which + 1) / many; k++) {
-                    Spikes& own = samples[k]->spikes[population];
-                    std::copy(own.step.begin(), own.step.end(), step.get() + start[k]);
-                    std::copy(own.neuron.begin(), own.neuron.end(), neuron.get() + start[k]);
-                    std::copy(own.value.begin(), own.value.end(), value.begin() + start[k]);
-                    own = Spikes{};
-                }
-            };
-            std::vector<std::thread> others;
-            for (size_t which = 1; which < many; which++) others.emplace_back(some, which);
-            some(0);
-            for (auto& thread : others) thread.join();
-        }
-        nb::object values = nb::none();
-        if (!plain) values = as_array(std::move(value));
-        return nb::make_tuple(as_array(std::move(counts)), as_array(std::move(step), start.back()),
-                              as_array(std::move(neuron), start.back()), values);
+        return spikes_of_all(samples, population, threads);
     }
 
     nb::object last_sent(int sample, int population) {
@@ -667,4 +587,5 @@ NB_MODULE(_native, m) {
         .def("take_all_spikes", &Run::take_all_spikes)
         .def("last_sent", &Run::last_sent)
         .def("register", &Run::reg);
+    add_clocked(m);
 }
