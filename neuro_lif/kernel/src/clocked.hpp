@@ -1,5 +1,5 @@
-// The float64 reference, stepped: every sum is added up in the order that the numpy engine and
-// docs/reference.md say, so that the two are equal bit for bit.
+// The float64 reference, stepped: every sum is added up in the order that
+// neuro_lif/reference/clocked.py says, so that this and the numpy engine are equal bit for bit.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -25,7 +25,7 @@ struct FloatJob {
     double* drive;          // sum of u over the receptors, written where there are several
     bool one;               // all of these are one number for all:
     const Spread<double>* decay_u;
-    Spread<double> decay_v, threshold;
+    Spread<double> decay_v, threshold;     // a spike is v > threshold
     Spread<double> bias, amount, refract;  // amount: what a reset subtracts
     bool subtract;          // else the reset is to 0
     double now;             // this step
@@ -46,9 +46,10 @@ struct FloatRowsJob {
 struct FloatVariant {
     int (*step)(const FloatJob& job);  // returns how many spike
     void (*rows)(const FloatRowsJob& job);
-    // out = bias + (out + gain * amperes) in parts: see FloatNetwork::inject
+    // out = out + gain * amperes
     void (*inject)(double* out, const double* gain, const double* amperes, int n);
-    void (*add)(double* out, const Spread<double>& bias, int n);  // out = bias + out
+    // out = bias + out
+    void (*add)(double* out, const Spread<double>& bias, int n);
 };
 
 const FloatVariant& chosen_clocked();  // of the instruction set in use

@@ -4,6 +4,10 @@
 // No sum may be reordered and no product fused with a sum: each lane does what the numpy engine does.
 #include <cstring>
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 #include "clocked.hpp"
 #include "rounding.hpp"
 
@@ -135,16 +139,17 @@ void add(double* __restrict out, const Spread<double>& bias, int m) {
 // ------------------------------------------------------------------ dense rows
 
 #if defined(__AVX512F__)
-constexpr int WIDTH = 8;
+constexpr int WIDTH = 8, MOST = 16;  // vectors of sums that stay in registers
 #elif defined(__AVX2__)
-constexpr int WIDTH = 4;
+constexpr int WIDTH = 4, MOST = 8;
 #else
-constexpr int WIDTH = 2;
+constexpr int WIDTH = 2, MOST = 8;
 #endif
-constexpr int MOST = 8;  // vectors of sums that stay in registers
 
 typedef double Vector __attribute__((vector_size(8 * WIDTH)));
+#if !defined(__AVX2__)
 typedef float Half __attribute__((vector_size(4 * WIDTH)));
+#endif
 
 inline Vector load(const double* p) {
     Vector x;
@@ -153,9 +158,15 @@ inline Vector load(const double* p) {
 }
 
 inline Vector load(const float* p) {
+#if defined(__AVX512F__)  // what GCC makes of the general way takes three instructions
+    return Vector(_mm512_cvtps_pd(_mm256_loadu_ps(p)));
+#elif defined(__AVX2__)
+    return Vector(_mm256_cvtps_pd(_mm_loadu_ps(p)));
+#else
     Half x;
     std::memcpy(&x, p, sizeof x);
     return __builtin_convertvector(x, Vector);
+#endif
 }
 
 // R vectors of the sums, row after row.
@@ -175,21 +186,18 @@ void add_rows(const FloatRowsJob& job, int64_t from) {
     for (int r = 0; r < R; r++) std::memcpy(job.out + from + r * WIDTH, &sum[r], sizeof sum[r]);
 }
 
+// As many vectors as there are, at most R.
+template <int R, bool COUNTS, class W>
+void add_at_most(const FloatRowsJob& job, int64_t from, int64_t left) {
+    if constexpr (R > 1)
+        if (left < R) return add_at_most<R - 1, COUNTS, W>(job, from, left);
+    add_rows<R, COUNTS, W>(job, from);
+}
+
 template <bool COUNTS, class W>
 void all_rows(const FloatRowsJob& job) {
-    for (int64_t from = 0; from < job.stride; from += MOST * WIDTH) {
-        const int64_t left = (job.stride - from) / WIDTH;
-        switch (left < MOST ? left : MOST) {
-            case 1: add_rows<1, COUNTS, W>(job, from); break;
-            case 2: add_rows<2, COUNTS, W>(job, from); break;
-            case 3: add_rows<3, COUNTS, W>(job, from); break;
-            case 4: add_rows<4, COUNTS, W>(job, from); break;
-            case 5: add_rows<5, COUNTS, W>(job, from); break;
-            case 6: add_rows<6, COUNTS, W>(job, from); break;
-            case 7: add_rows<7, COUNTS, W>(job, from); break;
-            default: add_rows<MOST, COUNTS, W>(job, from);
-        }
-    }
+    for (int64_t from = 0; from < job.stride; from += MOST * WIDTH)
+        add_at_most<MOST, COUNTS, W>(job, from, (job.stride - from) / WIDTH);
 }
 
 void rows(const FloatRowsJob& job) {
