@@ -85,16 +85,27 @@ inline bool advance(const FloatJob& job, int first, int m) {
 
 inline double number(const Spread<double>& p, int i) { return p.values[p.each ? i : 0]; }
 
-// Reset who spikes, and note them.
-template <bool HOLD>
+// Reset who spikes, and note them. Who does is listed without a branch: it cannot be foretold.
+template <bool ONE, bool HOLD>
 inline int fire(const FloatJob& job, int first, int m, uint32_t* found) {
+    const double* threshold = job.threshold.values + (ONE ? 0 : first);
+    const double* v = job.v + first;
+    const double* until = HOLD ? job.until + first : nullptr;
+    const double threshold0 = threshold[0], now = job.now;
+    int64_t fires[CHUNK];
+    EACH_LANE {
+        const int64_t free = HOLD ? until[i] < now : 1;
+        fires[i] = int64_t(v[i] > (ONE ? threshold0 : threshold[i])) & free;
+    }
     int n = 0;
-    for (int i = first; i < first + m; i++) {
-        if (!(job.v[i] > number(job.threshold, i))) continue;
-        if (HOLD && !(job.until[i] < job.now)) continue;
+    for (int i = 0; i < m; i++) {
+        found[n] = uint32_t(first + i);
+        n += int(fires[i]);
+    }
+    for (int k = 0; k < n; k++) {
+        const int i = int(found[k]);
         job.v[i] = job.subtract ? job.v[i] - number(job.amount, i) : 0.0;
-        if (HOLD) job.until[i] = job.now + number(job.refract, i);
-        found[n++] = uint32_t(i);
+        if (HOLD) job.until[i] = now + number(job.refract, i);
     }
     return n;
 }
@@ -104,9 +115,9 @@ int run(const FloatJob& job) {
     int n = 0, first = 0;
     for (; first + CHUNK <= job.size; first += CHUNK)
         if (advance<ONE, BIAS, HOLD, SEVERAL>(job, first, CHUNK))
-            n += fire<HOLD>(job, first, CHUNK, job.found + n);
+            n += fire<ONE, HOLD>(job, first, CHUNK, job.found + n);
     if (first < job.size && advance<ONE, BIAS, HOLD, SEVERAL>(job, first, job.size - first))
-        n += fire<HOLD>(job, first, job.size - first, job.found + n);
+        n += fire<ONE, HOLD>(job, first, job.size - first, job.found + n);
     return n;
 }
 
