@@ -131,7 +131,7 @@ def _run_compiled(
 ) -> Recording:  # fmt: skip
     batch = batch_of(given)
     kernel_of(stepped, batch or 1)  # where it cannot, nothing else is done
-    feeds = float_inputs(stepped.network, stepped.dt, n_steps, batch or 1, given, wide=False)
+    feeds = float_inputs(stepped.network, stepped.dt, n_steps, batch or 1, given)
     traces = _traces(stepped, record, batch or 1, n_steps)
     done, spikes, used = run_in_kernel(stepped, n_steps, feeds, traces, batch, progress, threads)
     return _recorded(stepped, done, n_steps, spikes, _kept(traces, batch, done),

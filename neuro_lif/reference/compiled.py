@@ -34,7 +34,7 @@ def run_in_kernel(
     Args:
         stepped: the network.
         n_steps: number of steps.
-        feeds: of :func:`neuro_lif.stimulate.float_inputs`, not wide.
+        feeds: of :func:`neuro_lif.stimulate.float_inputs`.
         traces: float64 ``(batch or 1, n_steps, n)``, filled.
         batch: samples; None: one, and no axis for them.
         progress: as of :func:`neuro_lif.run_clocked`.
@@ -51,12 +51,9 @@ def run_in_kernel(
     net, many = stepped.network, threads or os.cpu_count() or 1
     numbers = {p.name: k for k, p in enumerate(stepped.populations)}
     for k, spikes in enumerate(net.spike_inputs):
-        if spikes.name in feeds:
-            run.feed(True, k, feeds[spikes.name])
+        _feed(run, True, k, feeds[spikes.name])
     for current in net.current_inputs:
-        if current.name in feeds:
-            amperes = np.asarray(feeds[current.name], np.float64)
-            run.feed(False, numbers[current.population], amperes)
+        _feed(run, False, numbers[current.population], feeds[current.name])
     for (name, variable), out in traces.items():
         run.trace(numbers[name], variable == "v", out)
     try:
@@ -70,6 +67,15 @@ def run_in_kernel(
         for p in stepped.populations
     }
     return done, Rasters(lists), module.used_set()
+
+
+def _feed(run: Any, to_source: bool, number: int, rows: Array) -> None:
+    """Give a run an input; what all samples or all steps have in common, once."""
+    n_steps = rows.shape[1]
+    rows = rows[:1] if rows.strides[0] == 0 else rows
+    rows = rows[:, :1] if rows.strides[1] == 0 else rows
+    if rows.shape[1] > 1 or rows.any():  # silence changes nothing
+        run.feed(to_source, number, np.ascontiguousarray(rows), n_steps)
 
 
 def kernel_of(stepped: SteppedNetwork, batch: int) -> Any:

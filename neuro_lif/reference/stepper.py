@@ -82,7 +82,7 @@ class Stepper:
         """Advance step by step.
 
         Args:
-            feeds: of :func:`neuro_lif.stimulate.float_inputs`, wide.
+            feeds: of :func:`neuro_lif.stimulate.float_inputs`.
             n_steps: so many.
 
         Yields:

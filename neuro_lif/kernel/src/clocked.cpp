@@ -42,7 +42,7 @@ std::unique_ptr<FloatSample> FloatNetwork::start() const {
 }
 
 void FloatNetwork::read(const Feed& feed, int sample, int64_t row, FloatSpikes& out) const {
-    const int64_t from = sample * feed.sample_stride + row * feed.n;
+    const int64_t from = sample * feed.sample_stride + row * feed.step_stride;
     if (int64_t(out.values.size()) < feed.n) {
         out.values.resize(feed.n);
         out.active.resize(feed.n + 64);  // the search writes ahead
@@ -170,7 +170,7 @@ Spread<double> FloatNetwork::inject(FloatSample& s, int p, int sample, int64_t r
         any = true;
         const double* amperes = static_cast<const double*>(feed.data.data);
         chosen_clocked().inject(out.data(), pop.gain.data(),
-                                amperes + sample * feed.sample_stride + row * feed.n, pop.size);
+                                amperes + sample * feed.sample_stride + row * feed.step_stride, pop.size);
     }
     if (!any) return bias;
     chosen_clocked().add(out.data(), bias, pop.size);

@@ -129,9 +129,13 @@ struct FloatRun {
         for (int k = 0; k < batch; k++) samples.push_back(net.start());
     }
 
-    // Counts (uint8 or float64) of a source, or currents (float64) of a population.
-    void feed(bool to_source, int index, const Any& rows) {
+    // Counts (uint8 or float64) of a source, or currents (float64) of a population, in n_steps
+    // steps; one row is for all of them.
+    void feed(bool to_source, int index, const Any& rows, int64_t n_steps) {
         Feed f = feed_of(rows);
+        if (f.n_steps == 1) f.step_stride = 0;
+        if (f.n_steps != 1 && f.n_steps != n_steps) throw std::invalid_argument("feed");
+        f.n_steps = n_steps;
         const int n = to_source ? net.source_sizes.at(index) : net.populations.at(index).size;
         if (f.n != n || !(f.data.width == 8 || (to_source && f.data.width == 1)))
             throw std::invalid_argument("feed");

@@ -46,6 +46,7 @@ inline Feed feed_of(const Any& rows) {
     f.data = view(rows);
     f.n_steps = int64_t(rows.shape(1));
     f.n = int64_t(rows.shape(2));
+    f.step_stride = f.n;
     f.sample_stride = rows.shape(0) == 1 ? 0 : f.n_steps * f.n;
     return f;
 }

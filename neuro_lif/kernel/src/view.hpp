@@ -28,7 +28,7 @@ struct Feed {
     int index = 0, port = 0;      // source, or population and port
     int place = 0;                // among what arrives at a port of events
     View data;                    // (batch or 1, steps, n)
-    int64_t sample_stride = 0, n_steps = 0, n = 0;
+    int64_t sample_stride = 0, step_stride = 0, n_steps = 0, n = 0;
 };
 
 struct Spikes {
