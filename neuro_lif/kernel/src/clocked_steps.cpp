@@ -16,6 +16,9 @@ namespace {
 
 constexpr int CHUNK = 64;  // neurons that are looked at for spikes together
 
+// What is compared of a neuron in its refractory period: it is above no threshold.
+constexpr double LOWEST = -__builtin_inf();
+
 #define EACH_LANE LANES_ARE_APART for (int i = 0; i < m; i++)
 
 // u of several receptors, and their sum.
@@ -71,14 +74,10 @@ inline bool advance(const FloatJob& job, int first, int m) {
         }
         const double before = v[i];
         double y = before * (ONE ? decay_v0 : decay_v[i]) + x + (BIAS ? bias[i] : bias0);
-        int64_t fires = 1;
-        if (HOLD) {
-            const bool free = until[i] < now;
-            y = free ? y : before;
-            fires = free;
-        }
+        const double seen = HOLD ? (until[i] < now ? y : LOWEST) : y;
+        if (HOLD) y = until[i] < now ? y : before;
         v[i] = y;
-        above |= int64_t(y > (ONE ? threshold0 : threshold[i])) & fires;
+        above |= seen > (ONE ? threshold0 : threshold[i]) ? 1 : 0;
     }
     return above != 0;
 }
@@ -94,8 +93,8 @@ inline int fire(const FloatJob& job, int first, int m, uint32_t* found) {
     const double threshold0 = threshold[0], now = job.now;
     int64_t fires[CHUNK];
     EACH_LANE {
-        const int64_t free = HOLD ? until[i] < now : 1;
-        fires[i] = int64_t(v[i] > (ONE ? threshold0 : threshold[i])) & free;
+        const double seen = HOLD ? (until[i] < now ? v[i] : LOWEST) : v[i];
+        fires[i] = seen > (ONE ? threshold0 : threshold[i]) ? 1 : 0;
     }
     int n = 0;
     for (int i = 0; i < m; i++) {
