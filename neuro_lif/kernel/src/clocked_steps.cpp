@@ -54,7 +54,7 @@ inline bool advance(const FloatJob& job, int first, int m) {
     double* __restrict in = job.in[0] + first;
     double* __restrict v = job.v + first;
     const double* __restrict until = HOLD ? job.until + first : nullptr;
-    const double* __restrict drive = SEVERAL ? job.drive + first : nullptr;
+    const double* drive = SEVERAL ? job.drive + first : nullptr;
     const int own = ONE ? 0 : first;
     const double *decay_u = job.decay_u[0].values + own, *decay_v = job.decay_v.values + own;
     const double* threshold = job.threshold.values + own;
