@@ -77,6 +77,8 @@ PEERS = {
     for p in (
         Peer("neuro_lif", "ours", "main", _all(*_NETS, *_LAYERS, "V32")),
         Peer("neuro_lif-2t", "ours", "main", _all(*_NETS, *_LAYERS, "V32"), threads=2),
+        Peer("neuro_lif-float64", "ours", "main",
+             _all("W1", "W1-100k", "W3c", "W3cw", "W2-b1", "W2-b256")),
         Peer("brian2-standalone-f32-1cur", "brian2_run", "bench", _all(*_NETS)),
         Peer("brian2-standalone", "brian2_run", "bench", _all(*_NETS)),
         Peer("brian2-cython", "brian2_run", "bench", _all("W1")),
@@ -93,6 +95,9 @@ PEERS = {
         Peer("snntorch-2t", "snntorch_loop", "bench", _all("W2-b256", "W4-b16"), threads=2),
     )
 }  # fmt: skip
+
+INTEGERS = ("neuro_lif", "neuro_lif-2t")
+"""Ours, which every other row is compared with."""
 
 QUICK = {"W1": 10000, "W1-100k": 200, "W3": 200, "W3w": 200, "W3c": 200, "W3cw": 200}
 """Steps with ``--quick``."""
@@ -219,7 +224,7 @@ def measure(workload: Workload, peers: list[Peer], data: dict[str, Any], path: P
     # Where peers are left over from a run that was stopped, neuro_lif runs beside them again.
     goal = {k: len(rows.get(k, {}).get("reps", [])) + n for k, n in left.items()}
     for name in goal:
-        if name.startswith("neuro_lif") and rows.get(name, {}).get("state") != "unsupported":
+        if name in INTEGERS and rows.get(name, {}).get("state") != "unsupported":
             goal[name] += max(left.values()) - left[name]
     workload.ensure(SCRATCH)
     runners: dict[str, Runner] = {}
@@ -306,7 +311,7 @@ def table(data: dict[str, Any]) -> str:
                 "notes |",
                 "|---|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
         ran = {k: r for k, r in rows.items() if r.get("reps")}
-        base = {r["threads"]: seconds(r, name) for k, r in ran.items() if k.startswith("neuro_lif")}
+        base = {r["threads"]: seconds(r, name) for k, r in ran.items() if k in INTEGERS}
         for peer, row in sorted(
             ran.items(), key=lambda kr: statistics.median(seconds(kr[1], name))
         ):
@@ -314,7 +319,7 @@ def table(data: dict[str, Any]) -> str:
             middle, low, high = statistics.median(times), min(times), max(times)
             ratio = "-"
             ours = base.get(row["threads"], base.get(1))
-            if ours and not peer.startswith("neuro_lif"):
+            if ours and peer not in INTEGERS:
                 ratio = (f"**{number(middle / statistics.median(ours))} x** "
                          f"({number(low / max(ours))}-{number(high / min(ours))})")  # fmt: skip
             elif peer == "neuro_lif-2t" and 1 in base:
@@ -400,7 +405,7 @@ def main() -> None:
     """Measure, or print what was measured."""
     parser = argparse.ArgumentParser(description="neuro_lif and its peers, one beside the other")
     parser.add_argument("--only", help=f"workloads: {', '.join(WORKLOADS)}")
-    parser.add_argument("--peers", help=f"peers beside neuro_lif: {', '.join(PEERS)}")
+    parser.add_argument("--peers", help=f"rows beside neuro_lif: {', '.join(PEERS)}")
     parser.add_argument("--reps", type=int, help="repetitions after a warm-up (default 5)")
     parser.add_argument("--quick", action="store_true", help="3 repetitions, fewer steps")
     parser.add_argument("--json", type=Path, help="results file; goes on where it stopped")
@@ -427,7 +432,7 @@ def main() -> None:
             data = stored | ({"reps": args.reps} if args.reps else {})
             say(f"going on with {path}")
         peers = chosen(args.peers, PEERS, "peer")
-        ours = [p for k, p in PEERS.items() if k.startswith("neuro_lif")]
+        ours = [PEERS[name] for name in INTEGERS]
         peers = [*ours, *(p for p in peers if p not in ours)]
         start = time.perf_counter()
         for workload in chosen(args.only, WORKLOADS, "workload"):

@@ -1,6 +1,7 @@
 """Carries spikes through one projection: weights, delays, exponent; numpy and scipy only.
 
-Used by the float reference (float64) and the integer emulator (int64) alike.
+Used by the numpy integer emulator and by the Lava processes (int64). Float weights are carried as
+well, but their sums have no defined order: the float reference has ``reference/arrivals.py``.
 """
 
 from __future__ import annotations

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,9 +18,6 @@ from .reference.clocked import check_record
 from .stimulate import padded
 
 Array = npt.NDArray[Any]
-
-IN_MEMORY = 0.4
-"""A trace that takes more of the free memory than this goes to a temporary file."""
 
 RECORDS = ("probes", "all", "registers")
 
@@ -86,22 +80,6 @@ def recorded(
     if n_steps < asked:
         raise Interrupted(recording)
     return recording
-
-
-def trace_array(shape: tuple[int, ...]) -> Array:
-    """Return an empty int64 array, in a temporary file where it would take most of the memory."""
-    size = 8 * math.prod(shape)
-    if size <= IN_MEMORY * _free_memory():
-        return np.empty(shape, np.int64)
-    with tempfile.TemporaryFile(prefix="neuro_lif_trace_") as file:  # the map keeps it
-        return np.memmap(file, np.int64, "w+", shape=shape)
-
-
-def _free_memory() -> int:
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # no such number on this system
-        return 2**31
 
 
 def spike_dtype(fixed: FixedNetwork, population: str) -> Any:

@@ -21,7 +21,7 @@ INSIDE = [p for p in FILES if p != ROOT / "__init__.py" and BUNDLE not in p.pare
 LAYERS = """
 errors lazy memo
 arrays formats npz rasters
-checks kernel connectivity
+checks kernel connectivity engines lanes
 neurons stimulus
 network
 numerics

@@ -68,6 +68,16 @@ def test_float_engine(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0 and "clocked float64 reference" in text
 
 
+def test_threads(capsys: pytest.CaptureFixture[str]) -> None:
+    for engine in ("float", "emulator"):
+        command = ("run", NETWORK, "--engine", engine, "--steps", "20", "--profile", "loihi2")
+        assert call(capsys, *command, "--threads", "2")[0] == 0
+        code, _, text = call(capsys, *command, "--threads", "0")
+        assert code == 2 and "threads = 0, allowed: a whole number >= 1" in text
+    code, _, text = call(capsys, "run", NETWORK, "--engine", "semantics", "--threads", "2")
+    assert code == 2 and "--threads = 2 with --engine semantics, allowed: with emulator" in text
+
+
 def test_profiles_commands(capsys: pytest.CaptureFixture[str]) -> None:
     code, text, _ = call(capsys, "profiles", "list")
     assert code == 0 and all(name in text for name in ("loihi1", "loihi2", "generic"))

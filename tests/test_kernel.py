@@ -18,8 +18,9 @@ from random_fixed import PROFILES, random_fixed
 from scipy import sparse
 
 import neuro_lif as nl
-from neuro_lif.emulator.compiled import NotInKernel, built
+from neuro_lif.emulator.compiled import built
 from neuro_lif.emulator.synapses import rows_of
+from neuro_lif.engines import NotInKernel
 from neuro_lif.kernel import native
 
 pytestmark = pytest.mark.skipif(native() is None, reason="the compiled kernel was not built")
@@ -349,7 +350,7 @@ def test_large_traces_go_to_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """And hold the same numbers."""
     fixed = sized(20, "lif")
     wanted = nl.run_fixed(fixed, 30, record="all", engine="numpy")
-    monkeypatch.setattr("neuro_lif.runs.IN_MEMORY", 0)
+    monkeypatch.setattr("neuro_lif.engines.IN_MEMORY", 0)
     for engine in ("kernel", "numpy"):
         got = nl.run_fixed(fixed, 30, record="all", engine=engine)
         base: Any = got.traces["n", "v"]

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from test_kernel import SETS, compared, in_kernel, instruction_set, same, sized  # noqa: F401
 
 import neuro_lif as nl
-from neuro_lif.emulator.compiled import NotInKernel, built
+from neuro_lif.emulator.compiled import built
 from neuro_lif.emulator.convolved import Taps, taps_of
+from neuro_lif.engines import NotInKernel
 from neuro_lif.kernel import native
 from neuro_lif.stored import weight_events
 from neuro_lif.width import largest_sums

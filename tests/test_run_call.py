@@ -10,8 +10,7 @@ from scipy import sparse
 
 import neuro_lif as nl
 from neuro_lif.emulator import engine as engine_module
-from neuro_lif.emulator.compiled import NotInKernel
-from neuro_lif.emulator.engine import chosen_engine
+from neuro_lif.engines import NotInKernel, chosen_engine
 from neuro_lif.errors import LoweringError, RangeError
 from neuro_lif.quantize import _too_large
 

@@ -102,6 +102,41 @@ def test_float_inputs_are_described_or_given() -> None:
     assert feeds["x"][0, :, 0].tolist() == [1, 1, 0, 0] and np.all(feeds["open"] == 3.0)
 
 
+@pytest.mark.parametrize("dtype, kept", [
+    (bool, np.uint8), (np.uint8, np.uint8), (np.int64, np.uint8), (np.uint32, np.uint8),
+    (np.float32, np.float64), (np.float64, np.float64),
+])  # fmt: skip
+def test_counts_stay_narrow(dtype: Any, kept: Any) -> None:
+    """In bytes where they are whole by type and fit; what is repeated is there once."""
+    stimuli = {"c": Constant([1.5, 2.0]), "open": None}
+    network = nl.Network(
+        [nl.Population("p", 2, nl.LIF(0.01))], [],
+        [nl.SpikeInput("x", 3), nl.SpikeInput("silent", 3),
+         *(nl.CurrentInput(name, "p", s) for name, s in stimuli.items())],
+    )  # fmt: skip
+    x = np.eye(3).astype(dtype)
+    feeds = float_inputs(network, DT, 4, 2, {"x": x})
+    assert all(a.shape[:2] == (2, 4) for a in feeds.values())
+    assert feeds["x"].dtype == kept and feeds["x"].strides[0] == 0
+    np.testing.assert_array_equal(feeds["x"][1], np.vstack([x, np.zeros(3)]))
+    assert feeds["silent"].strides[:2] == feeds["c"].strides[:2] == (0, 0)
+    assert feeds["open"].dtype == feeds["c"].dtype == np.float64
+    assert feeds["c"][1, 3].tolist() == [1.5, 2.0]
+    assert float_inputs(network, DT, 3, 1, {"x": x})["x"].shape == (1, 3, 3)
+
+
+def test_counts_that_do_not_fit_a_byte() -> None:
+    network = nl.Network([nl.Population("p", 1, nl.LIF(0.01))], [], [nl.SpikeInput("x", 1)])
+    for most, kept in ((255, np.uint8), (256, np.float64)):
+        feeds = float_inputs(network, DT, 2, 1, {"x": np.array([[0], [most]])})
+        assert feeds["x"].dtype == kept and feeds["x"][0, 1, 0] == most
+    with pytest.raises(RangeError, match=r"inputs\['x'\]: holds -1, allowed: counts >= 0"):
+        float_inputs(network, DT, 2, 1, {"x": np.array([[0], [-1]])})
+    many = nl.SpikeInput("x", 1, np.zeros(256, np.int64), np.zeros(256))
+    assert raster_of(many, DT, 2, narrow=True).tolist() == [[256], [0]]
+    assert raster_of(many, DT, 2, narrow=True).dtype == np.int64
+
+
 def test_inputs_are_not_changed() -> None:
     raster = np.ones((5, 1), np.int64)
     network = nl.Network(

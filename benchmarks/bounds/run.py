@@ -29,6 +29,7 @@ from scipy import sparse
 
 import neuro_lif as nl
 from neuro_lif.emulator import compiled_run
+from neuro_lif.engines import taken_spikes
 from neuro_lif.kernel import native
 
 HERE = Path(__file__).resolve().parent
@@ -256,7 +257,17 @@ def recording_cost(reps: int) -> list[dict[str, Any]]:
             start = time.perf_counter()
             run.advance(n_steps, 1, False)
             if kept:
-                spikes = len(compiled_run._spikes(run, built, fixed, "n", None, n_steps, 1).neuron)
+                spikes = len(
+                    taken_spikes(
+                        run,
+                        built.populations["n"],
+                        fixed.populations[0].size,
+                        built.sent["n"],
+                        None,
+                        n_steps,
+                        1,
+                    ).neuron
+                )
             times[kept].append(time.perf_counter() - start)
         on, off = (statistics.median(times[x][1:]) for x in (True, False))
         rate = spikes / n_steps / fixed.populations[0].size

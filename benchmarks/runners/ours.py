@@ -1,4 +1,4 @@
-"""neuro_lif's compiled kernel."""
+"""neuro_lif's compiled kernel: the integers, and the float64 reference of the same network."""
 
 from __future__ import annotations
 
@@ -13,24 +13,32 @@ from protocol import Job, Rep, Unsupported, serve
 def build(job: Job) -> Callable[[], Rep]:
     """Return what runs the network once, through the public call."""
     import neuro_lif as nl
+    from neuro_lif import engines
     from neuro_lif.emulator import compiled_run
     from neuro_lif.errors import RangeError
+    from neuro_lif.reference import compiled
 
     looped = [0.0]
-    inner = compiled_run._advance
+    inner = engines.in_stretches
 
     def timed(*args: Any) -> None:
         start = time.perf_counter()
         inner(*args)
         looped[0] += time.perf_counter() - start
 
-    compiled_run._advance = timed  # the loop alone, told beside the whole call
+    # the loop alone, told beside the whole call
+    compiled_run.in_stretches = compiled.in_stretches = timed
 
-    fixed, inputs = (recurrent if job.meta["kind"] == "recurrent" else layers)(nl, job)
-    names = [p.name for p in fixed.populations]
+    float64 = "float64" in job.peer
+    kind = "recurrent" if job.meta["kind"] == "recurrent" else "layers"
+    make = {("recurrent", False): recurrent, ("layers", False): layers,
+            ("recurrent", True): float_recurrent, ("layers", True): float_layers}  # fmt: skip
+    network, inputs = make[kind, float64](nl, job)
+    names = [p.name for p in network.populations]
 
     def run(n_steps: int, given: Any) -> Any:
-        return nl.run_fixed(fixed, n_steps, given, engine="kernel", threads=job.threads)
+        call = nl.run_clocked if float64 else nl.run_fixed
+        return call(network, n_steps, given, engine="kernel", threads=job.threads)
 
     try:
         run(1, {k: v[..., :1, :] for k, v in inputs.items()} or None)
@@ -39,7 +47,7 @@ def build(job: Job) -> Callable[[], Rep]:
 
     told = list(job.notes)
     if "vths" in job.arrays:
-        return variants(nl, job, fixed, inputs)
+        return variants(nl, job, network, inputs)
 
     def rep() -> Rep:
         looped[0] = 0.0
@@ -64,7 +72,7 @@ def variants(nl: Any, job: Job, fixed: Any, inputs: Any) -> Callable[[], Rep]:
             yield nl.with_changes(fixed, params=params)
 
     def counts(recording: Any) -> list[int]:
-        return [len(recording.spikes.lists[name].step) for name in names]
+        return [len(recording.spikes.lists[name].neuron) for name in names]
 
     def rep() -> Rep:
         start = time.perf_counter()
@@ -120,6 +128,74 @@ def layers(nl: Any, job: Job) -> tuple[Any, dict[str, Any]]:
                             (source,))  # fmt: skip
     rows = raster[:, : job.steps]
     return fixed, {"in": rows[0] if len(rows) == 1 else rows}
+
+
+def float_neurons(nl: Any, job: Job, name: str, size: int, vth: int, **more: Any) -> Any:
+    """Return a population as float recurrences, 1 V being 1 LSB of the integers."""
+    from neuro_lif.discretize import SteppedPopulation
+
+    meta, one, dt = job.meta, np.ones(size), job.meta.get("dt", 1e-3)
+    decay_u, decay_v = (4095 - meta["du"]) / 4096, 1 - meta["dv"] / 4096
+    given = {
+        "decay_u": decay_u * one[None], "decay_v": decay_v * one, "leak_v": one - decay_v,
+        "bias": 0 * one, "gain": one, "threshold": one * 64 * vth,
+        "refractory": np.zeros(size, np.int64), "v_init": 0 * one, "v_zero": 0 * one,
+        "reset": "value", "tau_m": -dt / np.log(decay_v) * one,
+        "tau_syn": np.zeros(1),  # told for information only, as is tau_m
+    }  # fmt: skip
+    return SteppedPopulation(name, size, **{**given, **more})
+
+
+def float_network(
+    nl: Any, populations: Any, projections: Any, inputs: Any, dt: float, latency: int
+) -> Any:
+    """Return what steps these populations and (name, pre, post, weights, delay)."""
+    from neuro_lif.discretize import SteppedNetwork, SteppedProjection, StepRule
+
+    synapse = nl.Exponential(5e-3)
+    described = nl.Network(
+        [nl.Population(p.name, p.size, nl.LIF(tau_m=20e-3)) for p in populations],
+        [nl.Projection(*parts, synapse) for *parts, _ in projections], inputs,
+    )  # fmt: skip
+    stepped = [
+        SteppedProjection(*parts, np.int64(delay), 0, latency) for *parts, delay in projections
+    ]
+    return SteppedNetwork(described, dt, StepRule(), tuple(populations), tuple(stepped))
+
+
+def float_recurrent(nl: Any, job: Job) -> tuple[Any, dict[str, Any]]:
+    """Return W1 in float64 and its inputs."""
+    from scipy import sparse
+
+    meta, n = job.meta, job.meta["n"]
+    if meta.get("poisson"):
+        raise Unsupported("no Poisson input that is drawn in every step")
+    by_source = sparse.csr_matrix(
+        (64.0 * job.weight, job.arrays["post"].astype(np.int32), job.arrays["indptr"]), shape=(n, n)
+    )
+    neurons = float_neurons(
+        nl, job, "n", n, meta["vth"], bias=np.full(n, float(meta["bias"])),
+        refractory=np.full(n, meta["refract"] - 1), v_init=job.arrays["v0"].astype(np.float64),
+    )  # fmt: skip
+    rows = [("r", "n", "n", by_source.T.tocsr(), meta["delay"] - 1)]
+    return float_network(nl, [neurons], rows, [], meta["dt"], 1), {}
+
+
+def float_layers(nl: Any, job: Job) -> tuple[Any, dict[str, Any]]:
+    """Return W2 in float64 and its inputs; every layer acts in the step of the one before it."""
+    raster = job.arrays["raster"]
+    populations, rows, before = [], [], "in"
+    for k, vth in enumerate(job.meta["vth"]):
+        weights = 64.0 * job.arrays[f"w{k}"]
+        if weights.ndim != 2:
+            raise Unsupported("no convolutions in float64")
+        populations.append(float_neurons(nl, job, f"l{k}", len(weights), vth))
+        rows.append((f"p{k}", before, f"l{k}", weights, 0))
+        before = f"l{k}"
+    source = nl.SpikeInput("in", raster.shape[2])
+    network = float_network(nl, populations, rows, [source], 1e-3, 0)
+    given = raster[:, : job.steps]
+    return network, {"in": given[0] if len(given) == 1 else given}
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from .common import (
 )
 
 ENGINES = ("emulator", "float", "semantics", "lava", "nengo", "nengo-fixed")
+THREADED = ("emulator", "float")
 
 
 def add(commands: Any) -> None:
@@ -37,6 +38,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--record", default="probes", choices=RECORDS)
     parser.add_argument("--strict", action="store_true",
                         help="an overflow is an error (of the integer engines)")  # fmt: skip
+    parser.add_argument("--threads", type=int, metavar="N",
+                        help="of the engines emulator and float, for batches: at most N (default: "
+                        "one per processor)")  # fmt: skip
     parser.add_argument("--out", type=Path, help="write the recording (.npz)")
     parser.set_defaults(run=run)
 
@@ -57,10 +61,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _record(args: argparse.Namespace) -> Recording:
     inputs, common = read_inputs(args.inputs), {"n_steps": args.steps, "record": args.record}
+    if args.threads is not None and args.engine not in THREADED:
+        raise RangeError(f"--threads = {args.threads} with --engine {args.engine}, "
+                         f"allowed: with {' and '.join(THREADED)}")  # fmt: skip
     if args.engine == "float":
         stepped = step(args)
         with progress_bar("float64 reference") as progress:
-            return run_clocked(stepped, inputs=inputs, progress=progress, **common)
+            return run_clocked(stepped, inputs=inputs, progress=progress, threads=args.threads,
+                               **common)  # fmt: skip
     if args.engine == "nengo":
         from ..targets.nengo import run_nengo
 
@@ -80,7 +88,8 @@ def _record(args: argparse.Namespace) -> Recording:
 
         return run_nengo_fixed(fixed, inputs=inputs, strict=args.strict, **common)
     with progress_bar("integer emulator") as progress:
-        return run_fixed(fixed, inputs=inputs, strict=args.strict, progress=progress, **common)
+        return run_fixed(fixed, inputs=inputs, strict=args.strict, progress=progress,
+                         threads=args.threads, **common)  # fmt: skip
 
 
 def summary(recording: Recording) -> str:

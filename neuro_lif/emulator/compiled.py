@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
+from ..engines import NotInKernel
 from ..fixed import FixedNetwork, FixedPoisson, FixedProjection
 from ..kernel import missing_reason, native
 from ..memo import Memo
@@ -30,10 +31,6 @@ GRADED_MOST = 2**28
 
 RING_MOST = 2**30
 """Sums of weights above this are not kept in 32 bits."""
-
-
-class NotInKernel(Exception):
-    """The kernel does not run this network; the reason is the message."""
 
 
 @dataclass

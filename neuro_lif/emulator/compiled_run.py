@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..engines import SECONDS, NotInKernel, Progress, in_stretches, taken_spikes, trace_array
 from ..fixed import DirectInput, FixedNetwork
 from ..kernel import native
-from ..rasters import Rasters, SpikeList
+from ..rasters import Rasters
 from ..recording import OverflowEvent, Recording
 from ..runs import (
     Fed,
@@ -24,19 +25,11 @@ from ..runs import (
     recorded,
     refuse_overflow,
     register_of,
-    trace_array,
     wanted_registers,
 )
-from .compiled import Built, NotInKernel, built
+from .compiled import Built, built
 
 Array = npt.NDArray[Any]
-Progress = Callable[[int, int], None]
-
-SECONDS = 0.05
-"""About how long a stretch of steps takes, between two looks at the clock and at Ctrl-C."""
-
-AT_FIRST = 200_000
-"""Neurons of all samples that are stepped before the first look at the clock."""
 
 SHORT = 2_000_000
 """Neurons of all samples, times steps, of a run that needs no look at Ctrl-C."""
@@ -85,8 +78,11 @@ def run_compiled(
         done = run.done()
         if not done:
             raise
-    spikes = {p.name: _spikes(run, network, fixed, p.name, batch, done, many)
-              for p in fixed.populations}  # fmt: skip
+    spikes = {
+        p.name: taken_spikes(run, network.populations[p.name], p.size, network.sent[p.name],
+                             batch, done, many)
+        for p in fixed.populations
+    }  # fmt: skip
     (quick, exact, calm), found = run.blocks(), _events(run, network)
     run.release()
     return recorded(
@@ -179,31 +175,17 @@ def _advance(
 ) -> None:  # fmt: skip
     """Run all steps; where ``lost`` is given, any of these and any overflow is an error."""
     strict = lost is not None
-    done, stretch = 0, max(1, AT_FIRST // run.size()) if progress is None else 1
-    while done < n_steps:
-        stretch = min(stretch, n_steps - done)
-        start = time.perf_counter()
-        run.advance(stretch, threads, strict)
-        taken = time.perf_counter() - start
-        done += stretch
+
+    def advance(steps: int) -> None:
+        before = run.done()
+        run.advance(steps, threads, strict)
         between()
         _refuse_too_wide(run)
         if lost is not None:
-            refuse_overflow(in_order(*lost, *_events(run, network)), done)
-        if progress is not None:
-            progress(done, n_steps)
-        stretch = max(1, min(int(stretch * SECONDS / max(taken, 1e-6)), 8 * stretch))
+            refuse_overflow(in_order(*lost, *_events(run, network)), before + steps)
+
+    in_stretches(n_steps, run.size(), advance, progress)
 
 
 def _events(run: Any, network: Built) -> tuple[OverflowEvent, ...]:
     return events_of({network.events[number]: counted for number, *counted in run.events()})
-
-
-def _spikes(
-    run: Any, network: Built, fixed: FixedNetwork, name: str, batch: int | None, n_steps: int,
-    threads: int,
-) -> SpikeList:  # fmt: skip
-    number, size = network.populations[name], fixed.population(name).size
-    counts, neuron, values = run.take_spikes(number, n_steps, threads)
-    shape = (n_steps,) if batch is None else (batch, n_steps)
-    return SpikeList((*shape, size), network.sent[name], counts.reshape(shape), neuron, values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,11 +10,10 @@ import numpy.typing as npt
 
 from ..checks import expect, expect_flag, expect_progress
 from ..connect import Carrier
-from ..errors import RangeError, show
+from ..engines import Progress, chosen_engine, in_chosen, trace_array
 from ..fixed import FixedNetwork, FixedProjection
 from ..formats import overflow_array, shift_array
 from ..recording import OverflowEvent, Recording
-from ..reference.clocked import Progress
 from ..runs import (
     Fed,
     Noise,
@@ -30,12 +28,10 @@ from ..runs import (
     refuse_overflow,
     register_of,
     spike_dtype,
-    trace_array,
     wanted_registers,
     widened,
 )
 from ..stimulate import Inputs, batch_of, check_given, steps_of
-from .compiled import NotInKernel
 from .compiled_run import run_compiled
 from .events import EventCarrier, alias_order, direct_events, packed
 from .oplist import OpList
@@ -193,25 +189,6 @@ class Emulator:
         return self.neurons[population].state[name]
 
 
-ENGINES = ("auto", "kernel", "numpy")
-
-
-def chosen_engine(engine: object, threads: object) -> str:
-    """Return the engine that was asked for.
-
-    Raises:
-        RangeError: there is none of that name, or no such number of threads.
-    """
-    whole = isinstance(threads, (int, np.integer)) and not isinstance(threads, bool)
-    if threads is not None and not (whole and threads >= 1):  # type: ignore[operator]
-        raise RangeError(f"threads = {show(threads)}, allowed: a whole number >= 1, or None")
-    chosen = os.environ.get("NEURO_LIF_ENGINE", "auto") if engine is None else engine
-    if not isinstance(chosen, str) or chosen not in ENGINES:
-        name = "NEURO_LIF_ENGINE" if engine is None else "engine"
-        raise RangeError(f"{name} = {show(chosen)}, allowed: {', '.join(ENGINES)}")
-    return chosen
-
-
 def run_fixed(
     fixed: FixedNetwork, n_steps: int | None = None, inputs: Inputs | None = None,
     record: str = "probes", progress: Progress | None = None, strict: bool = False,
@@ -269,18 +246,14 @@ def run_checked(
         fixed, n_steps, record, progress, strict, threads: as of :func:`run_fixed`.
         between: called every so often, and may end the run by an error.
     """
-    why: dict[str, str] = {}
-    if chosen != "numpy":
-        try:
-            return run_compiled(fixed, n_steps, given, batch, record, progress, strict, threads,
-                                **({} if between is None else {"between": between}))  # fmt: skip
-        except NotInKernel as reason:
-            if chosen == "kernel":
-                raise RangeError(f'engine = "kernel": {reason}; allowed: "auto"') from None
-            why = {"not in the kernel": str(reason)}
-    if between is not None:
-        progress = _both(progress, between)
-    return _run_numpy(fixed, n_steps, given, batch, record, progress, strict, why)
+    more = {} if between is None else {"between": between}
+    told = progress if between is None else _both(progress, between)
+    return in_chosen(
+        chosen, threads,
+        lambda: run_compiled(fixed, n_steps, given, batch, record, progress, strict, threads,
+                             **more),
+        lambda why: _run_numpy(fixed, n_steps, given, batch, record, told, strict, why),
+    )  # fmt: skip
 
 
 def _both(progress: Progress | None, between: Callable[[], None]) -> Progress:

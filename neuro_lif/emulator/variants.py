@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from ..checks import expect_flag
+from ..engines import chosen_engine
 from ..errors import NeuroLifError, RangeError, StudyError, show
 from ..fixed import FixedNetwork
 from ..recording import Interrupted, Recording
@@ -19,7 +20,7 @@ from ..reference.clocked import check_record
 from ..runs import RECORDS, Fed, fed_inputs
 from ..stimulate import Inputs, batch_of, check_given, steps_of
 from .compiled import prepare
-from .engine import chosen_engine, run_checked
+from .engine import run_checked
 
 T = TypeVar("T")
 Told = Callable[[int, "int | None"], None]

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 FIELDS: int
 LANES: int
+DOUBLES: int
 MOST_REGISTERS: int
 
 def compiled_sets() -> list[str]: ...
@@ -18,4 +19,11 @@ class Kernel:
 
 class Run:
     def __init__(self, kernel: Kernel, batch: int, keep: list[int]) -> None: ...
+    def __getattr__(self, name: str) -> Any: ...
+
+class FloatKernel:
+    def __getattr__(self, name: str) -> Any: ...
+
+class FloatRun:
+    def __init__(self, kernel: FloatKernel, batch: int) -> None: ...
     def __getattr__(self, name: str) -> Any: ...

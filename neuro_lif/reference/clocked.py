@@ -1,24 +1,43 @@
-"""The clock-driven float64 reference: runs a SteppedNetwork."""
+"""The clock-driven float64 reference: runs a SteppedNetwork.
+
+Two engines, the compiled kernel and numpy, give the same float64 values bit for bit, so every sum
+has an order. In step ``t``:
+
+1. every spike input sends along its projections, in the order of the network;
+2. every population, in the order of the network, takes what arrives at each receptor (the running
+   sum of :mod:`neuro_lif.reference.arrivals`), computes::
+
+       u[r]    = decay_u[r] * u[r] + arriving[r]
+       current = (0.0 + gain * amperes of its first current input) + gain * those of the second ...
+       v       = ((v * decay_v) + ((u[0] + u[1]) + ...)) + (bias + current)
+
+   (v stays as it is in a refractory period), compares, resets, and sends along its projections.
+
+Every operation is rounded once, as IEEE 754 has it; there are no fused products. A sum that begins
+at 0.0 is never -0.0. What leaves float64 is inf and, where that cancels, NaN, which never spikes;
+the sign and the payload of a NaN are not defined.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..checks import expect, expect_progress
-from ..connect import Carrier
-from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
+from ..discretize import SteppedNetwork
+from ..engines import Progress, in_chosen, trace_array
 from ..errors import RangeError, show
 from ..network import Network
-from ..recording import Recording
+from ..recording import Interrupted, Recording
 from ..stimulate import Inputs, batch_of, check_given, float_inputs, input_sizes, steps_of
+from .compiled import kernel_of, run_in_kernel
+from .stepper import Stepper
 
 Array = npt.NDArray[Any]
-Progress = Callable[[int, int], None]
-"""Called with (steps done, steps in all)."""
+Given = Mapping[str, Array]
 
 
 def check_record(record: object, allowed: tuple[str, ...] = ("probes", "all")) -> None:
@@ -45,40 +64,19 @@ def wanted_traces(network: Network, record: str) -> list[tuple[str, str]]:
     return list(dict.fromkeys(probed))
 
 
-class _Neurons:
-    """State of one population in a float run."""
-
-    def __init__(self, pop: SteppedPopulation, batch: int, compare: str) -> None:
-        self.pop, self.strict = pop, compare == ">"
-        self.u = np.zeros((len(pop.decay_u), batch, pop.size))
-        self.v = np.tile(np.asarray(pop.v_init), (batch, 1))
-        self.held = np.zeros((batch, pop.size), np.int64)
-
-    def step(self, arriving: list[Array], current: Array | float) -> Array:
-        """Advance one step; return the spikes ``(batch, n)``."""
-        pop = self.pop
-        for r, incoming in enumerate(arriving):
-            self.u[r] = pop.decay_u[r] * self.u[r] + incoming
-        drive = self.u[0] if len(self.u) == 1 else self.u.sum(axis=0)
-        v = self.v * pop.decay_v + drive + (pop.bias + current)
-        free = self.held == 0
-        v = np.where(free, v, self.v)
-        above = v > pop.threshold if self.strict else v >= pop.threshold
-        spikes = above & free
-        after = v - pop.threshold if pop.reset == "subtract" and pop.spikes else 0.0
-        self.v = np.where(spikes, after, v)
-        self.held = np.where(spikes, pop.refractory, np.maximum(self.held - 1, 0))
-        return np.asarray(spikes)
-
-
 def run_clocked(
     stepped: SteppedNetwork,
     n_steps: int | None = None,
     inputs: Inputs | None = None,
     record: str = "probes",
     progress: Progress | None = None,
+    engine: str | None = None,
+    threads: int | None = None,
 ) -> Recording:
     """Run the float64 reference.
+
+    Two engines give the same values bit for bit: the compiled kernel, and numpy where there is no
+    kernel (or delays so long that it does not keep what is on its way).
 
     Args:
         stepped: the network, from :func:`neuro_lif.discretize`.
@@ -87,82 +85,108 @@ def run_clocked(
             input, A for a current input. Replaces what the network describes.
         record: ``"probes"``, or ``"all"`` for u and v of every population.
         progress: called with (steps done, steps in all).
+        engine: ``"auto"``, ``"kernel"`` or ``"numpy"``; None: what the environment variable
+            NEURO_LIF_ENGINE says, else ``"auto"``.
+        threads: of the kernel, at most so many, one sample each; None: as many as there are
+            processors.
 
     Returns:
-        A recording with traces in V above v_zero (u in V per step).
+        A recording with traces in V above v_zero (u in V per step). Its provenance names the
+        engine, and with ``"auto"`` why it is not the kernel.
 
     Raises:
-        RangeError: no SteppedNetwork, unknown input, wrong shape, no length, unknown ``record``.
+        RangeError: no SteppedNetwork, unknown input, wrong shape, no length, unknown ``record``,
+            no such engine, or one that cannot run this; a projection without delay and latency
+            onto a population that is stepped before its sender.
+        Interrupted: on Ctrl-C: a KeyboardInterrupt with the recording of the steps until then.
     """
     expect(stepped, SteppedNetwork, "run_clocked")
     expect_progress(progress, "run_clocked: progress")
     check_record(record)
-    net = stepped.network
-    given = check_given(inputs, input_sizes(net))
-    n_steps = steps_of(n_steps, given)
+    _check_order(stepped)
+    given = check_given(inputs, input_sizes(stepped.network))
+    steps = steps_of(n_steps, given)
+    return in_chosen(
+        engine, threads,
+        lambda: _run_compiled(stepped, steps, given, record, progress, threads),
+        lambda why: _run_numpy(stepped, steps, given, record, progress, why),
+    )  # fmt: skip
+
+
+def _check_order(stepped: SteppedNetwork) -> None:
+    """Refuse spikes that would have to arrive in a step that their target has already done."""
+    place = {p.name: k for k, p in enumerate(stepped.populations)}
+    for q in stepped.projections:
+        at_once = q.latency + int(np.min(q.delays, initial=2**31)) <= 0
+        if at_once and place.get(q.pre, -1) >= place[q.post]:
+            raise RangeError(
+                f"projection {q.name!r}: latency = {q.latency} without delay, allowed: 1, or a "
+                "delay, where the target does not come after the sender"
+            )
+
+
+def _run_compiled(
+    stepped: SteppedNetwork, n_steps: int, given: Given, record: str, progress: Progress | None,
+    threads: int | None,
+) -> Recording:  # fmt: skip
     batch = batch_of(given)
-    b = batch or 1
-    feeds = float_inputs(net, stepped.dt, n_steps, b, given)
-    neurons = {p.name: _Neurons(p, b, stepped.rule.compare) for p in stepped.populations}
-    carriers = [(p, Carrier(p.weights, p.delays, p.latency, b)) for p in stepped.projections]
+    kernel_of(stepped, batch or 1)  # where it cannot, nothing else is done
+    feeds = float_inputs(stepped.network, stepped.dt, n_steps, batch or 1, given)
+    traces = _traces(stepped, record, batch or 1, n_steps)
+    done, spikes, used = run_in_kernel(stepped, n_steps, feeds, traces, batch, progress, threads)
+    return _recorded(stepped, done, n_steps, spikes, _kept(traces, batch, done),
+                     f"compiled ({used})", {})  # fmt: skip
+
+
+def _run_numpy(
+    stepped: SteppedNetwork, n_steps: int, given: Given, record: str, progress: Progress | None,
+    why: dict[str, str],
+) -> Recording:  # fmt: skip
+    batch = batch_of(given)
+    b, done = batch or 1, 0
+    feeds = float_inputs(stepped.network, stepped.dt, n_steps, b, given)
     spikes = {p.name: np.zeros((b, n_steps, p.size), np.uint8) for p in stepped.populations}
-    traces = {
-        key: np.zeros((b, n_steps, neurons[key[0]].pop.size)) for key in wanted_traces(net, record)
-    }
-    for t in range(1, n_steps + 1):
-        _advance(net, carriers, neurons, feeds, spikes, t)
-        for (name, variable), trace in traces.items():
-            trace[:, t - 1] = neurons[name].v if variable == "v" else neurons[name].u.sum(axis=0)
-        if progress is not None:
-            progress(t, n_steps)
-
-    def keep(array: Array) -> Array:
-        return array if batch else np.asarray(array[0])
-
-    return Recording(
-        stepped.dt,
-        n_steps,
-        {k: keep(v) for k, v in spikes.items()},
-        {k: keep(v) for k, v in traces.items()},
-        v_zero={p.name: np.asarray(p.v_zero) for p in stepped.populations},
-        provenance={"engine": "clocked float64 reference", "rule": str(stepped.rule)},
-    )
+    traces = _traces(stepped, record, b, n_steps)
+    stepper = Stepper(stepped, b)
+    try:
+        for t, sent in enumerate(stepper.steps(feeds, n_steps)):
+            for name, rows in sent.items():
+                spikes[name][:, t] = rows
+            for (name, variable), trace in traces.items():
+                neurons = stepper.neurons[name]
+                trace[:, t] = neurons.v if variable == "v" else neurons.drive
+            done = t + 1
+            if progress is not None:
+                progress(done, n_steps)
+    except KeyboardInterrupt:
+        if not done:
+            raise
+    return _recorded(stepped, done, n_steps, _kept(spikes, batch, done),
+                     _kept(traces, batch, done), "numpy", why)  # fmt: skip
 
 
-def _advance(
-    net: Network,
-    carriers: list[tuple[SteppedProjection, Carrier]],
-    neurons: dict[str, _Neurons],
-    feeds: dict[str, Array],
-    spikes: dict[str, Array],
-    t: int,
-) -> None:
-    """Advance everything to the end of step ``t`` and write down its spikes."""
-    for projection, carrier in carriers:
-        if projection.pre not in neurons:
-            carrier.emit(t, feeds[projection.pre][:, t - 1])
-    for name, state in neurons.items():
-        spikes[name][:, t - 1] = state.step(
-            _arrivals(carriers, name, state, t), _injected(net, feeds, name, state.pop, t)
-        )
-    for projection, carrier in carriers:
-        if projection.pre in neurons:
-            carrier.emit(t, spikes[projection.pre][:, t - 1])
+def _traces(
+    stepped: SteppedNetwork, record: str, batch: int, n_steps: int
+) -> dict[tuple[str, str], Array]:
+    sizes = {p.name: p.size for p in stepped.populations}
+    return {key: trace_array((batch, n_steps, sizes[key[0]]), np.float64)
+            for key in wanted_traces(stepped.network, record)}  # fmt: skip
 
 
-def _arrivals(carriers: list[Any], name: str, state: _Neurons, t: int) -> list[Array]:
-    sums: list[Array] = [np.zeros(state.v.shape) for _ in range(len(state.u))]
-    for projection, carrier in carriers:
-        if projection.post == name:
-            sums[projection.receptor] += carrier.arriving(t)
-    return sums
+def _kept(arrays: Mapping[Any, Array], batch: int | None, done: int) -> dict[Any, Array]:
+    return {k: a[:, :done] if batch else a[0, :done] for k, a in arrays.items()}
 
 
-def _injected(
-    net: Network, feeds: dict[str, Array], name: str, pop: SteppedPopulation, t: int
-) -> Array | float:
-    total: Array | float = 0.0
-    for current in net.current_inputs:
-        if current.population == name:
-            total = total + pop.gain * feeds[current.name][:, t - 1]
-    return total
+def _recorded(
+    stepped: SteppedNetwork, n_steps: int, asked: int, spikes: Mapping[str, Array],
+    traces: Mapping[tuple[str, str], Array], engine: str, more: dict[str, str],
+) -> Recording:  # fmt: skip
+    provenance = {"engine": f"clocked float64 reference, {engine}", "rule": str(stepped.rule)}
+    if n_steps < asked:
+        more = {**more, "interrupted": f"after {n_steps} of {asked} steps"}
+    v_zero = {p.name: np.asarray(p.v_zero) for p in stepped.populations}
+    recording = Recording(stepped.dt, n_steps, spikes, traces, v_zero=v_zero,
+                          provenance={**provenance, **more})  # fmt: skip
+    if n_steps < asked:
+        raise Interrupted(recording)
+    return recording

@@ -16,11 +16,12 @@ import numpy as np
 
 from ..arrays import entries
 from ..checks import expect, expect_flag, expect_progress
+from ..engines import Progress
 from ..errors import FileFormatError, TargetError, show
 from ..fixed import FixedNetwork
 from ..npz import NpzFile
 from ..recording import OverflowEvent, Recording
-from ..reference.clocked import Progress, check_record
+from ..reference.clocked import check_record
 from ..runs import RECORDS, in_order, input_events, input_rows, spike_dtype, wanted_registers
 from ..stimulate import Inputs, batch_of, check_given, steps_of
 from .lava_choice import LavaChoice

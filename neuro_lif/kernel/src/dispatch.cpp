@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bits.hpp"
+#include "clocked.hpp"
 #include "conv.hpp"
 #include "drive.hpp"
 #include "program.hpp"
@@ -19,9 +20,11 @@ extern const ConvVariant conv_avx2, conv_avx512;
 #endif
 extern const DriveFunction drive_baseline;
 extern const BitsVariant bits_baseline;
+extern const FloatVariant clocked_baseline;
 #if defined(NEURO_LIF_X86_64)
 extern const DriveFunction drive_avx2, drive_avx512;
 extern const BitsVariant bits_avx2, bits_avx512;
+extern const FloatVariant clocked_avx2, clocked_avx512;
 #endif
 
 namespace {
@@ -85,6 +88,14 @@ const BitsVariant& chosen_bits() {
     if (current() == &variant_avx2) return bits_avx2;
 #endif
     return bits_baseline;
+}
+
+const FloatVariant& chosen_clocked() {
+#if defined(NEURO_LIF_X86_64)
+    if (current() == &variant_avx512) return clocked_avx512;
+    if (current() == &variant_avx2) return clocked_avx2;
+#endif
+    return clocked_baseline;
 }
 
 DriveTable drive_table(const std::vector<uint32_t>& entries, std::vector<int32_t>& kept) {

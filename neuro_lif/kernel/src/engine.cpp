@@ -331,12 +331,6 @@ void add_row(int32_t* __restrict out, const P* __restrict posts, const W* __rest
 }
 
 template <class P>
-void add_same(int32_t* __restrict out, const P* __restrict posts, int64_t first, int64_t last,
-              int32_t weight) {
-    for (int64_t k = first; k < last; k++) out[posts[k]] += weight;
-}
-
-template <class P>
 void add_span(const Projection& p, int32_t* out, int64_t first, int64_t last, int32_t factor) {
     const P* posts = static_cast<const P*>(p.posts.data);
     if (p.by_row)
@@ -349,18 +343,6 @@ void add_span(const Projection& p, int32_t* out, int64_t first, int64_t last, in
         add_row(out, posts, static_cast<const int16_t*>(p.weights.data), first, last, factor, p.shift);
     else
         add_row(out, posts, static_cast<const int32_t*>(p.weights.data), first, last, factor, p.shift);
-}
-
-inline void fetch_row(const Projection& p, int64_t first, int64_t last) {
-    const char* posts = static_cast<const char*>(p.posts.data) + first * p.posts.width;
-    const char* end = static_cast<const char*>(p.posts.data) + last * p.posts.width;
-    const char* most = posts + 1024;
-    for (const char* at = posts; at < end && at < most; at += 64) __builtin_prefetch(at);
-    if (!p.weights.data || p.by_row) return;
-    const char* weights = static_cast<const char*>(p.weights.data) + first * p.weights.width;
-    end = static_cast<const char*>(p.weights.data) + last * p.weights.width;
-    most = weights + 1024;
-    for (const char* at = weights; at < end && at < most; at += 64) __builtin_prefetch(at);
 }
 
 }  // namespace
@@ -482,7 +464,7 @@ void Network::deliver_rows(Sample& s, const Projection& p, const uint32_t* activ
             cut(active[k], first, last);
         else
             first = p.segment_start.at(first), last = p.segment_start.at(last);
-        fetch_row(p, first, last);
+        fetch_row(p.posts, p.by_row ? View{} : p.weights, first, last);
     };
     constexpr int SOON = 3, LATER = 8;
     for (int k = 0; k < LATER; k++) fetch_start(k);
@@ -738,8 +720,6 @@ void Network::note_spikes(Sample& s, int index, bool all_one) const {
     if (!s.keeps_spikes) return;
     const std::vector<uint32_t>& active = s.active[index];
     Spikes& out = s.spikes[index];
-    out.counts.push_back(uint32_t(active.size()));
-    if (active.empty()) return;
     const int32_t* values = s.values[index].data();
     bool plain = out.value.empty();
     if (plain && !all_one)
@@ -748,10 +728,7 @@ void Network::note_spikes(Sample& s, int index, bool all_one) const {
         out.value.resize(out.size(), 1);
         for (uint32_t i : active) out.value.push_back(values[i]);
     }
-    if (populations[index].is_narrow())
-        out.narrow.insert(out.narrow.end(), active.begin(), active.end());
-    else
-        out.wide.insert(out.wide.end(), active.begin(), active.end());
+    out.add(active.data(), active.size(), populations[index].is_narrow());
 }
 
 constexpr int READ_AT_ONCE = 1024;

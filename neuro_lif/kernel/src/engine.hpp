@@ -10,26 +10,9 @@
 #include "drive.hpp"
 #include "events.hpp"
 #include "program.hpp"
+#include "view.hpp"
 
 namespace neuro_lif {
-
-// An array that somebody else owns; the caller keeps it alive.
-struct View {
-    const void* data = nullptr;
-    int width = 0;         // bytes of an element
-    bool is_signed = true;
-    int64_t at(int64_t i) const {
-        switch (width) {
-            case 1: return is_signed ? int64_t(static_cast<const int8_t*>(data)[i])
-                                     : int64_t(static_cast<const uint8_t*>(data)[i]);
-            case 2: return is_signed ? int64_t(static_cast<const int16_t*>(data)[i])
-                                     : int64_t(static_cast<const uint16_t*>(data)[i]);
-            case 4: return is_signed ? int64_t(static_cast<const int32_t*>(data)[i])
-                                     : int64_t(static_cast<const uint32_t*>(data)[i]);
-            default: return static_cast<const int64_t*>(data)[i];
-        }
-    }
-};
 
 // Where the usual LIF neuron of a population stands, and when its blocks are calm (CalmJob).
 struct Calm {
@@ -63,7 +46,7 @@ struct Population {
     std::vector<int32_t> alias;    // [neuron] to whom its spikes are added, -1: nobody; or empty
     int64_t alias_cap = 0;
     int32_t alias_event = -1;      // counts what is above the cap
-    bool is_narrow() const { return size <= 1 << 16; }  // numbers of neurons fit 16 bits
+    bool is_narrow() const { return Spikes::fit_narrow(size); }
     int n_blocks() const { return (size + LANES - 1) / LANES; }
     int padded() const { return (size + GROUP - 1) / GROUP * GROUP; }
 };
@@ -112,14 +95,6 @@ struct Drive {
     std::vector<int32_t> weights;    // one, or one per neuron
 };
 
-struct Feed {
-    bool to_source = false;
-    int index = 0, port = 0;      // source, or population and port
-    int place = 0;                // among what arrives at a port of events
-    View data;                    // (batch or 1, steps, n)
-    int64_t sample_stride = 0, n_steps = 0, n = 0;
-};
-
 struct Trace {
     int population = 0, reg = 0;
     int64_t* out = nullptr;       // (batch, steps, n)
@@ -128,14 +103,6 @@ struct Trace {
 
 struct Counted {
     int64_t count = 0, first_step = 0, first_neuron = 0;
-};
-
-struct Spikes {
-    std::vector<uint32_t> counts;  // [step] how many there were
-    std::vector<uint16_t> narrow;  // who, by step: numbers that fit 16 bits,
-    std::vector<uint32_t> wide;    // or others
-    std::vector<int64_t> value;    // empty as long as all of them are 1
-    size_t size() const { return narrow.empty() ? wide.size() : narrow.size(); }
 };
 
 // What one sample's state is.

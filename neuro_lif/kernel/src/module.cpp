@@ -1,6 +1,4 @@
 // What Python sees of the kernel. neuro_lif/emulator/compiled.py fills these in.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -15,42 +13,18 @@
 #include <map>
 #include <mutex>
 #include <stdexcept>
-#include <thread>
 
 #include "engine.hpp"
+#include "python.hpp"
 
-namespace nb = nanobind;
 using namespace neuro_lif;
 
-using Any = nb::ndarray<nb::ro, nb::numpy, nb::c_contig, nb::device::cpu>;
 using Ints = nb::ndarray<const int64_t, nb::numpy, nb::c_contig, nb::device::cpu>;
 using Floats = nb::ndarray<const float, nb::numpy, nb::c_contig, nb::device::cpu>;
 
 namespace {
 
 constexpr int FIELDS = 50;
-
-View view(const Any& array) {
-    View v;
-    v.data = array.data();
-    v.width = int(array.itemsize());
-    v.is_signed = array.dtype().code == uint8_t(nb::dlpack::dtype_code::Int);
-    return v;
-}
-
-template <class T>
-nb::object as_array(std::vector<T>&& values) {
-    auto* kept = new std::vector<T>(std::move(values));
-    nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-    return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), {kept->size()}, owner));
-}
-
-template <class T>
-nb::object as_array(std::unique_ptr<T[]>&& values, int64_t n) {
-    T* kept = values.release();
-    nb::capsule owner(kept, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-    return nb::cast(nb::ndarray<nb::numpy, T>(kept, {size_t(n)}, owner));
-}
 
 Divisor divisor(uint32_t n) {
     int bits = 0;
@@ -401,26 +375,6 @@ struct Kernel {
 // (for tests).
 std::atomic<double> quickest{1e-5};
 
-// Call `part(k)` for k = 0 .. many - 1, a thread each; the first error of any is this call's.
-template <class F>
-void in_threads(int many, const F& part) {
-    std::mutex noting;
-    std::exception_ptr error;
-    auto guarded = [&](int k) {
-        try {
-            part(k);
-        } catch (...) {
-            const std::lock_guard<std::mutex> alone(noting);
-            if (!error) error = std::current_exception();
-        }
-    };
-    std::vector<std::thread> others;
-    for (int k = 1; k < many; k++) others.emplace_back(guarded, k);
-    guarded(0);
-    for (auto& thread : others) thread.join();
-    if (error) std::rethrow_exception(error);
-}
-
 // Leave of a sample that is done what is asked for afterwards: spikes, events and numbers.
 void shed(Sample& s) {
     s.cells = {};
@@ -469,15 +423,11 @@ struct Run {
 
     void feed(bool to_source, int index, int port, const Any& rows, int place) {
         kept.push_back(nb::cast(rows));
-        Feed f;
+        Feed f = feed_of(rows);
         f.to_source = to_source;
         f.index = index;
         f.port = port;
         f.place = place;
-        f.data = view(rows);
-        f.n_steps = int64_t(rows.shape(1));
-        f.n = int64_t(rows.shape(2));
-        f.sample_stride = rows.shape(0) == 1 ? 0 : f.n_steps * f.n;
         feeds.push_back(f);
     }
 
@@ -504,10 +454,8 @@ struct Run {
             together_or_alone(n, threads, stop_on_event);
             return;
         }
-        const int many = std::max(1, std::min(threads, int(samples.size())));
-        in_threads(many, [&](int which) {
-            for (size_t k = which; k < samples.size(); k += many)
-                net.advance(at(k), int(k), n, first_row, feeds, traces, stop_on_event);
+        shared_by_threads(samples.size(), threads, [&](size_t k) {
+            net.advance(at(k), int(k), n, first_row, feeds, traces, stop_on_event);
         });
         first_row += n;
     }
@@ -517,13 +465,10 @@ struct Run {
     void finish_samples(int first, int last, int64_t n, int threads) {
         nb::gil_scoped_release unlocked;
         if (first < 0 || last > int(samples.size())) throw std::invalid_argument("samples");
-        const int many = std::max(1, std::min(threads, last - first));
-        in_threads(many, [&](int which) {
-            for (int k = first + which; k < last; k += many) {
-                net.advance(at(k), k, n, first_row, feeds, traces, false);
-                shed(*samples[k]);
-            }
-        });
+        shared_by_threads(size_t(last), threads, [&](size_t k) {
+            net.advance(at(k), int(k), n, first_row, feeds, traces, false);
+            shed(*samples[k]);
+        }, size_t(first));
     }
 
     // Several threads for one sample, or one, whichever was quicker lately: both are tried again
@@ -573,12 +518,7 @@ struct Run {
         return n * int64_t(samples.size());
     }
 
-    // Steps that every sample has done.
-    int64_t done() const {
-        int64_t least = INT64_MAX;
-        for (const auto& s : samples) least = std::min(least, s ? s->done : 0);
-        return least;
-    }
+    int64_t done() const { return steps_done(samples); }
 
     int64_t too_wide() const {
         int64_t first = 0;
@@ -617,45 +557,9 @@ struct Run {
         return all;
     }
 
-    // A population's spikes, which are handed over: how many there were in each step, (batch, steps)
-    // flat; who, sample by sample, step by step; and what each sent, or None where that is 1.
     nb::tuple take_spikes(int population, int64_t n_steps, int threads) {
-        return net.populations.at(population).is_narrow()
-                   ? taken<uint16_t>(population, n_steps, threads, &Spikes::narrow)
-                   : taken<uint32_t>(population, n_steps, threads, &Spikes::wide);
-    }
-
-    template <class T>
-    nb::tuple taken(int population, int64_t n_steps, int threads, std::vector<T> Spikes::*who) {
-        const size_t n = samples.size();
-        std::vector<int64_t> start{0}, value;
-        bool plain = true;
-        for (size_t k = 0; k < n; k++) {
-            const Spikes& own = at(k).spikes[population];
-            start.push_back(start.back() + int64_t((own.*who).size()));
-            plain &= own.value.empty();
-        }
-        if (!plain) value.assign(start.back(), 1);
-        std::unique_ptr<uint32_t[]> counts(new uint32_t[n * n_steps]());
-        std::unique_ptr<T[]> neuron(new T[start.back()]);
-        {
-            nb::gil_scoped_release unlocked;
-            const int many = start.back() < 100000 ? 1 : std::max(1, threads);
-            in_threads(many, [&](int which) {
-                for (size_t k = n * which / many; k < n * (which + 1) / many; k++) {
-                    Spikes& own = samples[k]->spikes[population];
-                    std::copy_n(own.counts.begin(), std::min(int64_t(own.counts.size()), n_steps),
-                                counts.get() + k * n_steps);
-                    std::copy((own.*who).begin(), (own.*who).end(), neuron.get() + start[k]);
-                    std::copy(own.value.begin(), own.value.end(), value.begin() + start[k]);
-                    own = Spikes{};
-                }
-            });
-        }
-        nb::object values = nb::none();
-        if (!plain) values = as_array(std::move(value));
-        return nb::make_tuple(as_array(std::move(counts), n * n_steps),
-                              as_array(std::move(neuron), start.back()), values);
+        const bool narrow = net.populations.at(population).is_narrow();
+        return spikes_taken(samples, population, n_steps, threads, narrow);
     }
 
     nb::object last_sent(int sample, int population) {
@@ -769,4 +673,5 @@ NB_MODULE(_native, m) {
         .def("take_spikes", &Run::take_spikes)
         .def("last_sent", &Run::last_sent)
         .def("register", &Run::reg);
+    add_clocked(m);
 }
