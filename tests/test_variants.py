@@ -16,8 +16,9 @@ from random_fixed import PROFILES, random_fixed
 from scipy import sparse
 
 import neuro_lif as nl
+from neuro_lif import lanes
 from neuro_lif.arrays import frozen_synapses, unchanging, with_entries
-from neuro_lif.emulator import compiled_run, programs, synapses, variants
+from neuro_lif.emulator import compiled_run, programs, variants
 from neuro_lif.emulator.compiled import built
 from neuro_lif.emulator.synapses import rows_of
 from neuro_lif.errors import RangeError, StudyError
@@ -522,10 +523,10 @@ def test_rows_of_the_same_synapses(delayed: bool) -> None:
             a, b = getattr(got, field.name), getattr(wanted, field.name)
             np.testing.assert_array_equal(a, b, f"{k} {field.name}")
             assert getattr(a, "dtype", None) == getattr(b, "dtype", None)
-    known = synapses._orders.get(base.indices)
+    known = lanes._orders.get(base.indices)
     assert known is not None and known.parts is not None
     rows_of(with_entries(base, values), rng.integers(0, 2, base.nnz))  # other delays
-    late = synapses._orders.get(base.indices)
+    late = lanes._orders.get(base.indices)
     assert late is not None and late.parts is None
 
 
