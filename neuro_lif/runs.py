@@ -114,7 +114,8 @@ class Fed:
         """
         values = np.asarray(given)
         values = values.view(np.uint8) if values.dtype.kind == "b" else values
-        low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+        signed = values.size and values.dtype.kind != "u"
+        low, high = int(values.min()) if signed else 0, int(values.max()) if values.size else 0
         if values.dtype.itemsize > 1 and -128 <= low and high <= 127:
             values = values.astype(np.int8)
         elif values.dtype.kind not in "iu" or values.dtype == np.uint64:

@@ -5,7 +5,7 @@
 //   rows BYTES SIZE   GB/s, rows of SIZE bytes in random order
 //   operations        vector operations per ns (the widest there are)
 //   products          vector products per ns
-//   scatter N         additions per ns at N random places, 16 KiB of sums
+//   scatter N         additions per ns of N bytes at N random places, 16 KiB of sums
 //   expand            bytes spread over the bits of a mask, vectors per ns; 0: there is no instruction
 #include <algorithm>
 #include <chrono>
@@ -142,10 +142,13 @@ double scatter(size_t n) {
     for (auto& p : post) p = uint16_t(random() % 4096);
     for (size_t i = 0; i + 64 <= n; i += 64) std::sort(post.begin() + i, post.begin() + i + 64);
     std::vector<int32_t> sums(4096);
+    std::vector<int8_t> weights(n);
+    for (auto& w : weights) w = int8_t(random());
     return best(double(n), [&] {
         int32_t* __restrict out = sums.data();
         const uint16_t* at = post.data();
-        for (size_t i = 0; i < n; i++) out[at[i]] += 7;
+        const int8_t* w = weights.data();
+        for (size_t i = 0; i < n; i++) out[at[i]] += w[i];
         asm volatile("" ::: "memory");
     });
 }

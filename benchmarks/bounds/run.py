@@ -31,6 +31,7 @@ import neuro_lif as nl
 from neuro_lif.emulator import compiled_run
 from neuro_lif.engines import taken_spikes
 from neuro_lif.kernel import native
+from neuro_lif.runs import Fed
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -125,86 +126,120 @@ def update_ns(limits: Limits, n: int) -> float:
     return max(28 / limits("update", 16 * n), 19 / LANES / limits("operations"))
 
 
-def cases() -> list[Case]:
-    """Return all kernels."""
-    rng = np.random.default_rng(1)
-    out = []
+def added(limits: Limits, n: int) -> float:
+    """Return the least time of adding to the sums of so many neurons: read and written."""
+    return 8 * n / limits("update", 4 * n)
 
-    for n, steps in ((4000, 10_000), (100_000, 400)):
-        fixed = network(sparse.csr_matrix(np.eye(n, 1, dtype=np.int64) * 4), 1, "lif_refractory")
-        out.append(Case("neurons", f"{n:,} usual LIF neurons with a refractory period",
-                        f"28 bytes in {16 * n / 2**10:,.0f} KiB or 19 vector operations for 16",
-                        "neuron-step", fixed, np.zeros((steps, 1), np.uint8), steps, n * steps,
-                        lambda limits: 0.0, n * steps))  # fmt: skip
 
+def neurons(n: int, steps: int) -> Case:
+    """Return usual LIF neurons alone."""
+    fixed = network(sparse.csr_matrix(np.eye(n, 1, dtype=np.int64) * 4), 1, "lif_refractory")
+    return Case("neurons", f"{n:,} usual LIF neurons with a refractory period",
+                f"28 bytes in {16 * n / 2**10:,.0f} KiB, or 19 vector operations for 16",
+                "neuron-step", fixed, np.zeros((steps, 1), np.uint8), steps, n * steps,
+                lambda limits: 0.0, n * steps)  # fmt: skip
+
+
+def dense(rng: np.random.Generator) -> Case:
+    """Return a dense layer."""
     n_in, n, steps = 784, 512, 5000
     weights = 2 * np.clip(np.rint(rng.normal(1, 12, (n, n_in))), -60, 60).astype(np.int64)
     raster = (rng.random((steps, n_in)) < 0.08).astype(np.uint8)
     work = int(raster.sum()) * n
-    out.append(Case("dense rows", "784 x 512 bytes, 8 % active", "a byte a synapse out of 392 KiB",
-                    "synaptic event", network(weights, n_in), raster, steps, work,
-                    lambda limits, work=work: work / limits("read", 401_408),
-                    n * steps))  # fmt: skip
+    return Case("dense rows", "784 x 512 bytes, 8 % active",
+                "a byte a synapse out of 392 KiB; the sums once", "synaptic event",
+                network(weights, n_in), raster, steps, work,
+                lambda limits: work / limits("read", n * n_in) + steps * added(limits, n),
+                n * steps)  # fmt: skip
 
+
+def spiking_rows(rng: np.random.Generator, n: int, steps: int, active: int) -> Any:
+    """Return a raster with so many spikes in every step."""
+    raster = np.zeros((steps, n), np.uint8)
+    for row in raster:
+        row[rng.choice(n, active, replace=False)] = 1
+    return raster
+
+
+def connected(rng: np.random.Generator, n: int, share: float, several: bool) -> Any:
+    """Return random synapses with one weight or several."""
+    found = sparse.random(n, n, share, "csr", np.int8, rng, lambda k: np.ones(k, np.int8))
+    found = found.astype(np.int64)
+    found.data = 2 * rng.integers(1, 60, found.nnz) if several else found.data * 20
+    return found
+
+
+def bits(rng: np.random.Generator, several: bool) -> Case:
+    """Return rows that are kept as bits."""
     n, steps, active = 12_500, 400, 47
-    raster = np.zeros((steps, n), np.uint8)
-    for row in raster:
-        row[rng.choice(n, active, replace=False)] = 1
-    there = sparse.random(n, n, 0.1, "csr", np.int8, rng, lambda k: np.ones(k, np.int8))
-    events = int(there.getnnz(axis=0) @ raster.sum(axis=0))
-    size = 8 * (-(-n // 512) * 8)  # bytes of a row of bits
-    lines = active * steps * size
-    words = active * steps * size / 64
-    same = there.astype(np.int64) * 20
-    out.append(Case("bits, counted", "12,500 x 12,500, 10 %, one weight, 47 rows a step",
-                    f"rows of {size:,} bytes out of {n * size / 2**20:.0f} MiB, in any order",
-                    "synaptic event", network(same, n), raster, steps, events,
-                    lambda limits, lines=lines: lines / limits("rows", n * size, size),
-                    n * steps))  # fmt: skip
-    each = there.astype(np.int64)
-    each.data = 2 * rng.integers(1, 60, each.nnz)
-    spread = size + int(0.1 * n)
-    if native().can_expand():  # type: ignore[union-attr]
-        out.append(Case("bits, a weight each", "the same with a weight for each synapse",
-                        f"rows of {spread:,} bytes, or an expansion for 64 bits", "synaptic event",
-                        network(each, n), raster, steps, events,
-                        lambda limits: max(
-                            active * steps * spread / limits("rows", n * spread, spread),
-                            8 * words / limits("expand")),
-                        n * steps))  # fmt: skip
+    raster, weights = spiking_rows(rng, n, steps, active), connected(rng, n, 0.1, several)
+    vectors = -(-n // 512)  # of a row of bits, 64 bytes each
+    size = 64 * vectors + several * n // 10
+    events = int(weights.getnnz(axis=0) @ raster.sum(axis=0))
 
+    def least(limits: Limits) -> float:
+        rows = active * steps
+        read = rows * size / limits("rows", n * size, size)
+        expanded = rows * 8 * vectors / limits("expand") if several else 0.0
+        return max(read, expanded) + steps * added(limits, n)
+
+    about = "12,500 x 12,500, 10 %, 47 rows a step, "
+    model = f"rows of {size:,} bytes out of {n * size / 2**20:.0f} MiB in any order"
+    if several:
+        return Case("bits, a weight each", about + "a weight for each synapse",
+                    model + ", or an expansion for 64 bits; the sums once", "synaptic event",
+                    network(weights, n), raster, steps, events, least, n * steps)  # fmt: skip
+    return Case("bits, counted", about + "one weight", model + "; the sums once",
+                "synaptic event", network(weights, n), raster, steps, events, least,
+                n * steps)  # fmt: skip
+
+
+def sparse_rows(rng: np.random.Generator) -> Case:
+    """Return rows of synapses one by one."""
     n, steps, active = 4000, 2000, 100
-    raster = np.zeros((steps, n), np.uint8)
-    for row in raster:
-        row[rng.choice(n, active, replace=False)] = 1
-    thin = sparse.random(n, n, 0.02, "csr", np.int8, rng, lambda k: np.ones(k, np.int8))
-    events = int(thin.getnnz(axis=0) @ raster.sum(axis=0))
-    thin = thin.astype(np.int64)
-    thin.data = 2 * rng.integers(1, 60, thin.nnz)
-    out.append(Case("sparse rows", "4,000 x 4,000, 2 %, a weight each, 100 rows a step",
-                    "an addition at a scattered place for each", "synaptic event",
-                    network(thin, n), raster, steps, events,
-                    lambda limits: events / limits("scatter", 320_000), n * steps))  # fmt: skip
+    raster, weights = spiking_rows(rng, n, steps, active), connected(rng, n, 0.02, True)
+    events = int(weights.getnnz(axis=0) @ raster.sum(axis=0))
+    return Case("sparse rows", "4,000 x 4,000, 2 %, a weight each, 100 rows a step",
+                "an addition of a byte at a scattered place", "synaptic event",
+                network(weights, n), raster, steps, events,
+                lambda limits: events / limits("scatter", weights.nnz), n * steps)  # fmt: skip
 
+
+def convolution(rng: np.random.Generator) -> Case:
+    """Return a convolution."""
     shape, channels, steps = (16, 30, 30), 32, 300
     kernel = nl.Convolution(2 * rng.integers(-40, 40, (channels, 16, 3, 3)), shape, layout="torch")
     n_in, n = 16 * 30 * 30, channels * 28 * 28
     raster = (rng.random((steps, n_in)) < 0.1).astype(np.uint8)
-    taps = int(raster.sum()) * 9 * channels * (28 / 30) ** 2
-    out.append(Case("convolution", "16 x 30 x 30 to 32 x 28 x 28, 3 x 3, 10 % active",
-                    f"sums of 2 bytes in {2 * n / 2**10:.0f} KiB, read and written, for each",
-                    "synaptic event", network(kernel, n_in), raster, steps, taps,
-                    lambda limits: 4 * taps / limits("update", 2 * n), n * steps))  # fmt: skip
+    reached = np.convolve(np.ones(28), np.ones(3))  # rows that a place reaches
+    taps = float((raster.reshape(-1, 30, 30) * np.outer(reached, reached)).sum()) * channels
+    return Case("convolution", "16 x 30 x 30 to 32 x 28 x 28, 3 x 3, 10 % active",
+                f"a sum of 2 bytes in {2 * n / 2**10:.0f} KiB, read and written; all sums once",
+                "synaptic event", network(kernel, n_in), raster, steps, taps,
+                lambda limits: 4 * taps / limits("update", 2 * n)
+                + steps * (added(limits, n) + 4 * n / limits("update", 2 * n)),
+                n * steps)  # fmt: skip
 
+
+def drive() -> Case:
+    """Return a Poisson drive."""
     n, steps = 12_500, 500
-    drive = nl.FixedPoisson("drive", "n", 2.0, 20, seed=1)
-    silent = network(sparse.csr_matrix(np.eye(n, 1, dtype=np.int64) * 4), 1, poissons=(drive,))
-    out.append(Case("Poisson drive", "12,500 neurons, mean 2",
-                    "152 vector operations for 64 draws, 10 for each 4 entries of 16",
-                    "draw", silent, np.zeros((steps, 1), np.uint8), steps, n * steps,
-                    lambda limits: n * steps * (152 / 64 + 2 * 10 / 16) / limits("operations"),
-                    n * steps))  # fmt: skip
-    return out
+    poisson = nl.FixedPoisson("drive", "n", 2.0, 20, seed=1)
+    silent = network(sparse.csr_matrix(np.eye(n, 1, dtype=np.int64) * 4), 1, poissons=(poisson,))
+    return Case("Poisson drive", "12,500 neurons, mean 2",
+                "152 vector operations for 64 draws, and 10 for 16 draws and 4 entries of 8; "
+                "the sums once", "draw", silent, np.zeros((steps, 1), np.uint8), steps, n * steps,
+                lambda limits: n * steps * (152 / 64 + 2 * 10 / 16) / limits("operations")
+                + steps * added(limits, n), n * steps)  # fmt: skip
+
+
+def cases() -> list[Case]:
+    """Return all kernels."""
+    rng = np.random.default_rng(1)
+    found = [neurons(4000, 10_000), neurons(100_000, 400), dense(rng), bits(rng, False)]
+    if native().can_expand():  # type: ignore[union-attr]
+        found.append(bits(rng, True))
+    return [*found, sparse_rows(rng), convolution(rng), drive()]
 
 
 def taken_ns(case: Case, reps: int) -> list[float]:
@@ -250,7 +285,7 @@ def recording_cost(reps: int) -> list[dict[str, Any]]:
         for k in range(2 * reps + 2):
             kept = k % 2 == 0
             built = compiled_run.built(fixed)
-            feeds = {} if given is None else {"in": given[None]}
+            feeds = {} if given is None else {"in": Fed.of(given)}
             run = compiled_run._started(fixed, built, feeds, {}, 1, n_steps)
             if not kept:
                 run.keep_no_spikes()

@@ -831,12 +831,23 @@ int nonzero32(const int32_t* x, int n, uint32_t base, uint32_t* out) {
 // Which bytes are not zero.
 int nonzero8(const int8_t* x, int n, uint32_t base, uint32_t* out) {
     int found = 0, i = 0;
+#if defined(__AVX512BW__)
+    const __m512i upward =
+        _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    for (; i + 64 <= n; i += 64) {
+        const __m512i v = _mm512_loadu_si512(x + i);
+        uint64_t mask = _mm512_test_epi8_mask(v, v);
+        if (!mask) continue;
+        for (int k = 0; k < 64; k += 16, mask >>= 16) {  // no branch for each of those found
+            const __m512i numbers = _mm512_add_epi32(_mm512_set1_epi32(int(base) + i + k), upward);
+            _mm512_storeu_si512(out + found, _mm512_maskz_compress_epi32(__mmask16(mask), numbers));
+            found += __builtin_popcount(unsigned(mask & 0xffff));
+        }
+    }
+#endif
     for (; i + 64 <= n; i += 64) {
         uint64_t mask = 0;
-#if defined(__AVX512BW__)
-        const __m512i v = _mm512_loadu_si512(x + i);
-        mask = _mm512_test_epi8_mask(v, v);
-#elif defined(__SSE2__)
+#if defined(__SSE2__)
         for (int k = 0; k < 64; k += 16) {
             const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i + k));
             const int zero = _mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_setzero_si128()));

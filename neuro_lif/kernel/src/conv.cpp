@@ -153,24 +153,25 @@ inline Place place_of(const Conv& c, uint32_t neuron) {
     return c.channels_first ? Place{first, second, rest} : Place{rest, first, second};
 }
 
+// One spike into the plane.
+template <class S, class W, bool GRADED>
+inline void scatter_one(const ConvJob& job, const Place& at, int32_t factor) {
+    const Conv& c = *job.conv;
+    const uint32_t group = c.groups == 1 ? 0 : at.channel / uint32_t(c.n_pre_channels);
+    const W* own = static_cast<const W*>(c.weights) + at.channel * c.channel_stride;
+    S* sums = static_cast<S*>(job.plane) + group * (int64_t(c.x) * c.y * c.channels);
+    job.touched[group * uint32_t(c.x_in) + at.x] = 1;
+    const Span taps{c.taps + 3 * c.tap_start[at.x], c.taps + 3 * c.tap_start[at.x + 1]};
+    const Span runs{c.runs + 3 * c.run_start[at.y], c.runs + 3 * c.run_start[at.y + 1]};
+    for (const int32_t* run = runs.first; run != runs.end; run += 3)
+        add_run<S, W, GRADED>(sums + run[1], own + run[0], taps, run[2], factor);
+}
+
 template <class S, class W, bool GRADED>
 void scatter_all(const ConvJob& job) {
-    const Conv& c = *job.conv;
-    const W* weights = static_cast<const W*>(c.weights);
-    const int64_t group_size = int64_t(c.x) * c.y * c.channels;
     for (int k = 0; k < job.n_active; k++) {
         const uint32_t neuron = job.active[k];
-        const Place at = place_of(c, neuron);
-        const uint32_t group = c.groups == 1 ? 0 : at.channel / uint32_t(c.n_pre_channels);
-        const W* own = weights + at.channel * c.channel_stride;
-        S* sums = static_cast<S*>(job.plane) + group * group_size;
-        uint8_t* touched = job.touched + group * uint32_t(c.x);
-        const int32_t factor = GRADED ? job.values[neuron] : 1;
-        const Span taps{c.taps + 3 * c.tap_start[at.x], c.taps + 3 * c.tap_start[at.x + 1]};
-        const Span runs{c.runs + 3 * c.run_start[at.y], c.runs + 3 * c.run_start[at.y + 1]};
-        for (const int32_t* tap = taps.first; tap != taps.end; tap += 3) touched[tap[1]] = 1;
-        for (const int32_t* run = runs.first; run != runs.end; run += 3)
-            add_run<S, W, GRADED>(sums + run[1], own + run[0], taps, run[2], factor);
+        scatter_one<S, W, GRADED>(job, place_of(*job.conv, neuron), GRADED ? job.values[neuron] : 1);
     }
 }
 
@@ -327,7 +328,14 @@ void fold_group(const ConvJob& job, int group, int first, int last) {
 void fold(const ConvJob& job) {
     const Conv& c = *job.conv;
     for (int group = 0; group < c.groups; group++) {
-        uint8_t* touched = job.touched + int64_t(group) * c.x;
+        uint8_t* touched = job.touched + int64_t(c.groups) * c.x_in;  // rows of the plane
+        uint8_t* spiked = job.touched + int64_t(group) * c.x_in;
+        for (int x = 0; x < c.x_in; x++) {
+            if (!spiked[x]) continue;
+            spiked[x] = 0;
+            for (uint32_t k = c.tap_start[x]; k < c.tap_start[x + 1]; k++)
+                touched[c.taps[3 * k + 1]] = 1;
+        }
         for (int first = 0; first < c.x;) {
             if (!touched[first]) {
                 first++;

@@ -22,6 +22,7 @@ struct Conv {
     uint32_t n_last = 1, n_middle = 1;
     int n_pre_channels = 1;       // of one group
     int groups = 1, x = 1, y = 1, channels = 1;  // of the sums; channels of one group
+    int x_in = 1;                 // places of the spikes in the first direction
     // Where an input place leads to, by its first and by its second coordinate. Three numbers
     // each: (offset of the weights, row, offset of the sums), (offset, offset of the sums, length)
     const uint32_t *tap_start = nullptr, *run_start = nullptr;
@@ -39,7 +40,7 @@ struct ConvJob {
     int n_active;
     const int32_t* values;  // by presynaptic neuron; null: 1 each
     void* plane;            // all 0
-    uint8_t* touched;       // [group][x] all 0; set where a row of the plane was added to
+    uint8_t* touched;       // [group][x_in] all 0, set where there was a spike; then [x] all 0
     int shift;              // sums are multiplied by 2^shift
     int32_t* out;           // by postsynaptic neuron, added to
 };

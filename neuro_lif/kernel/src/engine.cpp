@@ -300,8 +300,8 @@ std::unique_ptr<Sample> Network::start(const std::vector<uint32_t>& keep) const 
     for (const auto& p : projections) {
         if (!p.conv) continue;
         const int64_t bytes = (p.conv->size() + CONV_SPARE) * (p.conv->narrow ? 2 : 4);
-        s->plane.resize(std::max(s->plane.size(), size_t(bytes / 4 + 1)), 0);
-        s->touched.resize(std::max(s->touched.size(), size_t(p.conv->groups) * p.conv->x), 0);
+        s->plane.resize(std::max(s->plane.size(), size_t(bytes / 4 + 1 + 64 / 4)), 0);
+        s->touched.resize(std::max(s->touched.size(), size_t(p.conv->groups) * p.conv->x_in + p.conv->x), 0);
     }
     return s;
 }
@@ -349,8 +349,10 @@ void add_span(const Projection& p, int32_t* out, int64_t first, int64_t last, in
 
 void Network::convolve(Sample& s, const Projection& p, const uint32_t* active, int n_active,
                        const int32_t* values, int32_t* out) const {
-    const ConvJob job{p.conv.get(), active, n_active, p.graded ? values : nullptr, s.plane.data(),
-                      s.touched.data(), p.shift, out};
+    // where a line of the cache begins, or every vector would take two
+    const uintptr_t plane = (reinterpret_cast<uintptr_t>(s.plane.data()) + 63) & ~uintptr_t(63);
+    const ConvJob job{p.conv.get(), active, n_active, p.graded ? values : nullptr,
+                      reinterpret_cast<void*>(plane), s.touched.data(), p.shift, out};
     chosen_conv().scatter(job);
     chosen_conv().fold(job);
 }

@@ -316,6 +316,7 @@ struct Kernel {
         conv->groups = shape[3];
         conv->n_pre_channels = shape[0] / conv->groups;
         conv->x = shape[4];
+        conv->x_in = n_x;
         conv->y = shape[5];
         conv->channels = shape[6] / conv->groups;
         conv->channels_first = channels_first;

@@ -163,10 +163,13 @@ void Network::advance_split(Sample& s, int sample, int64_t n, int64_t first,
                         s.active[p].insert(s.active[p].end(), lists[j].begin(), lists[j].end());
                     note_spikes(s, int(p), true);
                 }
+                if (from_population_[p].empty()) continue;
+                active.clear();  // all that spiked, rising
+                for (size_t j = 0; j < many; j++)
+                    active.insert(active.end(), lists[j].begin(), lists[j].end());
                 for (int q : from_population_[p])
-                    for (size_t j = 0; j < many; j++)
-                        deliver(s, projections[q], lists[j].data(), int(lists[j].size()),
-                                s.values[p].data(), t, cuts, number);
+                    deliver(s, projections[q], active.data(), int(active.size()),
+                            s.values[p].data(), t, cuts, number);
             }
         }
     };
