@@ -398,10 +398,12 @@ struct Run {
     std::vector<Feed> feeds;
     std::vector<Trace> traces;
     int64_t first_row = 0;  // row of the inputs that the next step takes
-    static constexpr int AGAIN = 40;          // stretches until the slower way is tried again
+    static constexpr int ALONE = 0, TOGETHER = 1, WAYS = 2;
     static constexpr double STRETCH = 3e-3;   // seconds of one
+    static constexpr int LEAST_PATIENCE = 8, MOST_PATIENCE = 64;  // stretches between two trials
     int64_t stretches = 0;
-    double seconds[2] = {0, 0};               // of a step, by one thread and by several
+    int best = ALONE, until_trial = 0, patience = LEAST_PATIENCE;
+    double seconds[WAYS] = {0, 0};            // of a step
 
     Run(const Run&) = delete;
     Run(nb::object kernel, int batch, const std::vector<uint32_t>& keep) : kernel(nb::cast<Kernel&>(kernel)), net(this->kernel.net), owner(kernel), keep(keep) {
@@ -472,38 +474,54 @@ struct Run {
         }, size_t(first));
     }
 
-    // Several threads for one sample, or one, whichever was quicker lately: both are tried again
-    // from time to time, for another program may take a processor away or give it back.
+    // Several threads for one sample, or one, whichever was quicker lately. Now and then the slower
+    // way is tried again, for another program may take a processor away or give it back: the less
+    // often, the more often it lost. What comes first finds memory cold, or a processor asleep, and
+    // is no measure.
     void together_or_alone(int64_t n, int threads, bool stop_on_event) {
+        constexpr int SETTLED = 4;  // before: one thread, cold and measured, several, cold and measured
         Sample& s = *samples[0];
         while (n > 0 && !s.too_wide) {
-            const bool worth_it = seconds[0] > quickest;
-            const bool together = quickest < 0             ? true
-                                  : stretches % AGAIN < 2  ? false
-                                  : stretches % AGAIN == 2 ? worth_it
-                                                           : worth_it && seconds[1] < seconds[0];
-            const double likely = std::max(seconds[together], 1e-9);
-            // the first steps find their memory cold: they are no measure
-            const int64_t most = stretches == 0                         ? 16
-                                 : stretches == 1 || !seconds[together] ? 128
-                                                                        : int64_t(STRETCH / likely) + 1;
+            const bool forced = quickest < 0;
+            if (stretches == 2 && seconds[ALONE] <= quickest) stretches = SETTLED;
+            if (until_trial == 0 && seconds[ALONE] <= quickest) until_trial = MOST_PATIENCE;
+            const bool starting = stretches < SETTLED, cold = starting && stretches % 2 == 0;
+            const bool trial = !starting && until_trial == 0;
+            const int way = forced     ? TOGETHER
+                            : starting ? (stretches < 2 ? ALONE : TOGETHER)
+                            : trial    ? !best
+                                       : best;
+            const double likely = std::max(seconds[way], 1e-9);
+            const int64_t most = cold ? 32 : starting || trial ? 128 : int64_t(STRETCH / likely) + 1;
             const int64_t steps = std::min(n, most), before = s.done;
             const auto start = std::chrono::steady_clock::now();
-            if (together)
+            if (way == TOGETHER)
                 net.advance_split(s, 0, steps, first_row, feeds, traces, stop_on_event,
                                   kernel.cuts(threads));
             else
                 net.advance(s, 0, steps, first_row, feeds, traces, stop_on_event);
             const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-            seconds[together] = taken.count() / double(steps);
+            seconds[way] = taken.count() / double(steps);
             first_row += steps;
             n -= steps;
             stretches++;
+            if (!cold) judge(trial);
             if (s.done != before + steps) return;
             if (stop_on_event)
                 for (const Counted& c : s.counted)
                     if (c.count) return;
         }
+    }
+
+    // Say which way is best, and when the other is tried again.
+    void judge(bool trial) {
+        const int before = best;
+        best = seconds[TOGETHER] > 0 && seconds[TOGETHER] < seconds[ALONE] ? TOGETHER : ALONE;
+        if (best != before)
+            patience = LEAST_PATIENCE;
+        else if (trial)
+            patience = std::min(2 * patience, MOST_PATIENCE);  // the other one lost again
+        until_trial = trial || best != before ? patience : std::max(until_trial - 1, 0);
     }
 
     // Give the memory of all samples back; nothing can be asked for afterwards.
