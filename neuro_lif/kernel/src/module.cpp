@@ -401,8 +401,9 @@ struct Run {
     static constexpr int ALONE = 0, TOGETHER = 1, WAYS = 2;
     static constexpr double STRETCH = 3e-3;   // seconds of one
     static constexpr int LEAST_PATIENCE = 8, MOST_PATIENCE = 64;  // stretches between two trials
+    static constexpr int SETTLED = 4;  // stretches: alone, cold and measured, together likewise
     int64_t stretches = 0;
-    int best = ALONE, until_trial = 0, patience = LEAST_PATIENCE;
+    int best = ALONE, worse = 0, until_trial = LEAST_PATIENCE, patience = LEAST_PATIENCE;
     double seconds[WAYS] = {0, 0};            // of a step
 
     Run(const Run&) = delete;
@@ -479,7 +480,6 @@ struct Run {
     // often, the more often it lost. What comes first finds memory cold, or a processor asleep, and
     // is no measure.
     void together_or_alone(int64_t n, int threads, bool stop_on_event) {
-        constexpr int SETTLED = 4;  // before: one thread, cold and measured, several, cold and measured
         Sample& s = *samples[0];
         while (n > 0 && !s.too_wide) {
             const bool forced = quickest < 0;
@@ -501,11 +501,15 @@ struct Run {
             else
                 net.advance(s, 0, steps, first_row, feeds, traces, stop_on_event);
             const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-            seconds[way] = taken.count() / double(steps);
+            const double each = taken.count() / double(steps);
             first_row += steps;
             n -= steps;
-            stretches++;
-            if (!cold) judge(trial);
+            const bool measured = 2 * steps > most;  // else the call's steps came to an end
+            if (measured || cold) {
+                seconds[way] = each;
+                stretches++;
+                if (!cold) judge(trial);
+            }
             if (s.done != before + steps) return;
             if (stop_on_event)
                 for (const Counted& c : s.counted)
@@ -515,13 +519,21 @@ struct Run {
 
     // Say which way is best, and when the other is tried again.
     void judge(bool trial) {
-        const int before = best;
-        best = seconds[TOGETHER] > 0 && seconds[TOGETHER] < seconds[ALONE] ? TOGETHER : ALONE;
-        if (best != before)
-            patience = LEAST_PATIENCE;
-        else if (trial)
+        const bool together = seconds[TOGETHER] > 0 && seconds[TOGETHER] < seconds[ALONE];
+        const int quicker = together ? TOGETHER : ALONE;
+        until_trial = std::max(until_trial - 1, 0);
+        worse = quicker == best ? 0 : worse + 1;
+        if (worse == 0) {
+            if (!trial) return;
             patience = std::min(2 * patience, MOST_PATIENCE);  // the other one lost again
-        until_trial = trial || best != before ? patience : std::max(until_trial - 1, 0);
+        } else if (trial || stretches <= SETTLED || worse == 2) {  // one slow stretch says little
+            best = quicker;
+            worse = 0;
+            patience = LEAST_PATIENCE;
+        } else {
+            return;
+        }
+        until_trial = patience;
     }
 
     // Give the memory of all samples back; nothing can be asked for afterwards.
