@@ -18,7 +18,7 @@ from scipy import sparse
 import neuro_lif as nl
 from neuro_lif import lanes
 from neuro_lif.arrays import frozen_synapses, unchanging, with_entries
-from neuro_lif.emulator import compiled_run, programs, variants
+from neuro_lif.emulator import compiled, compiled_run, programs, variants
 from neuro_lif.emulator.compiled import built
 from neuro_lif.emulator.synapses import rows_of
 from neuro_lif.errors import RangeError, StudyError
@@ -550,3 +550,15 @@ def test_a_bound_that_many_share(reach: int) -> None:
     assert reach <= above <= reach + reach // 8 + 1
     assert programs.rounded_up(above) == above
     assert programs.rounded_up(np.int64(reach)) == above  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(native() is None, reason="the compiled kernel was not built")
+def test_large_projections_are_not_kept_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = network()
+    for most, kept in ((2**22, True), (0, False)):
+        monkeypatch.setattr(compiled, "MOST_KEPT", most)
+        fresh = nl.with_changes(base, weights={p.name: p.weights for p in base.projections})
+        wanted = nl.run_fixed(fresh, 20, engine="numpy")
+        got = nl.run_fixed(fresh, 20, engine="kernel")
+        np.testing.assert_array_equal(wanted.spikes["p"], got.spikes["p"])
+        assert all((compiled._packed.get(p) is not None) == kept for p in fresh.projections)

@@ -150,12 +150,19 @@ def _ports(fixed: FixedNetwork, name: str) -> dict[str, int]:
 _packed: Memo[tuple[HardwareProfile, bool, Synapses]] = Memo()
 """Synapses of a projection under the profile that it was last asked for."""
 
+MOST_KEPT = 2**22
+"""More synapses of a projection are not kept for another network: the kernel may have made
+something else of them."""
+
 
 def _rows(fixed: FixedNetwork, p: FixedProjection) -> Synapses:
     singly, known = _takes_events(fixed, p), _packed.get(p)
     if known is not None and known[0] is fixed.profile and known[1] == singly:
         return known[2]
-    return _packed.keep(p, (fixed.profile, singly, _new_rows(fixed, p, singly)))[2]
+    rows = _new_rows(fixed, p, singly)
+    if isinstance(rows, Taps) or rows.n_synapses <= MOST_KEPT:
+        _packed.keep(p, (fixed.profile, singly, rows))
+    return rows
 
 
 def _new_rows(fixed: FixedNetwork, p: FixedProjection, singly: bool) -> Synapses:

@@ -63,6 +63,11 @@ class Rows:
     row_most: Array
     by_row: bool = False
 
+    @property
+    def n_synapses(self) -> int:
+        """Number of synapses, zeros of whole rows among them."""
+        return self.n_pre * self.n_post if self.posts is None else self.posts.size
+
     @cached_property
     def n_delays(self) -> int:
         """Number of different delays, or 1."""
