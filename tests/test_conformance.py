@@ -158,7 +158,7 @@ def test_our_engine_conforms(target: str, record_figure: Callable[[str], None]) 
 
 
 @pytest.mark.skipif(native() is None, reason="the compiled kernel was not built")
-def test_the_kernel_conforms() -> None:
+def test_the_kernel_conforms(record_figure: Callable[[str], None]) -> None:
     """On all vectors but those whose graded spikes may leave the 32 bits of its sums."""
 
     def run(fixed: FixedNetwork, n_steps: int) -> Recording:
@@ -169,7 +169,9 @@ def test_the_kernel_conforms() -> None:
                 raise TargetError(str(error)) from None
             raise
 
-    counts = run_conformance(OwnEngine("kernel", run), SHIPPED).counts()
+    report = run_conformance(OwnEngine("kernel", run), SHIPPED)
+    record_figure(figure(report))
+    counts = report.counts()
     assert counts.keys() <= {"equal", "refused", "unsupported"}
     assert counts["unsupported"] <= 3
 
