@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given as for_all
+from hypothesis import settings
+from hypothesis import strategies as st
 from random_fixed import PROFILES, random_fixed
 from scipy import sparse
 
@@ -562,3 +565,23 @@ def test_large_projections_are_not_kept_twice(monkeypatch: pytest.MonkeyPatch) -
         got = nl.run_fixed(fresh, 20, engine="kernel")
         np.testing.assert_array_equal(wanted.spikes["p"], got.spikes["p"])
         assert all((compiled._packed.get(p) is not None) == kept for p in fresh.projections)
+
+
+@pytest.mark.skipif(native() is None, reason="the compiled kernel was not built")
+@settings(max_examples=25, deadline=None)
+@for_all(seed=st.integers(0, 2**32), profile=st.sampled_from(PROFILES))
+def test_what_is_kept_is_right_for_every_variant(seed: int, profile: str) -> None:
+    """Kernel against numpy, which keeps no programs, for variants of variants in any order."""
+    rng = np.random.default_rng(seed)
+    every = [random_fixed(rng, profile, STEPS)]
+    for _ in range(6):
+        every.append(changed(rng, every[int(rng.integers(len(every)))]))
+    for k in rng.permutation(len(every)).tolist():
+        inputs = given(rng, every[k], None)
+        wanted = nl.run_fixed(every[k], STEPS, inputs, "registers", engine="numpy")
+        got = nl.run_fixed(every[k], STEPS, inputs, "registers")
+        for name in wanted.spikes:
+            np.testing.assert_array_equal(wanted.spikes[name], got.spikes[name], f"{k} {name}")
+        for key, trace in wanted.traces.items():
+            np.testing.assert_array_equal(trace, got.traces[key], f"{k} {key}")
+        assert wanted.events == got.events
