@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import is_sparse, narrow, with_entries
+from .arrays import frozen_synapses, is_sparse, narrow, with_entries
 from .checks import expect
 from .errors import Faults, RangeError, show
 from .fixed import FixedNetwork, FixedPopulation, FixedProjection
@@ -110,12 +110,33 @@ def _projection(
         given = weights[p.name]
         if not is_sparse(given) and np.ndim(given) == 1 and not p.is_folded:
             p = _revalued(p, np.asarray(given))
+        elif is_sparse(given) and "delays" not in changes and np.ndim(p.delays) == 1:
+            p = _revalued(p, _same_synapses(p, given))
         else:
             changes["weights"] = given
             changes["convolution"] = None
     elif changes and p.is_folded:
         changes["weights"], changes["convolution"] = p.convolution, None
     return replace(p, **changes) if changes else p
+
+
+def _same_synapses(p: FixedProjection, given: Any) -> npt.NDArray[Any]:
+    """Return the values of a sparse matrix whose synapses keep the delays that each has.
+
+    Raises:
+        RangeError: it has other synapses.
+    """
+    stored, _ = frozen_synapses(given, given.dtype)
+    same = is_sparse(p.weights) and stored.shape == p.weights.shape
+    for part in ("indptr", "indices"):
+        same = same and np.array_equal(getattr(stored, part), getattr(p.weights, part))
+    if not same:
+        raise RangeError(
+            f"with_changes: weights[{p.name!r}] has other synapses than the projection, each of "
+            f"which has a delay of its own, allowed: the same synapses, or projections="
+            f"{{{p.name!r}: {{'delays': ...}}}} beside them"
+        )
+    return np.asarray(stored.data)
 
 
 def _revalued(p: FixedProjection, values: npt.NDArray[Any]) -> FixedProjection:

@@ -14,6 +14,7 @@ from .arrays import IntArray, distinct, entries, frozen, frozen_synapses, is_spa
 from .checks import check_size
 from .convolution import Convolution
 from .errors import Faults, RangeError
+from .memo import FrozenDict
 from .numerics import MOST_SHIFT, WIDEST
 from .profile import SIGN_MODES
 
@@ -60,7 +61,7 @@ class FixedPopulation:
                 k: integers(where, k, v, (self.size,), faults)
                 for k, v in dict(getattr(self, table)).items()
             }
-            object.__setattr__(self, table, values)
+            object.__setattr__(self, table, FrozenDict(values))
         for name in ("lsb", "v_zero"):
             value = np.asarray(getattr(self, name))
             if value.dtype.kind not in "iuf" or value.shape not in ((), (self.size,)):

@@ -45,3 +45,22 @@ class Memo(Generic[V]):
                 found.pop(old, None)
         found[number] = (weakref.ref(key, gone), value)
         return value
+
+
+class FrozenDict(dict[str, Any]):
+    """A dict that nobody writes to: what was worked out of it stays right."""
+
+    def _refuse(self, *_: object, **__: object) -> Any:
+        raise TypeError("this mapping cannot be changed; make a copy: dict(...)")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+    def __copy__(self) -> FrozenDict:
+        return self
+
+    def __deepcopy__(self, memo: object) -> FrozenDict:
+        return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import struct
 import tokenize
@@ -74,9 +75,10 @@ class NpzFile:
                 with archive.open(name + ".npy") as member:
                     while member.read(PART):  # checks the sum before numpy sees a byte
                         pass
-                place = _in_file(self.path, archive.getinfo(name + ".npy"))
+                info = archive.getinfo(name + ".npy")
+                place = _in_file(self.path, info)
                 if place is not None:
-                    return _mapped(self.path, place)
+                    return _mapped(self.path, place, info.file_size)
                 with archive.open(name + ".npy") as member:
                     array: object = np.lib.format.read_array(  # type: ignore[no-untyped-call]
                         member, allow_pickle=False)  # fmt: skip
@@ -99,7 +101,7 @@ def _in_file(path: Path, info: zipfile.ZipInfo) -> int | None:
         return file.tell() + int(name) + int(extra)
 
 
-def _mapped(path: Path, start: int) -> npt.NDArray[Any]:
+def _mapped(path: Path, start: int, size: int) -> npt.NDArray[Any]:
     with path.open("rb") as file:
         file.seek(start)
         version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
@@ -108,6 +110,8 @@ def _mapped(path: Path, start: int) -> npt.NDArray[Any]:
         shape, by_column, dtype = read(file)  # type: ignore[no-untyped-call]
         if dtype.hasobject:
             raise ValueError("objects")
+        if file.tell() - start + math.prod(shape) * dtype.itemsize != size:
+            raise ValueError(f"shape {shape} does not fit its {size} bytes")
         order: Any = "F" if by_column else "C"
         return np.memmap(path, dtype, "r", file.tell(), shape, order)
 

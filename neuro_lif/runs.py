@@ -53,7 +53,7 @@ def register_of(fixed: FixedNetwork, population: str, variable: str) -> str:
 def recorded(
     fixed: FixedNetwork, n_steps: int, asked: int, spikes: Mapping[str, Array],
     traces: Mapping[tuple[str, str], Array], events: tuple[OverflowEvent, ...], engine: str,
-    more: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None, interrupted: bool = False,
 ) -> Recording:  # fmt: skip
     """Return what a run of a FixedNetwork leaves behind.
 
@@ -62,14 +62,16 @@ def recorded(
         n_steps, asked: steps that were done, and that were wanted.
         spikes, traces, events: as of :class:`neuro_lif.Recording`.
         engine, more: for the provenance.
+        interrupted: whether somebody asked it to end, even if that came in the last step.
 
     Raises:
-        Interrupted: fewer steps were done than wanted; it holds the recording.
+        Interrupted: it was interrupted; it holds the recording.
     """
     provenance = {"engine": engine, "profile": fixed.profile.name, **(more or {})}
     if fixed.poissons:
         provenance["seed"] = str(fixed.seed)
-    if n_steps < asked:
+    interrupted |= n_steps < asked
+    if interrupted:
         provenance["interrupted"] = f"after {n_steps} of {asked} steps"
     recording = Recording(
         fixed.dt, n_steps, spikes, traces,
@@ -77,7 +79,7 @@ def recorded(
         {p.name: np.asarray(p.v_zero) for p in fixed.populations},
         events, provenance,
     )  # fmt: skip
-    if n_steps < asked:
+    if interrupted:
         raise Interrupted(recording)
     return recording
 
@@ -114,6 +116,7 @@ class Fed:
         """
         values = np.asarray(given)
         values = values.view(np.uint8) if values.dtype.kind == "b" else values
+        values = values.astype(values.dtype.newbyteorder("="), copy=False)
         signed = values.size and values.dtype.kind != "u"
         low, high = int(values.min()) if signed else 0, int(values.max()) if values.size else 0
         if values.dtype.itemsize > 1 and -128 <= low and high <= 127:

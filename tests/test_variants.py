@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
+import copy
 import gc
+import pickle
 import threading
 import time
 from collections.abc import Iterator
@@ -585,3 +588,83 @@ def test_what_is_kept_is_right_for_every_variant(seed: int, profile: str) -> Non
         for key, trace in wanted.traces.items():
             np.testing.assert_array_equal(trace, got.traces[key], f"{k} {key}")
         assert wanted.events == got.events
+
+
+@pytest.mark.parametrize("kind", ["csc", "coo", "csr"])
+def test_delays_stay_with_their_synapses(kind: str) -> None:
+    """In whatever order the new weights come; other synapses are refused."""
+    matrix = sparse.csr_matrix([[2, 0, 4], [0, 6, 8], [8, 0, 0]])
+    population = nl.FixedPopulation("p", 3, "lif", {"vth": 3})
+    edge = nl.FixedProjection("w", "x", "p", matrix, sign_mode="mixed", delays=[1, 2, 3, 4, 5])
+    fixed = nl.FixedNetwork(nl.load_profile("loihi2"), (population,), (edge,),
+                            (nl.FixedSource("x", 3),))  # fmt: skip
+    given = (2 * matrix).tocoo()
+    mixed = np.random.default_rng(1).permutation(given.nnz)
+    given = sparse.coo_matrix((given.data[mixed], (given.row[mixed], given.col[mixed])), (3, 3))
+    other = nl.with_changes(fixed, weights={"w": given.asformat(kind)})
+    assert other.projections[0].delays.tolist() == [1, 2, 3, 4, 5]
+    np.testing.assert_array_equal(other.projections[0].weights.toarray(), 2 * matrix.toarray())
+    assert other.projections[0].weights.indices is fixed.projections[0].weights.indices
+    elsewhere = sparse.csr_matrix([[0, 2, 4], [0, 6, 8], [8, 0, 0]]).asformat(kind)
+    with pytest.raises(RangeError, match=r"weights\['w'\] has other synapses .* allowed: the same"):
+        nl.with_changes(fixed, weights={"w": elsewhere})
+    moved = nl.with_changes(fixed, weights={"w": elsewhere}, projections={"w": {"delays": 2}})
+    np.testing.assert_array_equal(moved.projections[0].weights.toarray(), elsewhere.toarray())
+
+
+def test_parameters_cannot_be_written_to() -> None:
+    """What was worked out of a network would not be true any more."""
+    population = network().populations[0]
+    for change in (lambda t: t.update(vth=1), lambda t: t.pop("vth"), lambda t: t.clear()):
+        with pytest.raises(TypeError, match="cannot be changed"):
+            change(population.params)
+    with pytest.raises(TypeError, match="cannot be changed"):
+        population.params["vth"] = 1  # type: ignore[index]
+    for again in (copy.deepcopy(population.params), pickle.loads(pickle.dumps(population.params))):
+        assert again == population.params and type(again) is type(population.params)
+
+
+@pytest.mark.parametrize("engine", ["kernel", "numpy"])
+@pytest.mark.parametrize("batch", [None, 3])
+def test_ctrl_c_in_the_last_step_is_not_lost(engine: str, batch: int | None) -> None:
+    if engine == "kernel" and native() is None:
+        pytest.skip("the compiled kernel was not built")
+    inputs = None if batch is None else {"x": np.ones((batch, STEPS, 1), np.uint8)}
+
+    def stop(done: int, most: int) -> None:
+        if done == most:
+            raise KeyboardInterrupt
+
+    with pytest.raises(nl.Interrupted) as caught:
+        nl.run_fixed(network(), STEPS, inputs, engine=engine, progress=stop)
+    wanted = nl.run_fixed(network(), STEPS, inputs, engine=engine)
+    assert caught.value.recording.n_steps == STEPS
+    np.testing.assert_array_equal(caught.value.recording.spikes["p"], wanted.spikes["p"])
+    assert "interrupted" in caught.value.recording.provenance
+
+
+@pytest.mark.skipif(native() is None, reason="the compiled kernel was not built")
+def test_ctrl_c_where_the_kernel_gave_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums that left 32 bits are not right, and are not handed over; strict stays strict."""
+    chip = nl.load_profile("lava-0.10")
+    population = nl.FixedPopulation("p", 1, "lif", {"vth": 2**17 - 1})
+    edge = nl.FixedProjection("w", "x", "p", [[100]], sign_mode="mixed", graded=True, latency=0)
+    fixed = nl.FixedNetwork(chip, (population,), (edge,), (nl.FixedSource("x", 1),))
+    raster = np.zeros((400, 1), np.int64)
+    raster[-1] = 2**26 + 7
+    inner = compiled_run.in_stretches
+
+    def late(*args: Any) -> None:
+        with contextlib.suppress(Exception):
+            inner(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(compiled_run, "in_stretches", late)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        nl.run_fixed(fixed, inputs={"x": raster}, engine="kernel")
+    assert not isinstance(caught.value, nl.Interrupted)
+    much = {"vth": 2**17 - 1, "bias_mant": 4095, "bias_exp": 7, "dv": 0}
+    hot = nl.with_changes(network(), params={"p": much})
+    assert nl.run_fixed(hot, 400, engine="numpy").events
+    with pytest.raises(RangeError, match="overflow"):
+        nl.run_fixed(hot, 400, engine="kernel", strict=True)

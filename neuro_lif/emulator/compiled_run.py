@@ -68,16 +68,18 @@ def run_compiled(
     traces = {k: trace_array((b, n_steps, fixed.population(k[0]).size)) for k in wanted}
     run = _started(fixed, network, feeds, traces, b, n_steps)
     known, many = lost if strict else None, threads or os.cpu_count() or 1
-    done, told = n_steps, between or (lambda: None)
+    done, told, interrupted = n_steps, between or (lambda: None), False
     try:
         if not strict and progress is None and _by_sample(run, b, n_steps, between is not None):
             _finish(run, b, n_steps, many, told)
         else:
             _advance(run, network, n_steps, progress, known, many, told)
     except KeyboardInterrupt:
-        done = run.done()
-        if not done:
+        interrupted, done = True, run.done()
+        if not done or run.too_wide():  # nothing was done, or its end is not right
             raise
+        if strict:
+            refuse_overflow(in_order(*lost, *_events(run, network)), done)
     spikes = {
         p.name: taken_spikes(run, network.populations[p.name], p.size, network.sent[p.name],
                              batch, done, many)
@@ -92,6 +94,7 @@ def run_compiled(
         f"compiled integer emulator ({native().used_set()})",  # type: ignore[union-attr]
         {"steps of blocks in 64 bits": f"{exact} of {quick + exact}",
          "steps of calm blocks": f"{calm} of {quick + exact}"},
+        interrupted,
     )  # fmt: skip
 
 

@@ -281,7 +281,7 @@ def _run_numpy(
     }
     wanted = wanted_registers(fixed, record)
     traces = {k: trace_array((b, n_steps, fixed.population(k[0]).size)) for k in wanted}
-    done = 0
+    done, interrupted = 0, False
     try:
         for t in range(n_steps):
             for name, emitted in emulator.step({k: v[:, t] for k, v in feeds.items()}).items():
@@ -294,6 +294,7 @@ def _run_numpy(
             if progress is not None:
                 progress(t + 1, n_steps)
     except KeyboardInterrupt:
+        interrupted = True
         if not done:
             raise
     return recorded(
@@ -301,4 +302,5 @@ def _run_numpy(
         {k: a[:, :done] if batch else a[0, :done] for k, a in spikes.items()},
         {k: a[:, :done] if batch else a[0, :done] for k, a in traces.items()},
         in_order(*lost, *emulator.counter.events()), "numpy integer emulator", why,
+        interrupted,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -218,7 +219,8 @@ class _Group:
         start = time.perf_counter()
         for fixed in self.variants if asked.chosen != "numpy" and self.size > 1 else ():
             if isinstance(fixed, FixedNetwork):
-                prepare(fixed)
+                with contextlib.suppress(NeuroLifError):  # it comes again, when its turn has come
+                    prepare(fixed)
         self.variants.reverse()
         for number in range(self.first, self.first + self.size):
             self.results.append(asked.run(number, self.variants.pop(), shared, threads))

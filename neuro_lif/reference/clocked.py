@@ -133,9 +133,10 @@ def _run_compiled(
     kernel_of(stepped, batch or 1)  # where it cannot, nothing else is done
     feeds = float_inputs(stepped.network, stepped.dt, n_steps, batch or 1, given)
     traces = _traces(stepped, record, batch or 1, n_steps)
-    done, spikes, used = run_in_kernel(stepped, n_steps, feeds, traces, batch, progress, threads)
-    return _recorded(stepped, done, n_steps, spikes, _kept(traces, batch, done),
-                     f"compiled ({used})", {})  # fmt: skip
+    done, interrupted, spikes, used = run_in_kernel(stepped, n_steps, feeds, traces, batch,
+                                                    progress, threads)  # fmt: skip
+    more = _interrupted(done, n_steps) if interrupted else {}
+    return _recorded(stepped, done, spikes, _kept(traces, batch, done), f"compiled ({used})", more)
 
 
 def _run_numpy(
@@ -161,8 +162,9 @@ def _run_numpy(
     except KeyboardInterrupt:
         if not done:
             raise
-    return _recorded(stepped, done, n_steps, _kept(spikes, batch, done),
-                     _kept(traces, batch, done), "numpy", why)  # fmt: skip
+        why = {**why, **_interrupted(done, n_steps)}
+    return _recorded(stepped, done, _kept(spikes, batch, done), _kept(traces, batch, done), "numpy",
+                     why)  # fmt: skip
 
 
 def _traces(
@@ -177,16 +179,18 @@ def _kept(arrays: Mapping[Any, Array], batch: int | None, done: int) -> dict[Any
     return {k: a[:, :done] if batch else a[0, :done] for k, a in arrays.items()}
 
 
+def _interrupted(n_steps: int, asked: int) -> dict[str, str]:
+    return {"interrupted": f"after {n_steps} of {asked} steps"}
+
+
 def _recorded(
-    stepped: SteppedNetwork, n_steps: int, asked: int, spikes: Mapping[str, Array],
+    stepped: SteppedNetwork, n_steps: int, spikes: Mapping[str, Array],
     traces: Mapping[tuple[str, str], Array], engine: str, more: dict[str, str],
 ) -> Recording:  # fmt: skip
     provenance = {"engine": f"clocked float64 reference, {engine}", "rule": str(stepped.rule)}
-    if n_steps < asked:
-        more = {**more, "interrupted": f"after {n_steps} of {asked} steps"}
     v_zero = {p.name: np.asarray(p.v_zero) for p in stepped.populations}
     recording = Recording(stepped.dt, n_steps, spikes, traces, v_zero=v_zero,
                           provenance={**provenance, **more})  # fmt: skip
-    if n_steps < asked:
+    if "interrupted" in more:
         raise Interrupted(recording)
     return recording

@@ -28,7 +28,7 @@ def run_in_kernel(
     stepped: SteppedNetwork, n_steps: int, feeds: Mapping[str, Array],
     traces: Mapping[tuple[str, str], Array], batch: int | None, progress: Progress | None,
     threads: int | None,
-) -> tuple[int, Rasters, str]:  # fmt: skip
+) -> tuple[int, bool, Rasters, str]:  # fmt: skip
     """Run a network in the kernel.
 
     Args:
@@ -41,7 +41,7 @@ def run_in_kernel(
         threads: at most so many; None: as many as there are processors.
 
     Returns:
-        Steps that were done (fewer than ``n_steps`` after Ctrl-C), spikes, and which instructions.
+        Steps that were done, whether Ctrl-C ended it, spikes, and which instructions.
 
     Raises:
         KeyboardInterrupt: Ctrl-C before the first step was done.
@@ -56,9 +56,11 @@ def run_in_kernel(
         _feed(run, False, numbers[current.population], feeds[current.name])
     for (name, variable), out in traces.items():
         run.trace(numbers[name], variable == "v", out)
+    interrupted = False
     try:
         in_stretches(n_steps, run.size(), lambda steps: run.advance(steps, many), progress)
     except KeyboardInterrupt:
+        interrupted = True
         if not run.done():
             raise
     done = run.done()
@@ -66,7 +68,7 @@ def run_in_kernel(
         p.name: taken_spikes(run, numbers[p.name], p.size, np.uint8, batch, done, many)
         for p in stepped.populations
     }
-    return done, Rasters(lists), module.used_set()
+    return done, interrupted, Rasters(lists), module.used_set()
 
 
 def _feed(run: Any, to_source: bool, number: int, rows: Array) -> None:

@@ -97,10 +97,15 @@ nb::tuple spikes_taken(Samples& samples, int population, int64_t n_steps, int th
     const size_t n = samples.size();
     std::vector<int64_t> start{0}, value;
     bool plain = true;
-    for (const auto& s : samples) {
-        const bool some = s && !(s->spikes[population].*who).empty();
-        start.push_back(start.back() + (some ? int64_t((s->spikes[population].*who).size()) : 0));
-        plain &= !some || s->spikes[population].value.empty();
+    for (const auto& s : samples) {  // one that went on beyond n_steps hands over no more than those
+        int64_t many = 0;
+        if (s) {
+            const Spikes& own = s->spikes[population];
+            const int64_t steps = std::min(int64_t(own.counts.size()), n_steps);
+            for (int64_t t = 0; t < steps; t++) many += own.counts[t];
+            plain &= own.value.empty();
+        }
+        start.push_back(start.back() + many);
     }
     if (!plain) value.assign(start.back(), 1);
     std::unique_ptr<uint32_t[]> counts(new uint32_t[n * n_steps]());
@@ -112,8 +117,9 @@ nb::tuple spikes_taken(Samples& samples, int population, int64_t n_steps, int th
             Spikes& own = samples[k]->spikes[population];
             std::copy_n(own.counts.begin(), std::min(int64_t(own.counts.size()), n_steps),
                         counts.get() + k * n_steps);
-            std::copy((own.*who).begin(), (own.*who).end(), neuron.get() + start[k]);
-            std::copy(own.value.begin(), own.value.end(), value.begin() + start[k]);
+            const int64_t many = start[k + 1] - start[k];
+            std::copy_n((own.*who).begin(), many, neuron.get() + start[k]);
+            if (!own.value.empty()) std::copy_n(own.value.begin(), many, value.begin() + start[k]);
             own = Spikes{};
         });
     }
