@@ -347,7 +347,7 @@ def table(data: dict[str, Any]) -> str:
 def summary(data: dict[str, Any]) -> str:
     """Return one line of Markdown for each workload: our time, and how much longer peers take."""
     machine = data["machine"]
-    out = [f"Medians of one session, {data['date']}, {machine['cpu']}, {machine['processors']} "
+    out = [f"Medians of {data['date']}, {machine['cpu']}, {machine['processors']} "
            "processors; peers with as many threads as ours:", "",
            "| workload | neuro_lif, 1 thread (2) | peers take |", "|---|---|---|"]  # fmt: skip
     for name, rows in data["workloads"].items():
