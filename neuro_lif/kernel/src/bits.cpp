@@ -10,21 +10,11 @@
 #include <cstring>
 
 #include "program.hpp"
-
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
+#include "vectors.hpp"
 
 namespace neuro_lif {
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int BYTES = 64;
-#elif defined(__AVX2__)
-constexpr int BYTES = 32;
-#else
-constexpr int BYTES = 16;
-#endif
 constexpr int WORDS = BYTES / 8;
 constexpr int TILE = 256;        // words of the planes: 16,384 neurons
 constexpr int N_PLANES = 8;
@@ -44,7 +34,7 @@ inline void store(uint64_t* at, Vector x) { std::memcpy(at, &x, sizeof x); }
 
 // a + b + c: the sum stays in a, what is carried is returned.
 inline Vector add(Vector& a, Vector b, Vector c) {
-#if defined(__AVX512F__)
+#if defined(__AVX512BW__)
     const __m512i x = __m512i(a), y = __m512i(b), z = __m512i(c);
     a = Vector(_mm512_ternarylogic_epi64(x, y, z, 0x96));
     return Vector(_mm512_ternarylogic_epi64(x, y, z, 0xe8));

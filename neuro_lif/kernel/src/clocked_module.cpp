@@ -95,16 +95,9 @@ struct FloatKernel {
                     nb::object segment_delay, const Any& posts, nb::object weights, double weight,
                     bool by_row) {
         FloatProjection& p = add(from_source, pre, post, receptor, latency, delay, n_pre);
-        p.row_start = keep(row_start);
-        p.single = segment_start.is_none();
-        if (!p.single) {
-            p.segment_start = keep(nb::cast<Any>(segment_start));
-            p.segment_delay = keep(nb::cast<Any>(segment_delay));
-        }
-        p.posts = keep(posts);
-        if (!weights.is_none()) p.weights = keep(nb::cast<Any>(weights));
+        set_rows(p, [this](const Any& array) { return keep(array); }, row_start, segment_start,
+                 segment_delay, posts, weights, by_row);
         p.weight = weight;
-        p.by_row = by_row;
     }
 
     void finish() {

@@ -3,20 +3,11 @@
 #include "conv.hpp"
 
 #include <cstring>
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
+
+#include "vectors.hpp"
 
 namespace neuro_lif {
 namespace {
-
-#if defined(__AVX512BW__)
-constexpr int BYTES = 64;
-#elif defined(__AVX2__)
-constexpr int BYTES = 32;
-#else
-constexpr int BYTES = 16;
-#endif
 
 template <class T, int N>
 struct Lanes {

@@ -58,21 +58,19 @@ const Variant*& current() {
 
 const Variant& chosen_variant() { return *current(); }
 
-const ConvVariant& chosen_conv() {
+// One of three, by the set in use.
 #if defined(NEURO_LIF_X86_64)
-    if (current() == &variant_avx512) return conv_avx512;
-    if (current() == &variant_avx2) return conv_avx2;
+#define OF_SET(name)                                      \
+    (current() == &variant_avx512 ? name##_avx512         \
+     : current() == &variant_avx2 ? name##_avx2 : name##_baseline)
+#else
+#define OF_SET(name) name##_baseline
 #endif
-    return conv_baseline;
-}
 
-DriveFunction chosen_drive() {
-#if defined(NEURO_LIF_X86_64)
-    if (current() == &variant_avx512) return drive_avx512;
-    if (current() == &variant_avx2) return drive_avx2;
-#endif
-    return drive_baseline;
-}
+const ConvVariant& chosen_conv() { return OF_SET(conv); }
+DriveFunction chosen_drive() { return OF_SET(drive); }
+const BitsVariant& chosen_bits() { return OF_SET(bits); }
+const FloatVariant& chosen_clocked() { return OF_SET(clocked); }
 
 bool can_expand() {
 #if defined(NEURO_LIF_X86_64)
@@ -80,22 +78,6 @@ bool can_expand() {
 #else
     return false;
 #endif
-}
-
-const BitsVariant& chosen_bits() {
-#if defined(NEURO_LIF_X86_64)
-    if (current() == &variant_avx512) return bits_avx512;
-    if (current() == &variant_avx2) return bits_avx2;
-#endif
-    return bits_baseline;
-}
-
-const FloatVariant& chosen_clocked() {
-#if defined(NEURO_LIF_X86_64)
-    if (current() == &variant_avx512) return clocked_avx512;
-    if (current() == &variant_avx2) return clocked_avx2;
-#endif
-    return clocked_baseline;
 }
 
 DriveTable drive_table(const std::vector<uint32_t>& entries, std::vector<int32_t>& kept) {

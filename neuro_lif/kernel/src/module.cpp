@@ -257,16 +257,9 @@ struct Kernel {
                     bool by_row) {
         Projection& p = add(from_source, pre, post, port, latency, graded, n_pre, n_post);
         bound(p, row_most, most_per_step);
-        p.by_row = by_row;
-        p.row_start = keep(row_start);
-        p.single = segment_start.is_none();
+        set_rows(p, [this](const Any& array) { return keep(array); }, row_start, segment_start,
+                 segment_delay, posts, weights, by_row);
         p.delay = delay;
-        if (!p.single) {
-            p.segment_start = keep(nb::cast<Any>(segment_start));
-            p.segment_delay = keep(nb::cast<Any>(segment_delay));
-        }
-        p.posts = keep(posts);
-        if (!weights.is_none()) p.weights = keep(nb::cast<Any>(weights));
         p.weight = weight;
         p.shift = shift;
         return int(net.projections.size()) - 1;

@@ -42,6 +42,22 @@ nb::object as_array(std::unique_ptr<T[]>&& values, int64_t n) {
     return nb::cast(nb::ndarray<nb::numpy, T>(kept, {size_t(n)}, owner));
 }
 
+// Where the rows of synapses of a projection stand; keep(array) has it live on.
+template <class P, class Keep>
+void set_rows(P& p, const Keep& keep, const Any& row_start, const nb::object& segment_start,
+              const nb::object& segment_delay, const Any& posts, const nb::object& weights,
+              bool by_row) {
+    p.row_start = keep(row_start);
+    p.single = segment_start.is_none();
+    if (!p.single) {
+        p.segment_start = keep(nb::cast<Any>(segment_start));
+        p.segment_delay = keep(nb::cast<Any>(segment_delay));
+    }
+    p.posts = keep(posts);
+    if (!weights.is_none()) p.weights = keep(nb::cast<Any>(weights));
+    p.by_row = by_row;
+}
+
 // Rows (batch or 1, steps, n) of an input.
 inline Feed feed_of(const Any& rows) {
     Feed f;
