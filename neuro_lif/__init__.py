@@ -1,5 +1,7 @@
 """neuro_lif: spiking networks on neuromorphic chips' integers, without the chip."""
 
+from typing import TYPE_CHECKING
+
 from . import stimulus
 from .changes import with_changes
 from .compare import Comparison, compare
@@ -35,10 +37,12 @@ from .network import (
     Projection,
     SpikeInput,
 )
-from .profile import HardwareProfile, available_profiles, load_profile
 from .quantize import APPROXIMATIONS, CODINGS, quantize
 from .recording import Interrupted, OverflowEvent, Recording
 from .reference import run_clocked
+
+if TYPE_CHECKING:
+    from .profile import HardwareProfile, available_profiles, load_profile
 
 __version__ = "0.1.0"
 
@@ -93,3 +97,16 @@ __all__ = [
     "stimulus",
     "with_changes",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # reading profiles takes a library that is longer to import than all else here
+    if name in ("HardwareProfile", "available_profiles", "load_profile"):
+        from . import profile
+
+        return getattr(profile, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,9 @@ from .checks import expect
 from .errors import Faults, RangeError, show
 from .fixed import FixedNetwork, FixedPopulation, FixedProjection
 from .fixed_parts import WIDE, too_wide
-from .profile import HardwareProfile
+
+if TYPE_CHECKING:
+    from .profile_model import HardwareProfile
 
 Numbers = Mapping[str, Mapping[str, npt.ArrayLike]]
 """Population -> name -> integer or ``(size,)`` integers."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from .memo import Memo
 from .network import Probe
 from .numerics import MOST_SHIFT
 from .poisson import FixedPoisson
-from .profile import HardwareProfile
+from .profiles import is_profile
 from .recording import OverflowEvent
 from .stored import (
     is_raw,
@@ -32,6 +32,9 @@ from .stored import (
     weight_stages,
 )
 from .width import check_sums, check_width, largest_sums
+
+if TYPE_CHECKING:
+    from .profile_model import HardwareProfile
 
 __all__ = [
     "DirectInput",
@@ -81,7 +84,7 @@ class FixedNetwork:
     def __post_init__(self) -> None:
         faults = Faults()
         profile: object = self.profile
-        if not isinstance(profile, HardwareProfile):
+        if not is_profile(profile):
             faults.add("network", "profile", profile, "a HardwareProfile: load_profile(name)")
         if not isinstance(self.dt, (int, float, np.floating)) or not 0 < self.dt < np.inf:
             faults.add("network", "dt", self.dt, "a step > 0 s")

@@ -15,8 +15,7 @@ from .checks import check_size
 from .convolution import Convolution
 from .errors import Faults, RangeError
 from .memo import FrozenDict
-from .numerics import MOST_SHIFT, WIDEST
-from .profile import SIGN_MODES
+from .numerics import MOST_SHIFT, SIGN_MODES, WIDEST
 
 WIDE = "-2**48..2**48 (executors compute in 64 bits)"
 MOST_DELAY = 2**20

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from .errors import ProfileError, show
-from .numerics import Op, Strict
+from .numerics import SIGN_MODES
 from .op_checks import (
     Scope,
     Span,
@@ -27,8 +27,8 @@ from .op_checks import (
     upside_down,
     whole,
 )
+from .op_models import Op, Strict
 from .profile_model import (
-    SIGN_MODES,
     ConfigValue,
     Convolutions,
     Costs,

@@ -14,23 +14,19 @@ from .numerics import (
     MOST_SHIFT,
     MOST_SPIKES,
     WIDEST,
-    Op,
-    Overflow,
     ResolvedOps,
-    Strict,
     joint_ports_of,
     params_of,
     ports_of,
     resolve,
     sum_ports_of,
 )
+from .op_models import Op, Overflow, Strict
 
 Status = Literal[
     "run", "code", "paper", "second_hand", "derived", "measured", "simulated", "fitted", "vendor",
     "assumed", "unknown",
 ]  # fmt: skip
-
-SIGN_MODES = ("mixed", "excitatory", "inhibitory", "null")
 
 
 class Sourced(Strict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,8 +19,11 @@ from .errors import LoweringError, RangeError, show
 from .fixed import FixedNetwork
 from .ledger import Ledger
 from .lower.draft import APPROXIMATIONS, Draft
-from .profile import HardwareProfile, load_profile
+from .profiles import profile_of
 from .stimulate import steps_of
+
+if TYPE_CHECKING:
+    from .profile_model import HardwareProfile
 
 __all__ = ["APPROXIMATIONS", "CODINGS", "quantize"]
 
@@ -67,8 +70,7 @@ def quantize(
     given: Any = stepped
     if not isinstance(given, SteppedNetwork):
         raise RangeError(f"stepped = {show(given)}, allowed: a SteppedNetwork, from discretize()")
-    if not isinstance(profile, HardwareProfile):
-        profile = load_profile(profile)
+    profile = profile_of(profile)
     if n_steps is not None:
         n_steps = steps_of(n_steps, {})
     allowed, bits = approximations_of(approximate), _bits(profile, weight_bits)

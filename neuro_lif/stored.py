@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from .convolution import Convolution
 from .fixed_parts import FixedPopulation, FixedProjection
 from .formats import overflow_array, round_shift_array, shift_array
 from .memo import Memo
-from .profile import HardwareProfile
 from .recording import OverflowEvent
+
+if TYPE_CHECKING:
+    from .profile_model import HardwareProfile
 
 MANY = 2**16
 """Weights from so many on are looked up in a table of their values."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from .fixed_parts import DirectInput, FixedPopulation, FixedProjection
 from .memo import Memo
 from .numerics import PRODUCT, walk
 from .poisson import FixedPoisson
-from .profile import HardwareProfile
 from .stored import delivered_entries, is_raw, kernel_stages, stored_params
+
+if TYPE_CHECKING:
+    from .profile_model import HardwareProfile
 
 Reach = int
 """The largest magnitude of something."""

@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 
 from neuro_lif.emulator import OpList
 from neuro_lif.formats import ROUNDINGS
-from neuro_lif.numerics import Op, resolve
+from neuro_lif.numerics import resolve
+from neuro_lif.op_models import Op
 from neuro_lif.semantics import neuron_step
 
 REGISTERS = ("a", "b", "c")

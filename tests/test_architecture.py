@@ -25,9 +25,11 @@ checks kernel connectivity engines lanes
 neurons stimulus
 network
 numerics
+op_models
 op_checks
 profile_model
 profile
+profiles
 convolution
 discretize
 recording ledger
@@ -144,7 +146,8 @@ def test_no_module_imports_itself_by_a_detour() -> None:
 
 
 def test_import_brings_no_heavy_library() -> None:
-    heavy = ("lava", "nengo", "matplotlib", "sklearn", "rich", "jinja2", "IPython")
+    heavy = ("lava", "nengo", "matplotlib", "sklearn", "rich", "jinja2", "IPython", "scipy",
+             "pydantic")  # fmt: skip
     code = f"import sys, neuro_lif; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                           cwd=ROOT.parent)  # fmt: skip

@@ -30,7 +30,8 @@ from neuro_lif.formats import (
     round_shift_array,
 )
 from neuro_lif.machine import Machine, run_semantics
-from neuro_lif.numerics import Op, resolve, walk
+from neuro_lif.numerics import resolve, walk
+from neuro_lif.op_models import Op
 from neuro_lif.runs import input_rows
 from neuro_lif.semantics import neuron_step
 

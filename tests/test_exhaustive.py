@@ -22,7 +22,8 @@ from neuro_lif.emulator.program import Model
 from neuro_lif.emulator.quick import written
 from neuro_lif.formats import OVERFLOWS, ROUNDINGS
 from neuro_lif.kernel import native
-from neuro_lif.numerics import Op, resolve, walk
+from neuro_lif.numerics import resolve, walk
+from neuro_lif.op_models import Op
 from neuro_lif.semantics import neuron_step
 
 IntArray = npt.NDArray[np.int64]

@@ -15,7 +15,8 @@ import pytest
 from neuro_lif import available_profiles, load_profile
 from neuro_lif.errors import LoweringError, ProfileError
 from neuro_lif.lower.form import lif_form
-from neuro_lif.numerics import Op, walk
+from neuro_lif.numerics import walk
+from neuro_lif.op_models import Op
 from neuro_lif.profile import check_profile, profile_schema
 from neuro_lif.profile_model import HardwareProfile, Parameter, Register, Sourced, Status
 

@@ -36,7 +36,8 @@ from neuro_lif.formats import (
     shift,
     shift_array,
 )
-from neuro_lif.numerics import Op, resolve, walk
+from neuro_lif.numerics import resolve, walk
+from neuro_lif.op_models import Op
 from neuro_lif.semantics import neuron_step
 
 BYTE = (-128, 127)

@@ -19,7 +19,8 @@ from neuro_lif.emulator.events import EventCarrier, alias_order, packed
 from neuro_lif.emulator.oplist import Alias
 from neuro_lif.errors import RangeError
 from neuro_lif.kernel import native
-from neuro_lif.numerics import Op, resolve
+from neuro_lif.numerics import resolve
+from neuro_lif.op_models import Op
 from neuro_lif.semantics import neuron_step
 
 RUNS = (nl.run_semantics, nl.run_fixed)

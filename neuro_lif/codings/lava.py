@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ..arrays import IntArray, entries, is_sparse, with_entries
 from ..errors import RangeError, show
 from ..formats import drop_low_bits, nearest, overflow_array, shift_array
-from ..profile import SIGN_MODES
+from ..numerics import SIGN_MODES
 
 WEIGHT_BITS = 8
 

@@ -17,7 +17,7 @@ create_dense). Read, not run; the parts that lava-nc 0.10.0 does are compared wi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,6 @@ from ..lower.codes import code_delays, collapse
 from ..lower.draft import Draft, note, refuse_or_note
 from ..lower.encode import CurrentCodes
 from ..lower.models import check_counts, headroom, time_constants
-from ..profile import HardwareProfile
 from .lava import WEIGHT_BITS, determine_sign_mode, optimize_weight_bits
 from .parts import (
     MODEL,
@@ -47,6 +46,9 @@ from .parts import (
     headroom_rows,
     loss_u_of,
 )
+
+if TYPE_CHECKING:
+    from ..profile_model import HardwareProfile
 
 NEEDS = Needs("lava", ("du", "dv", "vth", "bias_mant", "bias_exp"), {"du": 1, "dv": 0}, 6, 6)
 

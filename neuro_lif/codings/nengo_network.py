@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from ..lower.codes import code_delays, collapse
 from ..lower.draft import Draft, note, refuse_or_note
 from ..lower.encode import CurrentCodes
 from ..lower.models import check_counts, headroom, time_constants
-from ..profile import HardwareProfile
 from .nengo_block import Block, block_of
 from .nengo_loihi import IntegerCompartment
 from .nengo_numbers import BIAS_MAX, VTH_MAX
@@ -40,6 +39,9 @@ from .parts import (
     draft_of,
     loss_u_of,
 )
+
+if TYPE_CHECKING:
+    from ..profile_model import HardwareProfile
 
 NEEDS = Needs(
     "nengo-loihi",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,8 +21,11 @@ from ..lower.models import headroom
 from ..lower.reach import reach
 from ..lower.scales import constant_current
 from ..numerics import walk
-from ..profile import HardwareProfile, load_profile
+from ..profiles import profile_of
 from ..stimulate import steps_of
+
+if TYPE_CHECKING:
+    from ..profile_model import HardwareProfile
 
 MODEL = "lif"
 """The neuron model that codings of a LIF fill in."""
@@ -110,8 +113,7 @@ def draft_of(
     given: Any = stepped
     if not isinstance(given, SteppedNetwork):
         raise RangeError(f"stepped = {show(given)}, allowed: a SteppedNetwork, from discretize()")
-    if not isinstance(profile, HardwareProfile):
-        profile = load_profile(profile)
+    profile = profile_of(profile)
     if n_steps is not None:
         n_steps = steps_of(n_steps, {})
     allowed, bits = approximations_of(approximate), profile.weights.default_bits

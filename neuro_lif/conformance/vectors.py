@@ -27,7 +27,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from ..errors import FileFormatError, show
-from ..numerics import Strict
+from ..op_models import Strict
 from . import checks
 
 SCHEMA = "neuro-lif-conformance/1"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -14,7 +14,6 @@ from ..fixed import FixedNetwork, FixedPoisson, FixedProjection
 from ..kernel import missing_reason, native
 from ..memo import Memo
 from ..numerics import walk
-from ..profile import HardwareProfile
 from ..runs import may_lose_counts, spike_dtype
 from ..stored import delivered_weights
 from .bounds import INT32
@@ -22,6 +21,9 @@ from .convolved import Taps, taps_of
 from .program import MOST_EVENTS, MOST_PORTS
 from .programs import facts_of, programs_of, rounded_up
 from .synapses import Rows, bits_of, by_delay, rows_of
+
+if TYPE_CHECKING:
+    from ..profile_model import HardwareProfile
 
 Array = npt.NDArray[Any]
 Synapses = Rows | Taps

@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..memo import Memo
 from ..numerics import walk
-from ..profile import HardwareProfile
 from .bounds import FLOAT32, INT32
 from .program import Event, Exact, IntArray, Model, Program, Span, live_registers
 from .quick import written
+
+if TYPE_CHECKING:
+    from ..profile_model import HardwareProfile
 
 MOST_KEPT, LARGEST_KEPT = 512, 1024
 """So many programs of a profile are kept, of populations with at most so many neurons."""

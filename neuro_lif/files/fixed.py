@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +24,9 @@ from ..fixed import (
 from ..lazy import sparse
 from ..network import Probe
 from ..npz import NpzFile, replacing, write_npz
-from ..profile import HardwareProfile
+
+if TYPE_CHECKING:
+    from ..profile_model import HardwareProfile
 
 FORMAT = "neuro-lif-fixed/1"
 WITH_POISSON = "neuro-lif-fixed/2"
@@ -155,6 +157,12 @@ def load_fixed(path: str | Path) -> FixedNetwork:
         ) from None
 
 
+def _profile(text: str) -> HardwareProfile:
+    from ..profile_model import HardwareProfile  # here, because it takes a library to import
+
+    return HardwareProfile.model_validate_json(text)
+
+
 def _rebuild(head: dict[str, Any], arrays: dict[str, Any]) -> FixedNetwork:
     parts: dict[str, Any] = {
         table: tuple(
@@ -164,7 +172,7 @@ def _rebuild(head: dict[str, Any], arrays: dict[str, Any]) -> FixedNetwork:
         for table, kind in KINDS.items()
     }
     return FixedNetwork(
-        HardwareProfile.model_validate_json(json.dumps(head["profile"])),
+        _profile(json.dumps(head["profile"])),
         **parts,
         dt=float(head["dt"]),
         probes=tuple(Probe(*p) for p in head["probes"]),

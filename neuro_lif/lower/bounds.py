@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arrays import FloatArray, IntArray
-from ..profile import Weights
+
+if TYPE_CHECKING:
+    from ..profile_model import Weights
 
 LEAST_LEAK = 1e-3
 """Where v leaks less than this per step, a bound that is no proof is over 1,000 steps."""

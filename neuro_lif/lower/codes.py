@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from ..errors import LoweringError
 from ..fixed import FixedNetwork, FixedPopulation, FixedProjection
 from ..formats import near_tie, nearest
 from ..ledger import Entry, entry
-from ..profile import HardwareProfile
 from .bounds import Incoming
 from .draft import Draft, Plan, note, refuse_or_note
 from .encode import code_bias, code_currents, code_sources
@@ -21,6 +20,9 @@ from .form import LifForm
 from .models import headroom
 from .scales import bias_of, headroom_of, incoming_of, leak_gain, limits_of, note_scales, shrink
 from .search import code_weights
+
+if TYPE_CHECKING:
+    from ..profile_model import HardwareProfile
 
 ROUNDS = 20
 """How often scales may be lowered because rounding made a bound larger than foreseen."""

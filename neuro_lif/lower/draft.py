@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,9 +12,11 @@ from ..discretize import SteppedNetwork
 from ..errors import LoweringError
 from ..fixed import FixedNetwork
 from ..ledger import Ledger
-from ..profile import HardwareProfile
 from .form import LifForm
 from .search import Scale
+
+if TYPE_CHECKING:
+    from ..profile_model import HardwareProfile
 
 APPROXIMATIONS = {
     "refractory": "drop a refractory period the profile does not have, or cut one that is too long",

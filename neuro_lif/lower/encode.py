@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,10 +14,12 @@ from ..fixed import DirectInput, FixedSource
 from ..formats import near_tie, nearest
 from ..ledger import Entry, entry
 from ..network import Constant, CurrentInput
-from ..profile import HardwareProfile
 from ..stimulate import raster_of
 from ..stimulus import Sampled
 from .form import LifForm
+
+if TYPE_CHECKING:
+    from ..profile_model import HardwareProfile
 
 CurrentCodes = dict[str, tuple[FloatArray, FloatArray, int]]
 """Population -> (LSB per A ``(n,)``, factor of u kept per step ``(n,)``, input shift)."""

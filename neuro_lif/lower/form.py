@@ -6,7 +6,7 @@ Structure comes from the operations, timing from running them: nothing here know
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from ..arrays import FloatArray, IntArray
 from ..errors import LoweringError, show
 from ..formats import nearest
 from ..numerics import walk
-from ..profile import HardwareProfile
 from ..semantics import neuron_step
+
+if TYPE_CHECKING:
+    from ..profile_model import HardwareProfile
 
 FAR = 2.0**62
 """Stands for: no limit."""

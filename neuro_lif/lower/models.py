@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +13,12 @@ from ..discretize import SteppedNetwork, SteppedPopulation
 from ..errors import LoweringError
 from ..formats import near_tie
 from ..ledger import Entry, TimeConstant, entry
-from ..profile import HardwareProfile
 from .draft import Draft, Plan, note, refuse_or_note
 from .encode import code_sources
 from .form import DecayCode, LifForm, lif_form
+
+if TYPE_CHECKING:
+    from ..profile_model import HardwareProfile
 
 
 def choose_models(draft: Draft) -> Draft:

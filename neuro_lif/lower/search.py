@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arrays import FloatArray, IntArray
 from ..errors import LoweringError
 from ..formats import nearest
-from ..profile import Weights
 from .bounds import LEAST_LEAK, Demand, Incoming, Limits, bounds, hard_limit, highest_scale
+
+if TYPE_CHECKING:
+    from ..profile_model import Weights
 
 ACTIVITIES = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01)
 """Shares of the presynaptic neurons that may fire in one step; 1.0 proves the bound."""
