@@ -163,6 +163,27 @@ def test_widths(top: int, layout: Any, instruction_set: str) -> None:  # noqa: F
         assert compared(fixed, 20, (top, layout, graded), inputs={"x": x}) > 0 or graded
 
 
+@pytest.mark.parametrize("c_out", [1, 2, 5, 10, 11, 21, 22, 32, 33, 43, 54, 64, 65, 100, 250])
+@pytest.mark.parametrize("graded", [False, True])
+def test_many_spikes_are_sorted(c_out: int, graded: bool, instruction_set: str) -> None:  # noqa: F811
+    """Runs of every number of vectors; more spikes than rows, so that they are sorted by rows."""
+    rng = np.random.default_rng(c_out)
+    for top, stride, groups in ((60, 1, 1), (20000, 1, 1), (60, 2, 1), (60, 1, 2)):
+        kernel = 2 * rng.integers(-top // 2, top // 2, (c_out * groups, 3, 3, 3))
+        conv = nl.Convolution(kernel, (3 * groups, 7, 9), layout="torch", stride=(stride, stride),
+                              padding=(1, int(rng.integers(0, 2))), groups=groups)  # fmt: skip
+        n_post, n_pre = conv.shape
+        fixed = nl.FixedNetwork(
+            nl.load_profile("lava-0.10"),
+            (nl.FixedPopulation("n", n_post, "lif", {"du": 2000, "dv": 300, "vth": 2000}),),
+            (nl.FixedProjection("p", "x", "n", conv, graded=graded),),
+            (nl.FixedSource("x", n_pre),),
+        )  # fmt: skip
+        spikes = (rng.random((6, n_pre)) < 0.6) * (rng.integers(1, 9, n_pre) if graded else 1)
+        assert spikes[0].astype(bool).sum() > 9
+        assert compared(fixed, 6, (top, stride, groups), inputs={"x": spikes}) > 0 or graded
+
+
 def layer(conv: nl.Convolution, **given: Any) -> nl.FixedNetwork:
     n_post, n_pre = conv.shape
     return nl.FixedNetwork(

@@ -15,7 +15,7 @@ from .synapses import packed_weights
 
 Array = npt.NDArray[Any]
 
-SPARE = 64
+SPARE = 256
 """So many zeros follow the weights, as the kernel reads whole vectors."""
 
 INT16 = 2**15 - 1

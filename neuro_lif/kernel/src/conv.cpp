@@ -144,41 +144,135 @@ inline Place place_of(const Conv& c, uint32_t neuron) {
     return c.channels_first ? Place{first, second, rest} : Place{rest, first, second};
 }
 
-// One spike into the plane.
+// One spike into the plane; taps: of its row.
 template <class S, class W, bool GRADED>
-inline void scatter_one(const ConvJob& job, const Place& at, int32_t factor) {
+inline void scatter_one(const ConvJob& job, Span taps, uint32_t channel, uint32_t x, uint32_t y,
+                        int32_t factor) {
     const Conv& c = *job.conv;
-    const uint32_t group = c.groups == 1 ? 0 : at.channel / uint32_t(c.n_pre_channels);
-    const W* own = static_cast<const W*>(c.weights) + at.channel * c.channel_stride;
+    const uint32_t group = c.groups == 1 ? 0 : channel / uint32_t(c.n_pre_channels);
+    const W* own = static_cast<const W*>(c.weights) + channel * c.channel_stride;
     S* sums = static_cast<S*>(job.plane) + group * (int64_t(c.x) * c.y * c.channels);
-    job.touched[group * uint32_t(c.x_in) + at.x] = 1;
-    const Span taps{c.taps + 3 * c.tap_start[at.x], c.taps + 3 * c.tap_start[at.x + 1]};
-    const Span runs{c.runs + 3 * c.run_start[at.y], c.runs + 3 * c.run_start[at.y + 1]};
+    job.touched[group * uint32_t(c.x_in) + x] = 1;
+    const Span runs{c.runs + 3 * c.run_start[y], c.runs + 3 * c.run_start[y + 1]};
     for (const int32_t* run = runs.first; run != runs.end; run += 3)
         add_run<S, W, GRADED>(sums + run[1], own + run[0], taps, run[2], factor);
 }
 
+inline Span taps_of(const Conv& c, uint32_t x) {
+    return {c.taps + 3 * c.tap_start[x], c.taps + 3 * c.tap_start[x + 1]};
+}
+
+// In the order of the neurons.
 template <class S, class W, bool GRADED>
 void scatter_all(const ConvJob& job) {
     for (int k = 0; k < job.n_active; k++) {
         const uint32_t neuron = job.active[k];
-        scatter_one<S, W, GRADED>(job, place_of(*job.conv, neuron), GRADED ? job.values[neuron] : 1);
+        const Place at = place_of(*job.conv, neuron);
+        scatter_one<S, W, GRADED>(job, taps_of(*job.conv, at.x), at.channel, at.x, at.y,
+                                  GRADED ? job.values[neuron] : 1);
     }
+}
+
+// The spikes of one row, channel in the upper half of a number and second coordinate in the lower.
+// Each adds for every tap one run in V vectors, zeros where it is shorter: no branch depends on
+// where a spike stands. V = 0: runs of any length.
+template <class S, class W, bool GRADED, int V>
+void scatter_row(const ConvJob& job, uint32_t x, const uint32_t* first, const uint32_t* end) {
+    // Copies: for all the compiler knows, sums are added to what job leads to.
+    const Conv& c = *job.conv;
+    const Span taps = taps_of(c, x);
+    constexpr int L = BYTES / sizeof(S);
+    using Sums = typename Lanes<S, L>::type;
+    const bool plain = V && c.groups == 1;
+    S* const plane = static_cast<S*>(job.plane);
+    const W* const weights = static_cast<const W*>(c.weights);
+    const uint32_t* const starts = c.run_start;
+    const int32_t *const runs = c.runs, *const values = job.values;
+    const int64_t stride = c.channel_stride;
+    const uint32_t first_neuron = x * c.n_last, of_channel = c.n_middle * c.n_last;
+    if (plain && first != end) job.touched[x] = 1;
+    for (const uint32_t* at = first; at != end; at++) {
+        const uint32_t channel = *at >> 16, y = *at & 0xffff, start = starts[y];
+        const int32_t factor = GRADED ? values[channel * of_channel + first_neuron + y] : 1;
+        if (!plain || starts[y + 1] != start + 1) {
+            scatter_one<S, W, GRADED>(job, taps, channel, x, y, factor);
+            continue;
+        }
+        const int32_t* run = runs + 3 * start;
+        S* const out = plane + run[1];
+        const W* const from = weights + channel * stride + run[0];
+        Sums mask[V ? V : 1];
+        for (int v = 0; v < V; v++) {
+            const int beyond = (v + 1) * L - run[2];
+            std::memcpy(&mask[v], MASK<S>.lane + (beyond < 0 ? 0 : beyond > L ? L : beyond), sizeof mask[v]);
+        }
+        for (const int32_t* tap = taps.first; tap != taps.end; tap += 3) {
+            const W* const own = from + tap[0];
+            S* const sums = out + tap[2];
+            for (int v = 0; v < V; v++)
+                add_vector<GRADED, true>(sums + v * L, own + v * L, mask[v], factor);
+        }
+    }
+}
+
+template <class S, class W, bool GRADED>
+auto row_of(const Conv& c) {
+    constexpr int L = BYTES / sizeof(S);
+    switch ((c.full + L - 1) / L) {
+        case 1: return scatter_row<S, W, GRADED, 1>;
+        case 2: return scatter_row<S, W, GRADED, 2>;
+        case 3: return scatter_row<S, W, GRADED, 3>;
+        case 4: return scatter_row<S, W, GRADED, 4>;
+        case 5: return scatter_row<S, W, GRADED, 5>;
+        case 6: return scatter_row<S, W, GRADED, 6>;
+        default: return scatter_row<S, W, GRADED, 0>;
+    }
+}
+
+// Row by row of all channels together, so that the sums of few rows are in use at a time. Within a
+// row channel by channel: two spikes of one place would wait for each other's sums.
+template <class S, class W, bool GRADED>
+void scatter_rows(const ConvJob& job) {
+    const Conv& c = *job.conv;
+    uint32_t* next = job.order;  // where a row's next spike goes
+    uint32_t* sorted = job.order + c.x_in + 1;
+    std::memset(next, 0, sizeof(uint32_t) * (c.x_in + 1));
+    for (int k = 0; k < job.n_active; k++) next[place_of(c, job.active[k]).x + 1]++;
+    for (int x = 0; x < c.x_in; x++) next[x + 1] += next[x];
+    for (int k = 0; k < job.n_active; k++) {
+        const Place at = place_of(c, job.active[k]);
+        sorted[next[at.x]++] = at.channel << 16 | at.y;
+    }
+    const auto row = row_of<S, W, GRADED>(c);
+    const uint32_t* first = sorted;
+    for (int x = 0; x < c.x_in; x++) {
+        const uint32_t* end = sorted + next[x];
+        row(job, x, first, end);
+        first = end;
+    }
+}
+
+template <class S, class W, bool GRADED>
+void scatter_either(const ConvJob& job) {
+    if (job.order && job.n_active > job.conv->x_in)
+        scatter_rows<S, W, GRADED>(job);
+    else
+        scatter_all<S, W, GRADED>(job);
 }
 
 template <class S, class W>
 void scatter_as(const ConvJob& job) {
     if (job.values)
-        scatter_all<S, W, true>(job);
+        scatter_either<S, W, true>(job);
     else
-        scatter_all<S, W, false>(job);
+        scatter_either<S, W, false>(job);
 }
 
 void scatter(const ConvJob& job) {
     const int width = job.conv->width;
     if (job.conv->narrow)
-        width == 1 ? scatter_all<int16_t, int8_t, false>(job)
-                   : scatter_all<int16_t, int16_t, false>(job);
+        width == 1 ? scatter_either<int16_t, int8_t, false>(job)
+                   : scatter_either<int16_t, int16_t, false>(job);
     else if (width == 1)
         scatter_as<int32_t, int8_t>(job);
     else if (width == 2)

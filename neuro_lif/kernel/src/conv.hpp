@@ -1,17 +1,22 @@
 // Convolutions and narrow dense rows: what conv.cpp offers, once per instruction set.
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "program.hpp"
 
 namespace neuro_lif {
 
-constexpr int CONV_SPARE = 64;  // elements that may be read or written beyond the last one
+constexpr int CONV_SPARE = 256;  // elements that may be read or written beyond the last one
 
 // Divides whole numbers below 2^31 by one of them, exactly: (n * factor) >> shift.
 struct Divisor {
     uint64_t factor = (uint64_t(1) << 31) + 1;
     int shift = 31;
+};
+
+struct alignas(64) Bytes64 {
+    char bytes[64];
 };
 
 // A convolution. Its sums are kept in a plane [group][first direction][second][channel of the
@@ -28,9 +33,15 @@ struct Conv {
     const uint32_t *tap_start = nullptr, *run_start = nullptr;
     const int32_t *taps = nullptr, *runs = nullptr;
     const void* weights = nullptr;  // [channel][kernel row][place in the row][channel of the group]
+    std::vector<Bytes64> own_weights;
     int width = 1;                  // bytes of a weight
+    int full = 0;                   // length of the longest run
     int64_t channel_stride = 0;     // weights of one presynaptic channel
     bool narrow = false;            // sums in 16 bits, which they are known not to leave
+    // Spikes may be sorted by rows: their coordinates fit into 16 bits, and are not sorted already.
+    bool sortable() const {
+        return channels_first && n_last <= 1 << 16 && int64_t(groups) * n_pre_channels <= 1 << 16;
+    }
     int64_t size() const { return int64_t(groups) * x * y * channels; }
 };
 
@@ -43,6 +54,7 @@ struct ConvJob {
     uint8_t* touched;       // [group][x_in] all 0, set where there was a spike; then [x] all 0
     int shift;              // sums are multiplied by 2^shift
     int32_t* out;           // by postsynaptic neuron, added to
+    uint32_t* order;        // room for x_in + 1 numbers and one for each presynaptic neuron; or null
 };
 
 struct ConvVariant {

@@ -124,6 +124,7 @@ struct Sample {
     std::vector<std::vector<std::vector<Burst>>> bursts;   // [projection][slot of its ring]
     std::vector<int32_t> plane;   // sums of a convolution while it is delivered, else 0
     std::vector<uint8_t> touched; // rows of it that were added to, else 0
+    std::vector<uint32_t> order;  // spikes of a convolution, sorted by rows
     bool keeps_spikes = true;
     int64_t done = 0;
     int64_t too_wide = 0;   // a step in which sums may have left 32 bits: run it elsewhere

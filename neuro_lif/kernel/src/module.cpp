@@ -317,13 +317,18 @@ struct Kernel {
         conv->n_middle = channels_first ? n_x : n_y;
         conv->last = divisor(conv->n_last);
         conv->middle = divisor(conv->n_middle);
-        conv->weights = keep(weights).data;
+        // a copy where a line of the cache begins: few bytes that are read very often
+        const size_t bytes = weights.nbytes();
+        conv->own_weights.resize(bytes / 64 + 1);
+        std::memcpy(conv->own_weights.data(), weights.data(), bytes);
+        conv->weights = conv->own_weights.data();
         conv->width = int(weights.itemsize());
         conv->channel_stride = (int64_t(weights.size()) - CONV_SPARE) / shape[0];
         conv->tap_start = static_cast<const uint32_t*>(keep(tap_start).data);
         conv->taps = static_cast<const int32_t*>(keep(taps).data);
         conv->run_start = static_cast<const uint32_t*>(keep(run_start).data);
         conv->runs = static_cast<const int32_t*>(keep(runs).data);
+        for (size_t k = 2; k < runs.size(); k += 3) conv->full = std::max(conv->full, conv->runs[k]);
         conv->narrow = narrow;
         Projection& p = add(from_source, pre, post, port, latency, graded, shape[0] * n_x * n_y,
                             int(conv->size()));
