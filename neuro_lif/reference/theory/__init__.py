@@ -6,6 +6,19 @@ sigma, J, J_ext`` in V, ``nu, nu_ext`` in Hz, in-degrees ``K, K_ext``. Every fun
 that broadcast, checks them, and refuses with a :class:`neuro_lif.errors.RangeError`.
 """
 
+from .derivatives import d_nu_d_mu, d_nu_d_nu_in, d_nu_d_sigma, d_nu_d_V_0, d_nu_d_V_th
+from .exponential import ALPHA, siegert_exp
+from .irregularity import cv
 from .siegert import siegert
 
-__all__ = ["siegert"]
+__all__ = [
+    "ALPHA",
+    "cv",
+    "d_nu_d_V_0",
+    "d_nu_d_V_th",
+    "d_nu_d_mu",
+    "d_nu_d_nu_in",
+    "d_nu_d_sigma",
+    "siegert",
+    "siegert_exp",
+]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ...arrays import FloatArray
 from ...checks import number_array
-from ...errors import Faults, RangeError
+from ...errors import Faults, RangeError, show
 
 _ABOVE_ZERO = frozenset({"tau_m", "dt", "C", "tau_1", "tau_2"})
 _NOT_BELOW_ZERO = frozenset(
@@ -41,7 +41,9 @@ def numbers(where: str, **values: npt.ArrayLike) -> tuple[Any, ...]:
         ) from None
     threshold, reset = arrays.get("V_th_rel"), arrays.get("V_0_rel")
     if threshold is not None and reset is not None and not np.all(threshold > reset):
-        faults.add(where, "V_th_rel", values["V_th_rel"], f"above V_0_rel = {values['V_0_rel']}")
+        faults.add(
+            where, "V_th_rel", values["V_th_rel"], f"above V_0_rel = {show(values['V_0_rel'])}"
+        )
     faults.raise_if_any(RangeError)
     return tuple(np.broadcast_to(array, shape) for array in arrays.values())
 
@@ -55,6 +57,16 @@ def _number(where: str, name: str, value: npt.ArrayLike, faults: Faults) -> Floa
     if name in _NOT_BELOW_ZERO and not np.all(array >= 0):
         faults.add(where, name, value, ">= 0")
     return array
+
+
+def choice(where: str, name: str, value: object, allowed: tuple[str, ...]) -> None:
+    """Refuse a text that is not one of those allowed.
+
+    Raises:
+        RangeError: naming the argument.
+    """
+    if not isinstance(value, str) or value not in allowed:
+        raise RangeError(f"{where}: {name} = {show(value)}, allowed: {', '.join(allowed)}")
 
 
 def plain(array: Any) -> Any:

@@ -29,14 +29,15 @@ AT_ONCE = 1 << 13
 @lru_cache
 def nodes(n: int = 64) -> tuple[FloatArray, FloatArray]:
     """Return the nodes in 0..1 and the weights of the Gauss-Legendre rule of ``n`` points."""
-    x, w = np.polynomial.legendre.leggauss(n)
+    rule: Any = np.polynomial.legendre.leggauss
+    x, w = rule(n)
     return np.asarray((1 + x) / 2), np.asarray(w / 2)
 
 
-def in_parts(function: Any, *arrays: Any) -> Any:
+def in_parts(function: Any, *arrays: Any, at_once: int = AT_ONCE) -> Any:
     """Return ``function`` of flat arrays, a part at a time, so that memory stays small."""
     size = arrays[0].size
-    parts = [function(*(a[i : i + AT_ONCE] for a in arrays)) for i in range(0, size, AT_ONCE)]
+    parts = [function(*(a[i : i + at_once] for a in arrays)) for i in range(0, size, at_once)]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 

@@ -25,7 +25,9 @@ class Passage:
         y_th, y_r: threshold and reset in units of the noise, ``(V - mu) / sigma + shift``.
         flux_th, flux_r: ``nu tau_m sqrt(pi) f(y)`` at both, in range of a float for every y.
         flux_tail: ``nu tau_m sqrt(pi) (y_th f(y_th) - y_r f(y_r))``.
-        noisy: False where the noise is so small that the rate is that without it.
+        per_spike: ``exp(-max(y_th, 0)^2) / nu``, s.
+        noisy: False where the noise is so small that the rate is that without it; there flux_th,
+            flux_r and flux_tail are their limit, 0.
     """
 
     nu: FloatArray
@@ -34,11 +36,19 @@ class Passage:
     flux_th: FloatArray
     flux_r: FloatArray
     flux_tail: FloatArray
+    per_spike: FloatArray
     noisy: npt.NDArray[np.bool_]
 
 
 def passage(
-    mu: Any, sigma: Any, V_th_rel: Any, V_0_rel: Any, tau_m: Any, tau_r: Any, shift: Any = 0.0
+    mu: Any,
+    sigma: Any,
+    V_th_rel: Any,
+    V_0_rel: Any,
+    tau_m: Any,
+    tau_r: Any,
+    *,
+    shift: Any = 0.0,
 ) -> Passage:
     """Return the :class:`Passage` of checked arrays of one shape, flattened.
 
@@ -64,13 +74,12 @@ def passage(
     drift = np.log1p(np.where(v_th < mu, v_th - v_0, 0.0) / safe) / SQRT_PI
     per_spike = weight * tau_r + tau_m * SQRT_PI * np.where(noisy, integral, drift)
     alive = (weight > 0) & (noisy | (v_th < mu))
-    per_spike = np.where(alive, per_spike, 1.0)
-    gain = np.where(alive, tau_m * SQRT_PI / per_spike, 0.0)
+    gain = np.where(alive & noisy, tau_m * SQRT_PI / np.where(alive, per_spike, 1.0), 0.0)
     tail = scaled_tail(capped, c) - scaled_tail(low, c)
     return Passage(
-        nu=np.where(alive, weight / per_spike, 0.0), y_th=y_th, y_r=y_r,
+        nu=np.where(alive, weight / np.where(alive, per_spike, 1.0), 0.0), y_th=y_th, y_r=y_r,
         flux_th=gain * scaled_f(capped, c), flux_r=gain * scaled_f(low, c),
-        flux_tail=gain * tail, noisy=noisy,
+        flux_tail=gain * tail, per_spike=per_spike, noisy=noisy,
     )  # fmt: skip
 
 
