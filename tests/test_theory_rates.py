@@ -53,7 +53,7 @@ def test_cv(at: tuple[float, float], wanted: float) -> None:
     assert theory.cv(at[0] * 1e-3, at[1] * 1e-3, **CIRCUIT) == pytest.approx(wanted, abs=1e-10)
 
 
-@settings(max_examples=8)
+@settings(max_examples=8, deadline=None)
 @given(y_th=st.floats(-3, 3), width=st.floats(0.2, 5))
 def test_cv_is_the_double_integral(y_th: float, width: float) -> None:
     """By adaptive quadrature, in units sigma = 1, mu = 0."""
