@@ -135,7 +135,7 @@ CHIPS = [
     Chip(41, 640, 1.2, 0.2), Chip(41, 6400, 1.2, 0.2), Chip(205, 64000, 1.2, 0.2),
     Chip(41, 6400, refract=21), Chip(41, 300, 0.3, 0.6), Chip(41, 1000, 0.0, 0.8),
     Chip(41, 640, compare=">="), Chip(41, 640, rounding="floor"),
-    Chip(41, 640, rounding="nearest_up"), Chip(205, 100, 1.2, 0.2, rounding="nearest_up"),
+    Chip(41, 640, rounding="nearest_up"), Chip(205, 640, 1.2, 0.2, rounding="nearest_up"),
 ]  # fmt: skip
 
 
