@@ -118,6 +118,37 @@ def test_golden_microcircuit() -> None:
     np.testing.assert_allclose(other.nu, wanted, rtol=1e-8)
 
 
+LSB = {512: (38.32, 38.06), 64: (38.13, 37.41), 8: (36.61, 36.10), 4: (34.85, 34.47)}
+"""J/LSB -> rate by continuous time with the chip's decay and truncation, and as it was measured."""
+
+
+@pytest.mark.parametrize("per_j", LSB)
+def test_brunel_in_integers(per_j: int) -> None:
+    """12,500 neurons in integers (dv = 20, dt = 0.1 ms): within 1.2 % of what they were run to."""
+    J, g, size, dt, leak = 0.1, 5, 1000, 1e-4, 20 / 4096  # mV
+    tau, lost = theory.tau_eff(1 - leak, dt), -0.5 * J / per_j
+    shift = theory.truncation_shift(leak, lsb=J / per_j)
+
+    def senders(nu: Any) -> tuple[float, float]:
+        """Weighted events per second, and weighted twice."""
+        own = size * nu[0]
+        return J * (own - g * own / 4 + 20 * size), J**2 * (own + g**2 * own / 4 + 20 * size)
+
+    def continuous(nu: Any) -> Any:
+        mean, square = senders(nu)
+        return [theory.siegert(tau * mean + shift, np.sqrt(tau * square), 20, 10, tau, 2e-3)]
+
+    def clocked(nu: Any) -> Any:
+        mean, square = senders(nu)
+        return [
+            theory.clocked_rate(dt * mean + lost, np.sqrt(dt * square), 1 - leak, 20, 10, dt, 20)
+        ]
+
+    wanted, measured = LSB[per_j]
+    assert round(float(theory.solve_rates(continuous, [10.0])[0]), 2) == wanted
+    assert theory.solve_rates(clocked, [10.0])[0] == pytest.approx(measured, rel=0.012)
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     g=st.floats(3.5, 8), eta=st.floats(0.8, 4), J=st.floats(0.05e-3, 0.3e-3),

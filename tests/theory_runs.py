@@ -49,6 +49,32 @@ def float_rate(
     return Count(spikes / (n * steps * dt), spikes, cv)
 
 
+def smooth_run(case: dict[str, Any], dt: float, n: int, t: float, seed: int) -> Count:
+    """Run n neurons with exponential synapses, in each step a weight of sd sigma sqrt(dt/tau_m)."""
+    tau_m, tau_s = case["tau_m"], case["tau_s"]
+    keep, keep_u = np.exp(-dt / tau_m), np.exp(-dt / tau_s)
+    jump = tau_m / (tau_m - tau_s) * (keep - keep_u) * case["sigma"] * np.sqrt(dt / tau_m)
+    rng, steps, warm = np.random.default_rng(seed), round(t / dt), round(10 * tau_m / dt)
+    held, ref = round(case["tau_r"] / dt), np.zeros(n, np.int32)
+    v, u = np.full(n, case["V_0_rel"]), np.zeros(n)
+    rows, which = [], []
+    for k in range(warm + steps):
+        u = keep_u * u + jump * rng.standard_normal(n)
+        v = keep * v + (1 - keep) * case["mu"] + u
+        busy = ref > 0
+        v[busy] = case["V_0_rel"]
+        ref -= busy
+        fired = np.flatnonzero(v >= case["V_th_rel"])
+        v[fired] = case["V_0_rel"]
+        ref[fired] = held
+        if k >= warm:
+            which.append(fired)
+            rows.append(np.full(fired.size, k))
+    neuron, step = np.concatenate(which), np.concatenate(rows)
+    order = np.lexsort((step, neuron))
+    return Count(step.size / (n * steps * dt), step.size, _cv_of(neuron[order], step[order]))
+
+
 @dataclass(frozen=True)
 class Chip:
     """A population of integers with Poisson input; mu and sigma in units of the threshold.
@@ -105,6 +131,9 @@ class Chip:
 
 def _cv(raster: Any) -> float:
     """The CV of all intervals of all neurons."""
-    neuron, step = np.nonzero(np.asarray(raster).T)
+    return _cv_of(*np.nonzero(np.asarray(raster).T))
+
+
+def _cv_of(neuron: Any, step: Any) -> float:
     apart = np.diff(step)[np.diff(neuron) == 0]
     return float(np.std(apart) / np.mean(apart)) if apart.size > 1 else 1.0
