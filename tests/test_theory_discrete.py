@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,17 @@ def test_the_formula(row: Any) -> None:
     mu, sigma, cell, dt, integrator, wanted = row
     found = theory.nu_dt(**case_of(mu, sigma, cell), dt=dt * MS, integrator=integrator)
     assert round(float(found), 3) == wanted
+
+
+def test_the_numbers_of_the_document() -> None:
+    text = (Path(__file__).parents[1] / "docs/theory.md").read_text("utf-8")
+    names = {"theory": theory}
+    cell = re.findall(r"^(cell = .*)$", text, re.M)[0]
+    exec(cell, names)
+    calls = re.findall(r"^(theory\..*)  # ([\d.]+) Hz", text, re.M)
+    assert len(calls) == 3
+    for call, wanted in calls:
+        assert f"{eval(call, names):.3f}" == wanted
 
 
 def test_golden_note() -> None:
