@@ -205,6 +205,11 @@ def discretize(network: Network, dt: float, rule: StepRule | str = "exact") -> S
 
 def _tau_of(projection: Projection) -> float:
     synapse = projection.synapse
+    if not isinstance(synapse, (Delta, Exponential)):
+        raise NetworkError(
+            f"projection {projection.name!r}: synapse = {show(synapse)}, allowed in steps as yet: "
+            "Delta, Exponential"
+        )
     return synapse.tau if isinstance(synapse, Exponential) else 0.0
 
 
@@ -308,7 +313,8 @@ def _step_projection(
             notes.append(f"projection {p.name!r}: a delay below one step is raised to one step")
         steps = np.asarray(np.maximum(steps, latency) - latency, np.float64)
     weights = p.weights
-    jump = _jump(p.synapse, post, dt, rule)
+    synapse: Any = p.synapse
+    jump = _jump(synapse, post, dt, rule)
     rows = np.broadcast_to(jump, (post.size,))
     scaled = with_entries(weights, _scale_rows(weights, rows))
     return SteppedProjection(
@@ -342,7 +348,7 @@ def _jump(synapse: Delta | Exponential, post: Population, dt: float, rule: StepR
         per_ampere = resistance * _unit_jump(tau, tau_m, dt, rule)
     if synapse.norm == "area":
         return np.asarray(per_ampere / tau)
-    if synapse.norm == "psp":
+    if synapse.norm in ("psp", "nnmt"):
         return np.asarray(per_ampere * capacitance / tau)
     return np.asarray(per_ampere)
 

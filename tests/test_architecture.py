@@ -21,7 +21,8 @@ INSIDE = [p for p in FILES if p != ROOT / "__init__.py" and BUNDLE not in p.pare
 LAYERS = """
 errors lazy memo
 arrays formats npz rasters
-checks kernel connectivity engines lanes
+checks kernel connectivity engines lanes exponentials units
+synapses
 neurons stimulus
 network
 numerics
