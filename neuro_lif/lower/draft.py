@@ -15,6 +15,7 @@ from ..ledger import Ledger
 from ..profile import HardwareProfile
 from .form import LifForm
 from .search import Scale
+from .stage_form import StageForm
 
 APPROXIMATIONS = {
     "refractory": "drop a refractory period the profile does not have, or cut one that is too long",
@@ -54,6 +55,26 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class StagePlan:
+    """A filter stage on its way to integers.
+
+    Args:
+        form: its model.
+        du: coded decay; ``loss`` the share lost per step that it gives.
+        post: where it leads: a population, or a stage; ``target`` the population in the end.
+        fine: the stage's LSB is ``2**-fine`` of the target's; ``exponents`` of its projections.
+    """
+
+    form: StageForm
+    du: IntArray
+    loss: FloatArray
+    post: str
+    target: str
+    fine: int = 0
+    exponents: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Draft:
     """What the passes hand on; ``most`` is source -> most spikes of one channel in one step."""
 
@@ -66,6 +87,7 @@ class Draft:
     proved: bool
     most: dict[str, int] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
+    stages: dict[str, StagePlan] = field(default_factory=dict)
     fixed: FixedNetwork | None = None
     ledger: Ledger = Ledger("")
 
