@@ -46,6 +46,7 @@ from .parts import (
     draft_of,
     headroom_rows,
     loss_u_of,
+    refuse_stages,
 )
 
 NEEDS = Needs("lava", ("du", "dv", "vth", "bias_mant", "bias_exp"), {"du": 1, "dv": 0}, 6, 6)
@@ -101,6 +102,7 @@ def code_as_lava(
 def lower_as_lava(draft: Draft) -> Draft:
     """Code the network of a draft (a pass of the lowering)."""
     check_holds(draft.profile, NEEDS)
+    refuse_stages(draft, "lava")
     draft = check_counts(draft)
     populations: list[FixedPopulation] = []
     projections: list[FixedProjection] = []

@@ -39,6 +39,7 @@ from .parts import (
     decay_entry,
     draft_of,
     loss_u_of,
+    refuse_stages,
 )
 
 NEEDS = Needs(
@@ -81,6 +82,7 @@ def code_as_nengo_loihi(
 def lower_as_nengo_loihi(draft: Draft, repair_small_synapses: bool = False) -> Draft:
     """Code the network of a draft (a pass of the lowering)."""
     check_holds(draft.profile, NEEDS)
+    refuse_stages(draft, "nengo-loihi")
     draft = check_counts(draft)
     populations: list[FixedPopulation] = []
     projections: list[FixedProjection] = []

@@ -78,11 +78,11 @@ def _refuse_or_merge(draft: Draft, p: SteppedPopulation, several: bool, fed: boo
 
 
 def _without_stages(draft: Draft, p: SteppedPopulation) -> Draft:
-    """Turn what passes through stages into exponentials of the same area, a step later.
+    """Turn what passes through stages into exponentials of the same area, a step later if can be.
 
     A current of two time constants lasts, on average, for their sum.
     """
-    stepped = draft.stepped
+    stepped, longest = draft.stepped, draft.profile.routing.delay_hi
     gone = {name: stepped.population(name) for name in stages_onto(stepped, p.name)}
     taus, decays = list(p.tau_syn), [np.asarray(row) for row in p.decay_u]
     projections = []
@@ -98,7 +98,9 @@ def _without_stages(draft: Draft, p: SteppedPopulation) -> Draft:
             area = lost / ((1.0 - kept_x) * (1.0 - kept_u))
             taus.append(float(stage.tau_syn[0]) + taus[out.receptor])
             decays.append(np.full(p.size, 1.0 - lost))
-            q = replace(scaled(q, area), post=p.name, receptor=len(taus) - 1, delays=q.delays + 1)
+            later = int(np.max(q.delays, initial=0) < longest)
+            delays = q.delays + later
+            q = replace(scaled(q, area), post=p.name, receptor=len(taus) - 1, delays=delays)
         projections.append(q)
     merged = replace(p, decay_u=np.asarray(decays), tau_syn=np.asarray(taus))
     populations = tuple(merged if x is p else x for x in stepped.populations if x.name not in gone)
