@@ -18,6 +18,7 @@ from .code_projections import Scaled, code_projection
 from .code_projections import code_delays as code_delays
 from .code_stages import code_stages
 from .draft import Draft, Plan, note, refuse_or_note
+from .drives import held_drive
 from .encode import code_bias, code_currents, code_sources
 from .form import LifForm
 from .models import headroom
@@ -69,7 +70,7 @@ def _code(draft: Draft) -> Draft:
     order = {q.name: i for i, q in enumerate(draft.stepped.projections)}
     projections = sorted([*projections, *through], key=lambda q: order[q.name])
     kept = {p.name: _current_code(draft, p) for p in draft.stepped.described}
-    directs, noted = code_currents(draft.stepped, kept, draft.n_steps)
+    directs, noted = code_currents(draft.stepped, kept, draft.n_steps, draft.held)
     fixed = FixedNetwork(
         draft.profile,
         tuple(populations),
@@ -100,7 +101,17 @@ def _code_population(draft: Draft, p: SteppedPopulation) -> tuple[Draft, FixedPo
             values[code.param] = decay
     values[form.threshold], noted = _code_threshold(draft, p, plan, where)
     draft = note(draft, entries=noted)
-    draft, bias = _code_bias(draft, p, plan, where)
+    highest = values[form.threshold] * 2.0**form.thr_shift - (form.compare == ">=")
+    steady = held_drive(draft, p, np.asarray(highest, np.float64))
+    if steady.close.any():
+        text = (
+            f"{where}: the bias and currents of {int(steady.close.sum())} neuron(s) are coded so "
+            "that they alone never reach the threshold, as they do not in float"
+        )
+        draft = note(draft, notes=(text,))
+        kept_v = 1.0 - plan.loss_v
+        draft = replace(draft, held=draft.held | {p.name: (steady.close, steady.current, kept_v)})
+    draft, bias = _code_bias(draft, p, plan, where, steady.bias)
     draft, held = _code_refractory(draft, p, form, where)
     params = {k: collapse(profile, where, k, v) for k, v in (values | bias | held).items()}
     voltage = form.registers[0]
@@ -164,7 +175,7 @@ def _code_threshold(
 
 
 def _code_bias(
-    draft: Draft, p: SteppedPopulation, plan: Plan, where: str
+    draft: Draft, p: SteppedPopulation, plan: Plan, where: str, most: FloatArray
 ) -> tuple[Draft, dict[str, IntArray]]:
     form, profile, bias = plan.form, draft.profile, bias_of(draft, p)
     if form.bias_mant is None:
@@ -173,7 +184,9 @@ def _code_bias(
                 f"{where}: i_bias or v_rest != v_reset needs a bias; {profile.name} has none"
             )
         return draft, {}
-    mant, exp, noted = code_bias(profile, form, bias / plan.relative, plan.lsb_per_volt, where)
+    mant, exp, noted = code_bias(
+        profile, form, bias / plan.relative, plan.lsb_per_volt, where, most
+    )
     coded = {form.bias_mant: mant} | ({form.bias_exp: exp} if form.bias_exp else {})
     return note(draft, entries=(noted,)), coded
 

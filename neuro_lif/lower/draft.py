@@ -76,7 +76,10 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class Draft:
-    """What the passes hand on; ``most`` is source -> most spikes of one channel in one step."""
+    """What the passes hand on.
+
+    ``most`` is source -> most spikes of one channel in one step; ``held`` is of :mod:`.drives`.
+    """
 
     stepped: SteppedNetwork
     profile: HardwareProfile
@@ -88,6 +91,7 @@ class Draft:
     most: dict[str, int] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     stages: dict[str, StagePlan] = field(default_factory=dict)
+    held: dict[str, tuple[FloatArray, FloatArray, FloatArray]] = field(default_factory=dict)
     fixed: FixedNetwork | None = None
     ledger: Ledger = Ledger("")
 
