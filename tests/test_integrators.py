@@ -23,7 +23,7 @@ def alone(neuron: Any, *inputs: Any) -> nl.Network:
 
 
 def through(synapse: Any) -> nl.Network:
-    """One spike at 0, which arrives after 1 ms, onto a leaky membrane."""
+    """One spike in the first row, sent at its end, which arrives 1 ms later, onto a membrane."""
     weight = 1 * MV if isinstance(synapse, nl.Delta) else 1 * NA
     return nl.Network(
         [nl.Population("n", 1, nl.LIF(10 * MS, 10 * MOHM, v_threshold=1.0))],
@@ -35,10 +35,10 @@ def through(synapse: Any) -> nl.Network:
 
 def error_at(network: nl.Network, exact: Any, dt: float, integrator: str, until: float) -> float:
     """Largest error of v at the grid times up to ``until``."""
-    rule = StepRule(integrator=integrator, input_latency=0)  # type: ignore[arg-type]
+    rule = StepRule(integrator=integrator)  # type: ignore[arg-type]
     n_steps = round(until / dt)
     found = nl.run_clocked(nl.discretize(network, dt, rule), n_steps).trace("n", "v")[:, 0]
-    return float(np.abs(found - exact(dt * np.arange(1, n_steps + 1))).max())
+    return float(np.abs(found - exact(dt * np.arange(1, n_steps + 1), dt)).max())
 
 
 # ------------------------------------------------------------------------- convergence
@@ -57,14 +57,15 @@ ORDERS = {
 @pytest.mark.parametrize("integrator", INTEGRATORS)
 @pytest.mark.parametrize("synapse", SYNAPSES, ids=lambda s: type(s).__name__)
 def test_order_of_convergence_of_a_psp(synapse: Any, integrator: str) -> None:
-    def exact(t: Any) -> Any:
-        since = np.where(np.abs(t - 1 * MS) < 1e-12, 0.0, t - 1 * MS)
+    def exact(t: Any, dt: float) -> Any:
+        since = t - dt - 1 * MS
+        since = np.where(np.abs(since) < 1e-12, 0.0, since)
         weight = 1 * MV if isinstance(synapse, nl.Delta) else 1 * NA
         return weight * synapse.psp(since, 10 * MS, 10 * MS / (10 * MOHM))
 
     steps = [MS / 4, MS / 16, MS / 64]
     errors = [error_at(through(synapse), exact, dt, integrator, 30 * MS) for dt in steps]
-    scale = float(np.max(exact(np.linspace(0, 30 * MS, 500))))
+    scale = float(np.max(exact(np.linspace(0, 30 * MS, 500), 0.0)))
     order = ORDERS[type(synapse).__name__][integrator]
     if order is None:
         assert max(errors) < 1e-13 * scale * 64
@@ -79,7 +80,7 @@ def test_order_of_convergence_under_a_constant_current(integrator: str) -> None:
     """v(t) = R I (1 - exp(-t / tau)); exponential Euler is exact for a current that is held."""
     network = alone(nl.LIF(10 * MS, 10 * MOHM, v_threshold=1.0, i_bias=1 * NA))
 
-    def exact(t: Any) -> Any:
+    def exact(t: Any, dt: float) -> Any:
         return -10 * MV * np.expm1(-t / (10 * MS))
 
     errors = [error_at(network, exact, dt, integrator, 40 * MS) for dt in (MS, MS / 4, MS / 16)]
@@ -99,7 +100,7 @@ def test_a_varying_current_is_of_order_one_at_the_start_of_each_step(integrator:
     sine = nl.CurrentInput("i", "n", nl.stimulus.Sinusoid(0.0, 0.8 * NA, 20 * MS))
     network = alone(nl.LIF(tau, 10 * MOHM, v_threshold=1.0), sine)
 
-    def exact(t: Any) -> Any:
+    def exact(t: Any, dt: float) -> Any:
         x = omega * tau
         steady = np.sin(omega * t) - x * np.cos(omega * t)
         return peak / (1 + x**2) * (steady + x * np.exp(-t / tau))
@@ -125,8 +126,9 @@ def test_the_sample_convention() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rounding", "expected"), [("nearest", [3, 2, 2, 5]), ("up", [3, 3, 2, 5]), ("down", [2, 2, 2, 5])]
-)  # fmt: skip
+    ("rounding", "expected"),
+    [("nearest", [3, 2, 2, 5]), ("up", [3, 3, 2, 5]), ("down", [2, 2, 2, 5])],
+)
 def test_refractory_periods_that_are_no_whole_number_of_steps(
     rounding: Any, expected: list[int]
 ) -> None:
