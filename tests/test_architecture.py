@@ -32,7 +32,7 @@ profile
 convolution
 stepped
 filter_stage propagators
-discretize
+discretize forms
 recording ledger
 connect stimulate fixed_parts
 poisson
