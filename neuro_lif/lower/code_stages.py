@@ -82,12 +82,16 @@ def _choose_fineness(draft: Draft, p: SteppedPopulation) -> Draft:
     scale = target.scale
     s, activity = (scale.lsb_per_volt, scale.activity) if scale else (1.0, 1.0)
     parts = tuple(part for _, part in incoming_of(draft, p))
-    room = _room(Feed(parts, plan.loss, feeds_of(draft, p.name)), limits, activity) / s
+    feed = Feed(parts, plan.loss, feeds_of(draft, p.name))
     least = coarse - _unit_bits(draft, plan)
     finest = least + plan.form.most_shift
-    fine = int(np.clip(np.floor(np.log2(room)) if np.isfinite(room) else 0, least, finest))
+    for share in dict.fromkeys([1.0, activity]):
+        room = _room(feed, limits, share) / s
+        fine = int(np.clip(np.floor(np.log2(room)) if np.isfinite(room) else 0, least, finest))
+        if fine >= 0 and _uses_mantissas(parts, limits, s * 2.0**fine):
+            break  # safe whatever arrives, and weights lose nothing by it
     exponents = tuple(best_exponent(part, limits, s * 2.0**fine)[0] for part in parts)
-    new = replace(plan, fine=fine, exponents=exponents)
+    new = replace(plan, fine=fine, exponents=exponents, activity=share)
     return replace(draft, stages=draft.stages | {p.name: new})
 
 
@@ -101,6 +105,16 @@ def _room(feed: Feed, limits: Limits, activity: float) -> float:
     for part in feed.incoming:
         pairs.append((_largest_weight(part, limits), float(np.abs(part.values).max(initial=0.0))))
     return min((float(limit / x) for limit, x in pairs if x > 0), default=np.inf)
+
+
+def _uses_mantissas(parts: tuple[Incoming, ...], limits: Limits, s: float) -> bool:
+    """Tell whether the largest weight of every projection fills half its mantissa's range."""
+    for part in parts:
+        lo, hi = limits.weights.mode_range(part.mode)
+        largest = float(np.abs(part.values).max(initial=0.0)) * s / 2.0**limits.in_shift
+        if 0 < largest < max(hi, -lo) / 2:
+            return False
+    return True
 
 
 def _largest_weight(part: Incoming, limits: Limits) -> float:

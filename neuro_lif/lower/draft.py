@@ -63,6 +63,7 @@ class StagePlan:
         du: coded decay; ``loss`` the share lost per step that it gives.
         post: where it leads: a population, or a stage; ``target`` the population in the end.
         fine: the stage's LSB is ``2**-fine`` of the target's; ``exponents`` of its projections.
+        activity: share of the sources that may fire in a step without its register overflowing.
     """
 
     form: StageForm
@@ -72,6 +73,7 @@ class StagePlan:
     target: str
     fine: int = 0
     exponents: tuple[int, ...] = ()
+    activity: float = 1.0
 
 
 @dataclass(frozen=True)

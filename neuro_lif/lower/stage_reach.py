@@ -28,27 +28,40 @@ def stage_reaches(
     """
     if draft.fixed is None:
         raise LoweringError("what a filter stage sends is known only of a coded network")
+    fixed = draft.fixed
     graded: dict[str, IntArray] = {}
+    always: dict[str, IntArray] = {}
     rows: list[Headroom] = []
     for name in reversed(all_stages_of(draft.stepped, target)):
         plan = draft.stages[name]
-        port, sums = arriving(draft.fixed, name, draft.most, activity, graded)
-        state = _settled(plan, port, activity)
-        by = int(np.max(draft.fixed.params(name)[plan.form.out_shift]))
-        # the remainder that is carried is below 2**by
-        graded[name] = np.stack([state[0] >> by, (state[1] + 2**by - 1) >> by])
-        furthest = Reached(int(np.abs(state).max(initial=0)), plan.form.span[1])
-        summed = Reached(
-            int(np.abs(port).max(initial=0)), int(plan.form.sum_limit) >> plan.form.in_shift
-        )
-        proved = activity == 1.0 and bool(np.all(plan.loss > 0))
-        for register, r in (
-            ("sum", max([summed, *sums], key=lambda x: x.share)),
-            (plan.form.register, furthest),
-        ):
-            rows.append(Headroom(f"filter stage {name!r}", register, float(r.bound),
-                                 float(r.limit), proved, activity))  # fmt: skip
+        by = int(np.max(fixed.params(name)[plan.form.out_shift]))
+        states, arrivals = {}, {}
+        for share, values in ((1.0, always), (activity, graded)):
+            arrivals[share] = arriving(fixed, name, draft.most, share, values)
+            states[share] = state = _settled(plan, arrivals[share][0], share)
+            # the remainder that is carried is below 2**by
+            values[name] = np.asarray([state[0] >> by, (state[1] + 2**by - 1) >> by])
+        own = 1.0 if plan.activity == 1.0 else activity
+        rows += _rows(name, plan, states[own], *arrivals[own], own)
     return graded, tuple(rows)
+
+
+def _rows(
+    name: str, plan: StagePlan, state: IntArray, port: IntArray, sums: list[Reached],
+    activity: float,
+) -> list[Headroom]:  # fmt: skip
+    limit = int(plan.form.sum_limit) >> plan.form.in_shift
+    summed = Reached(int(np.abs(port).max(initial=0)), limit)
+    proved = activity == 1.0 and bool(np.all(plan.loss > 0))
+    reached = {
+        "sum": max([summed, *sums], key=lambda x: x.share),
+        plan.form.register: Reached(int(np.abs(state).max(initial=0)), plan.form.span[1]),
+    }
+    return [
+        Headroom(f"filter stage {name!r}", register, float(r.bound), float(r.limit), proved,
+                 activity)
+        for register, r in reached.items()
+    ]  # fmt: skip
 
 
 def stage_rows(draft: Draft) -> tuple[Headroom, ...]:
