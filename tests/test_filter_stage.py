@@ -377,3 +377,21 @@ def test_thresholds_of_one_population_share_a_code_through_a_stage() -> None:
     found = in_volts(fixed, nl.run_fixed(fixed, inputs={"in": raster}))
     assert len(np.unique(fixed.populations[1].lsb)) == 4
     assert np.abs(found - exact).max() < 0.03 * np.abs(exact).max()
+
+
+@pytest.mark.skipif(native() is None, reason="no compiled kernel")
+def test_what_leaves_float64_does_so_alike_in_both_engines() -> None:
+    """inf in a stage reaches u as inf; where it cancels, NaN; the engines agree."""
+    weights = np.array([[1e308, -1e308], [1e308, 0.0]])
+    network = driven(nl.LI(20.0), nl.Alpha(5.0), weights, 0.0)
+    stepped = nl.discretize(network, 1.0)
+    raster = np.zeros((30, 2))
+    raster[:8, 0], raster[15:, 1] = 60, 5000
+    found = [
+        nl.run_clocked(stepped, inputs={"in": raster}, record="all", engine=engine)
+        for engine in ("numpy", "kernel")
+    ]
+    for key, trace in found[0].traces.items():
+        assert np.array_equal(trace, found[1].traces[key], equal_nan=True)
+    v = found[0].trace("cells", "v")
+    assert np.isinf(v[:, 1]).any() and np.isnan(v[:, 0]).any() and np.isfinite(v[:2]).all()
