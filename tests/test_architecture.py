@@ -21,7 +21,8 @@ INSIDE = [p for p in FILES if p != ROOT / "__init__.py" and BUNDLE not in p.pare
 LAYERS = """
 errors lazy memo
 arrays formats npz rasters
-checks kernel connectivity engines lanes
+checks kernel connectivity engines lanes exponentials units
+synapses
 neurons stimulus
 network
 numerics
@@ -31,7 +32,9 @@ profile_model
 profile
 profiles
 convolution
-discretize
+stepped
+filter_stage propagators
+discretize forms
 recording ledger
 connect stimulate fixed_parts
 poisson

@@ -16,6 +16,7 @@ from ..memo import Memo
 from ..numerics import walk
 from ..runs import may_lose_counts, spike_dtype
 from ..stored import delivered_weights
+from ..width import most_sent
 from .bounds import INT32
 from .convolved import Taps, taps_of
 from .program import MOST_EVENTS, MOST_PORTS
@@ -199,6 +200,18 @@ def _most(fixed: FixedNetwork, p: FixedProjection, rows: Synapses) -> int:
     return max(limit // rows.n_delays, 0) * rows.n_delays
 
 
+def _most_meant(fixed: FixedNetwork, p: FixedProjection, rows: Synapses) -> int:
+    """Return the same, where the sender sends no more than its registers are meant to hold.
+
+    The kernel notices where it does.
+    """
+    most = _most(fixed, p, rows)
+    sender = next((s for s in fixed.populations if s.name == p.pre), None)
+    if not p.graded or sender is None:
+        return most
+    return min(most, most_sent(fixed.profile, sender) * rows.reach)
+
+
 def _add_population(
     fixed: FixedNetwork, name: str, out: Built, synapses: list[tuple[FixedProjection, Synapses]]
 ) -> None:
@@ -251,9 +264,14 @@ def _arriving(
     fixed: FixedNetwork, name: str, port: str, synapses: list[tuple[FixedProjection, Synapses]]
 ) -> tuple[int, int]:
     total = 0
-    for p, rows in synapses:
-        if p.post == name and p.port == port:
-            total += _most(fixed, p, rows) << max(fixed.sum_exponent(p), 0)
+    for bound in (_most, _most_meant):
+        total = sum(
+            bound(fixed, p, rows) << max(fixed.sum_exponent(p), 0)
+            for p, rows in synapses
+            if p.post == name and p.port == port
+        )
+        if total <= RING_MOST:
+            break
     for drive in fixed.poissons:
         if drive.population == name and drive.port == port:
             total += int(np.abs(drive.span(fixed.population(name).size)).max(initial=0))

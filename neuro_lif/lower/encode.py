@@ -29,7 +29,12 @@ FARTHEST = 2.0**40
 
 
 def code_bias(
-    profile: HardwareProfile, form: LifForm, bias: FloatArray, s: FloatArray, where: str
+    profile: HardwareProfile,
+    form: LifForm,
+    bias: FloatArray,
+    s: FloatArray,
+    where: str,
+    most: npt.ArrayLike = np.inf,
 ) -> tuple[IntArray, IntArray, Entry]:
     """Code a bias (V per step) as mantissa and exponent, the smallest exponent that fits.
 
@@ -38,6 +43,8 @@ def code_bias(
         bias: V per step ``(n,)``.
         s: LSB per V ``(n,)``.
         where: the population, for the ledger.
+        most: ``(n,)`` a bias, LSB per step, that may not be passed; one rounded above it is
+            rounded down.
 
     Returns:
         (mantissa ``(n,)``, exponent ``(n,)``, ledger entry).
@@ -52,7 +59,8 @@ def code_bias(
     if form.bias_exp and profile.params[form.bias_exp].per != "neuron":
         exponent = np.full(exponent.shape, exponent.max(initial=exp_lo), np.int64)
     shifted = np.clip(real / 2.0**exponent, -FARTHEST, FARTHEST)
-    mantissa = np.clip(nearest(shifted), lo, hi)
+    highest = np.floor(np.minimum(np.asarray(most) / 2.0**exponent, FARTHEST))
+    mantissa = np.clip(np.minimum(nearest(shifted), highest.astype(np.int64)), lo, hi)
     clipped = int(np.sum((shifted > hi + 0.5) | (shifted < lo - 0.5)))
     largest = float(np.abs(real).max(initial=0.0))
     room = hi * 2.0**exp_hi
@@ -75,12 +83,20 @@ def code_sources(stepped: SteppedNetwork) -> tuple[FixedSource, ...]:
     return tuple(out)
 
 
+HeldCurrents = dict[str, tuple[FloatArray, FloatArray, FloatArray]]
+"""Population -> (who is held below the threshold, factor on currents, factor of v kept per step),
+``(n,)`` each."""
+
+
 def code_currents(
-    stepped: SteppedNetwork, codes: CurrentCodes, n_steps: int | None
+    stepped: SteppedNetwork,
+    codes: CurrentCodes,
+    n_steps: int | None,
+    held: HeldCurrents | None = None,
 ) -> tuple[tuple[DirectInput, ...], tuple[Entry, ...]]:
     """Return the current inputs as integers put into u, and what rounding them did.
 
-    Constant currents are part of the bias already.
+    Constant currents are part of the bias already. ``held``: see :mod:`.drives`.
     """
     out, noted = [], []
     for current in stepped.network.current_inputs:
@@ -90,7 +106,10 @@ def code_currents(
         raster = None
         if current.stimulus is not None:
             amperes = described(stepped, current, n_steps)
-            raster = current_to_integers(amperes, lsb_per_ampere, kept, shift)
+            close, share, kept_v = (held or {}).get(current.population, (None, 1.0, None))
+            raster = current_to_integers(
+                amperes, lsb_per_ampere * share, kept, shift, close, kept_v
+            )
             gain = stepped.population(current.population).gain
             volts = np.where(lsb_per_ampere > 0, gain / lsb_per_ampere, 0.0)
             got = _followed(raster, kept, shift) * volts
@@ -132,7 +151,12 @@ def described(stepped: SteppedNetwork, current: CurrentInput, n_steps: int | Non
 
 
 def current_to_integers(
-    amperes: npt.ArrayLike, lsb_per_ampere: FloatArray, kept: FloatArray, shift: int
+    amperes: npt.ArrayLike,
+    lsb_per_ampere: FloatArray,
+    kept: FloatArray,
+    shift: int,
+    close: FloatArray | None = None,
+    kept_v: FloatArray | None = None,
 ) -> IntArray:
     """Turn a current into integers for the synaptic input.
 
@@ -145,17 +169,27 @@ def current_to_integers(
         lsb_per_ampere: ``(n,)`` LSB of v per step and A.
         kept: ``(n,)``.
         shift: left shift from the input to v.
+        close: ``(n,)`` whose v must never be above what it is meant to be: what rounding leaves
+            over is then carried as v keeps it, and never positive.
+        kept_v: ``(n,)`` factor of v kept per step; with ``close``.
     """
     wanted = np.asarray(amperes, np.float64) * lsb_per_ampere
     unit = 2.0**shift
     out = np.zeros(wanted.shape, np.int64)
     u = np.zeros(wanted.shape[:-2] + wanted.shape[-1:])
-    owed = np.zeros(u.shape)
+    owed, behind = np.zeros(u.shape), np.zeros(u.shape)
     for t in range(wanted.shape[-2]):
         row = wanted[..., t, :]
         real = np.clip((row + owed - kept * u) / unit, -FARTHEST, FARTHEST)
         out[..., t, :] = nearest(real)
+        if close is not None and kept_v is not None:
+            # a little slack, so that a whole number is not rounded down
+            lower = np.floor((row - kept_v * behind - kept * u) / unit + 1e-9)
+            lower = np.clip(lower, -FARTHEST, FARTHEST).astype(np.int64)
+            out[..., t, :] = np.where(close, lower, out[..., t, :])
         u = kept * u + out[..., t, :] * unit
+        if kept_v is not None:
+            behind = kept_v * behind + u - row
         owed = row + owed - u
     return out
 
