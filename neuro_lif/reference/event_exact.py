@@ -173,7 +173,9 @@ def _checked_inputs(
 def _checked_trains(name: str, given: Any, size: int) -> SpikeInput:
     trains = given if isinstance(given, SpikeInput) else SpikeInput.from_trains(name, given)
     if trains.size != size:
-        raise RangeError(f"inputs[{name!r}]: {trains.size} trains, allowed: {size}, one per channel")
+        raise RangeError(
+            f"inputs[{name!r}]: {trains.size} trains, allowed: {size}, one per channel"
+        )
     return SpikeInput(name, size, trains.indices, trains.times)
 
 

@@ -87,14 +87,14 @@ class Cells:
         n, neuron = population.size, population.neuron
         if isinstance(neuron, LI):
             self.threshold, self.reset = np.full(n, np.inf), np.zeros(n)
-            self.refractory, self.subtract = np.zeros(n), False
+            self.refractory, self.subtract, self.holds = np.zeros(n), False, False
             return
         reset: Any = neuron.v_reset
         self.absolute = per_neuron(neuron.v_threshold, n)
         self.threshold = self.absolute - self.base
         self.reset = per_neuron(reset, n) - self.base
         self.refractory = per_neuron(neuron.t_refractory, n)
-        self.subtract = neuron.reset == "subtract"
+        self.subtract, self.holds = neuron.reset == "subtract", bool(self.refractory.any())
 
     def _set_receptors(self, receptors: list[Stages]) -> None:
         n = self.size
@@ -117,7 +117,7 @@ class Cells:
         """Bring neurons to ``time`` (s); arrivals and crossings there are not part of it."""
         h = time - self.time[idx]
         q, ys, xs = self._moved(idx, h)
-        self.q[idx] = np.where(self.held[idx], self.q[idx], q)
+        self.q[idx] = np.where(self.held[idx], self.q[idx], q) if self.holds else q
         for r in range(len(self.receptors)):
             self.y[r][idx] = ys[r]
             x, moved = self.x[r], xs[r]
@@ -187,7 +187,7 @@ class Cells:
         """Add what arrives at one time over one fan; the neurons are at that time afterwards."""
         self.advance(posts, time)
         if stages == DELTA:
-            self.q[posts] += np.where(self.held[posts], 0.0, jumps)
+            self.q[posts] += np.where(self.held[posts], 0.0, jumps) if self.holds else jumps
             return
         r = self.receptors.index(stages)
         first = self.x[r]
@@ -227,14 +227,16 @@ class Cells:
     def _bound(self, idx: Array, time: float, g: Array, most: Array, slope: Array) -> None:
         """Write down the bound that follows from g, the most it can be, and its largest slope."""
         slack = 1e-12 * (np.abs(g) + np.abs(self.offset[idx]))
-        wait = np.full(len(idx), np.inf)
-        may = (most > -slack) & (slope > 0)
-        wait[may] = -g[may] / slope[may] * (1 - 1e-6)
+        when = np.full(len(idx), np.inf)
+        np.divide(g, slope, out=when, where=(most > -slack) & (slope > 0))
+        when = time + np.abs(when) * (1 - 1e-6)
         above = g >= 0 if self.touching else g > 0
-        when = np.where(above, time, np.maximum(time + wait, time))
-        free = ~self.held[idx]
-        self.when[idx] = np.where(free, when, self.when[idx])
-        self.kind[idx] = np.where(free, np.where(above, SPIKE, BOUND), self.kind[idx])
+        when[above] = time
+        kind = above.view(np.int8)  # SPIKE where above, else BOUND
+        if self.holds:
+            held = self.held[idx]
+            when, kind = np.where(held, self.when[idx], when), np.where(held, RELEASE, kind)
+        self.when[idx], self.kind[idx] = when, kind
 
     def refine(self, i: int) -> None:
         """Find when neuron ``i``, whose bound has come, spikes if nothing more reaches it."""
@@ -246,8 +248,10 @@ class Cells:
                 chains.append(Chain(b, b if c is None else c, y, x))
         waves = [(complex(amplitude[i]) * cmath.exp(1j * omega * start), omega)
                  for omega, amplitude in self.waves if amplitude[i]]  # fmt: skip
-        path = Path(float(self.rate[i]), float(self.per_ampere[i]), float(self.slope[i]),
-                    float(self.offset[i]), float(self.q[i]), tuple(chains), tuple(waves))  # fmt: skip
+        numbers = (
+            float(a[i]) for a in (self.rate, self.per_ampere, self.slope, self.offset, self.q)
+        )
+        path = Path(*numbers, tuple(chains), tuple(waves))
         s = first_crossing(path, min(self.end, self.next_change) - start, self.touching)
         self.when[i], self.kind[i] = start + s, SPIKE
 

@@ -22,8 +22,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..exponentials import exp3
-
 Array = npt.NDArray[Any]
 
 NEAR = 0.5
@@ -46,10 +44,10 @@ def psi3(s: float, a: float, b: float, c: float) -> float:
     low, middle, high = sorted((a, b, c))
     p, r = (middle - low) * s, (high - low) * s
     if r < NEAR:
-        unit = _series(p, r)
+        unit = float(_series(p, r, TERMS))
     else:
         unit = (_share(p) - math.exp(-p) * _share(r - p)) / r
-    return math.exp(-low * s) * s * s * float(unit)
+    return math.exp(-low * s) * s * s * unit
 
 
 def _share(x: float) -> float:
@@ -57,11 +55,11 @@ def _share(x: float) -> float:
     return -math.expm1(-x) / x if x else 1.0
 
 
-def _series(p: Any, r: Any) -> Any:
+def _series(p: Any, r: Any, terms: int) -> Any:
     """Return the divided difference of exp at (0, -p, -r): a sum over symmetric polynomials."""
     symmetric, power, factor = 1.0, 1.0, 0.5
     total = 0.5
-    for n in range(1, TERMS):
+    for n in range(1, terms):
         power = power * -r
         symmetric = symmetric * -p + power
         factor /= n + 2
@@ -81,9 +79,37 @@ def psi2_rows(s: Array, a: Any, b: Any) -> Array:
     return np.asarray(np.exp(-np.minimum(a, b) * s) * share)
 
 
-def psi3_rows(s: Array, a: Any, b: Any, c: Any) -> Array:
-    """Return :func:`psi3` for arrays of times and rates that fit each other."""
-    return np.asarray(s * s * exp3(-a * s, -b * s, -c * s))
+def psi3_rows(s: Array, a: Any, b: float, c: float) -> Array:
+    """Return :func:`psi3` for arrays of times and of one rate that fit each other."""
+    least, most = min(b, c), max(b, c)
+    low, high = np.minimum(a, least), np.maximum(a, most)
+    middle = np.maximum(np.minimum(a, most), least)
+    p, r = (middle - low) * s, (high - low) * s
+    widest = float(r.max(initial=0.0))
+    if widest < NEAR:
+        unit = _series(p, r, _terms(widest))
+    else:
+        near = r < NEAR
+        apart = np.where(near, 1.0, r)
+        unit = (_share_rows(p) - np.exp(-p) * _share_rows(r - p)) / apart
+        if near.any():
+            unit[near] = _series(p[near], r[near], TERMS)
+    return np.asarray(np.exp(-low * s) * s * s * unit)
+
+
+def _terms(widest: float) -> int:
+    """Return how many terms of the series are needed for exponents that are so far apart."""
+    terms, size = 1, 0.5
+    while terms < TERMS and size > 1e-17:
+        size *= widest * (terms + 1) / (terms * (terms + 2))
+        terms += 1
+    return terms
+
+
+def _share_rows(x: Array) -> Array:
+    zero = x == 0.0
+    safe = np.where(zero, 1.0, x)
+    return np.where(zero, 1.0, -np.expm1(-safe) / safe)
 
 
 def psi2_peak(a: Any, b: Any) -> Array:

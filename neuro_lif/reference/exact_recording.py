@@ -60,7 +60,7 @@ class ExactRecording:
         whole = isinstance(given, (int, np.integer)) and not isinstance(given, bool)
         if not (whole and 0 <= given < size):
             raise RangeError(f"neuron = {show(given)}, allowed: 0..{size - 1}")
-        return times[indices == neuron]
+        return np.asarray(times[indices == neuron])
 
     def v(self, population: str) -> npt.NDArray[np.float64]:
         """Return V ``(n_samples, n)`` (V, absolute) at ``sample_times``.
