@@ -1,8 +1,9 @@
 """A brute-force stand-in for the event-exact run: matrix exponentials on a fine grid, bisection.
 
 It shares nothing with the solver but the description: the state of every neuron, sinusoids
-included, is one linear system, stepped by a power series of its matrix. In each small step V is compared
-at its end, and at its maximum where its slope changes sign; a crossing is found by bisection.
+included, is one linear system, stepped by a power series of its matrix. In each small step V is
+compared at its end, and at its maximum where its slope changes sign; a crossing is found by
+bisection.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from scipy import sparse
 
 import neuro_lif as nl
 from neuro_lif.stimulus import Constant, Sampled, Sinusoid
-
 
 TERMS = 16
 """Of the series: steps are 0.05 ms, rates below 1e4/s."""
@@ -227,3 +227,53 @@ class Brute:
         y = 1 + 2 * len(self.waves) + 2 * self.chains.index(q)
         peak, taus = q.synapse.peak(1.0), q.synapse.taus
         self.state[k, y + len(taus) - 1] += weight * peak * q.synapse.scale
+
+
+def random_exact(seed: int) -> nl.Network:
+    """Return a network of 1-3 populations of any kind, all synapses, delays on no grid."""
+    rng = np.random.default_rng(seed)
+    populations = [nl.Population(f"p{i}", int(n), _neuron(rng, i == 0, int(n)))
+                   for i, n in enumerate(rng.integers(1, 5, rng.integers(1, 4)))]  # fmt: skip
+    x = nl.SpikeInput("x", 3, rng.integers(0, 3, 8), rng.uniform(0, 0.03, 8))
+    projections = []
+    for post in populations:
+        for pre, m in [("x", 3), *((p.name, p.size) for p in populations)]:
+            if rng.random() < 0.6:
+                synapse: Any = _synapse(rng)
+                charge = not isinstance(synapse, nl.Delta) and synapse.norm == "area"
+                w = rng.normal(0.2, 0.5, (post.size, m)) * (1e-2 if charge else 1)
+                several = (post.size, m) if rng.random() < 0.5 else None
+                d = rng.uniform(0.5e-3, 4e-3, several)
+                name = f"c{len(projections)}"
+                projections.append(nl.Projection(name, pre, post.name, w, synapse, d))
+    inputs: list[Any] = [x]
+    for k, chance in enumerate((0.5, 0.3)):
+        if rng.random() < chance:
+            wave = Sinusoid(rng.normal(), rng.normal(), rng.uniform(2e-3, 2e-2), rng.uniform(0, 6))
+            inputs.append(nl.CurrentInput(f"i{k}", "p0", wave))
+    if rng.random() < 0.4:
+        inputs.append(nl.CurrentInput("j", "p0", Sampled(rng.normal(size=(10, 1)), 1.3e-3)))
+    return nl.Network(populations, projections, inputs)
+
+
+def _neuron(rng: np.random.Generator, leaky: bool, n: int) -> Any:
+    def draw(low: float, high: float) -> Any:
+        return rng.uniform(low, high, n) if rng.random() < 0.5 else float(rng.uniform(low, high))
+
+    kind = "LIF" if leaky else str(rng.choice(["LIF", "LIF", "IF", "LI"]))
+    reset: Any = str(rng.choice(["value", "subtract"]))
+    hold = float(rng.choice([0, 1.7e-3]))
+    if kind == "IF":
+        return nl.IF(draw(5e-3, 2e-2), t_refractory=hold, i_bias=draw(-0.2, 1.0), reset=reset)
+    if kind == "LI":
+        return nl.LI(draw(5e-3, 2e-2), v_rest=draw(-1, 0), i_bias=draw(-1, 1))
+    return nl.LIF(draw(5e-3, 2e-2), draw(0.5, 2), v_rest=draw(-0.2, 0.2), v_reset=draw(-0.5, -0.2),
+                  t_refractory=hold, i_bias=draw(0.5, 1.5), reset=reset,
+                  v_init=draw(-0.5, 0.9))  # fmt: skip
+
+
+def _synapse(rng: np.random.Generator) -> Any:
+    norm: Any = str(rng.choice(["peak", "area", "psp"]))
+    a, b = rng.uniform(1e-3, 2e-2, 2)
+    kinds = [nl.Delta(), nl.Exponential(a, norm), nl.Alpha(a, norm), nl.BiExponential(a, b, norm)]
+    return kinds[rng.integers(4)]

@@ -248,10 +248,15 @@ class Cells:
                 chains.append(Chain(b, b if c is None else c, y, x))
         waves = [(complex(amplitude[i]) * cmath.exp(1j * omega * start), omega)
                  for omega, amplitude in self.waves if amplitude[i]]  # fmt: skip
-        numbers = (
-            float(a[i]) for a in (self.rate, self.per_ampere, self.slope, self.offset, self.q)
+        path = Path(
+            float(self.rate[i]),
+            float(self.per_ampere[i]),
+            float(self.slope[i]),
+            float(self.offset[i]),
+            float(self.q[i]),
+            tuple(chains),
+            tuple(waves),
         )
-        path = Path(*numbers, tuple(chains), tuple(waves))
         s = first_crossing(path, min(self.end, self.next_change) - start, self.touching)
         self.when[i], self.kind[i] = start + s, SPIKE
 
