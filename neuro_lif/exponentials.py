@@ -55,7 +55,7 @@ def _series(low: FloatArray, middle: FloatArray, high: FloatArray) -> FloatArray
     total, power = np.zeros(np.shape(d)), np.ones(np.shape(d))
     sums = np.ones(np.shape(d))  # of all products of k factors d or e
     for k in range(TERMS):
-        total = total + sums / factorial(k + 2)
+        total = total + sums / float(factorial(k + 2))
         power = power * d
         sums = sums * e + power
     return np.asarray(np.exp(low) * total)

@@ -30,6 +30,8 @@ op_checks
 profile_model
 profile
 convolution
+stepped
+filter_stage propagators
 discretize
 recording ledger
 connect stimulate fixed_parts
