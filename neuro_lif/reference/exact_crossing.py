@@ -74,29 +74,47 @@ class Path:
     chains: tuple[Chain, ...] = ()
     waves: tuple[tuple[complex, float], ...] = ()
 
-    def membrane(self, s: float) -> float:
-        """Return q at time ``s`` after the event."""
-        q = self.q * math.exp(-self.rate * s) + self.slope * s
+    def membrane(self, s: float, grown: float = 0.0) -> float:
+        """Return q at time ``s`` after the event, times ``e^(grown s)``."""
+        rate = self.rate - grown
+        q = self.q * math.exp(-rate * s) + self.slope * s
         for b, c, y, x in self.chains:
             if y:
-                q += self.per_ampere * y * psi2(s, self.rate, b)
+                q += self.per_ampere * y * psi2(s, rate, b - grown)
             if x:
-                q += self.per_ampere * x * psi3(s, self.rate, b, c)
+                q += self.per_ampere * x * psi3(s, rate, b - grown, c - grown)
         return q
 
-    def value(self, level: Level, s: float) -> float:
-        """Return the value of a level at time ``s``."""
+    def value(self, level: Level, s: float, grown: float = 0.0) -> float:
+        """Return the value of a level at time ``s``, times ``e^(grown s)``.
+
+        Where all of a level decays, ``grown`` keeps its sign from being lost to underflow.
+        """
         total = level.one
         if level.q:
-            total += level.q * self.membrane(s)
+            total += level.q * self.membrane(s, grown)
         for (b, c, y, x), of_y, of_x in zip(self.chains, level.y, level.x, strict=True):
             if of_y:
-                total += of_y * (y * math.exp(-b * s) + (x * psi2(s, b, c) if x else 0.0))
+                current = y * math.exp((grown - b) * s)
+                current += x * psi2(s, b - grown, c - grown) if x else 0.0
+                total += of_y * current
             if of_x:
-                total += of_x * x * math.exp(-c * s)
+                total += of_x * x * math.exp((grown - c) * s)
         for amplitude, (_, omega) in zip(level.waves, self.waves, strict=True):
             total += (amplitude * cmath.exp(1j * omega * s)).imag
         return total
+
+    def slowest(self, level: Level) -> float:
+        """Return the smallest rate of the modes of a level, 1/s; 0 where some do not decay."""
+        if level.one or any(level.waves):
+            return 0.0
+        rates = [self.rate] if level.q else []
+        for (b, c, y, x), of_y, of_x in zip(self.chains, level.y, level.x, strict=True):
+            if (of_y or level.q) and (y or x):
+                rates.append(b)
+            if (of_y or of_x or level.q) and x:
+                rates.append(c)
+        return min(rates, default=0.0)
 
     def levels(self) -> tuple[list[Level], list[float]]:
         """Return the levels, and with which rate each but the last became the next."""
@@ -186,10 +204,10 @@ def _with_zeros(
     path: Path, level: Level, below: Level, rate: float, points: list[float]
 ) -> list[float]:
     """Return the points, and the zeros of a level that is monotone between them."""
-    found = points[:1]
-    before = path.value(level, points[0])
+    found, grown = points[:1], path.slowest(level)
+    before = path.value(level, points[0], grown)
     for left, right in zip(points, points[1:], strict=False):
-        after = path.value(level, right)
+        after = path.value(level, right, grown)
         if (before < 0 < after) or (after < 0 < before):
             found.append(_zero(path, level, below, rate, left, right, after > 0))
         found.append(right)
@@ -200,12 +218,12 @@ def _with_zeros(
 def _passing(
     path: Path, levels: list[Level], rate: float, points: list[float], touching: bool
 ) -> float:
-    level = levels[0]
-    before = path.value(level, points[0])
+    level, grown = levels[0], path.slowest(levels[0])
+    before = path.value(level, points[0], grown)
     if before > 0 or (touching and before == 0):
         return points[0]
     for left, right in zip(points, points[1:], strict=False):
-        after = path.value(level, right)
+        after = path.value(level, right, grown)
         if after > 0:  # from 0 itself it rises at once
             return left if before == 0 else _zero(path, level, levels[1], rate, left, right, True)
         if touching and after == 0:
@@ -222,16 +240,16 @@ def _zero(
     Newton's steps with the slope that the level below gives; halves where they leave the bracket
     or gain too little.
     """
-    s, last = low, math.inf
+    s, last, grown = low, math.inf, path.slowest(level)
     for _ in range(400):
-        value = path.value(level, s)
+        value = path.value(level, s, grown)
         if value == 0.0:
             return s
         if (value > 0) == rising:
             high = s
         else:
             low = s
-        slope = path.value(below, s) - rate * value
+        slope = path.value(below, s, grown) + (grown - rate) * value
         new = s - value / slope if slope else math.inf
         if not low < new < high or abs(value) > 0.5 * abs(last):
             # a step of some last bits is the end, wherever it leads
