@@ -67,7 +67,12 @@ def test_peak_of_two_stages(a: float, b: float) -> None:
 
 def level(path: Path, s: float) -> float:
     n = len(path.chains)
-    return path.value(Level(path.offset, 1.0, [0.0] * n, [0.0] * n, [a for a, _ in path.waves]), s)
+    return path.value(
+        Level(
+            path.offset, path.line, path.bend, 1.0, [0.0] * n, [0.0] * n, [a for a, _ in path.waves]
+        ),
+        s,
+    )
 
 
 RATE = st.floats(20.0, 2000.0)
@@ -78,7 +83,7 @@ CHAINS = st.lists(st.tuples(RATE, RATE, CURRENT, CURRENT, st.booleans()), max_si
 def any_path(rate: float, offset: float, q: float, slope: float, chains: Any, waves: Any) -> Path:
     found = tuple(Chain(b, c if x else b, y * b, x * b * c if two else 0.0)
                   for b, c, y, x, two in chains)  # fmt: skip
-    return Path(rate, 1.0, 0.0 if rate else slope, offset, q, found, tuple(waves))
+    return Path(rate, 1.0, offset, slope, 0.0 if rate else 3 * slope, q, found, tuple(waves))
 
 
 WAVES = st.lists(st.tuples(st.floats(0.05, 1.0), st.floats(0, 6.28), st.floats(30.0, 900.0)),
@@ -95,7 +100,7 @@ def test_first_crossing_is_the_first(
                     [(a * np.exp(1j * p), w) for a, p, w in waves])  # fmt: skip
     end = 0.2
     s = first_crossing(path, end, False)
-    size = abs(offset) + abs(q) + sum(abs(y) + abs(x) for *_, y, x, _ in chains)
+    size = abs(offset) + abs(q) + abs(slope) + sum(abs(y) + abs(x) for *_, y, x, _ in chains)
     if s == 0:
         assert level(path, 0.0) >= 0
         return
