@@ -234,7 +234,7 @@ def test_a_current_that_is_all_but_gone() -> None:
         [nl.Population("p", 1, nl.IF(1.0, v_threshold=1.0))],
         [nl.Projection("e", "x", "p", [[0.5, 0.0]], nl.Exponential(1e-3)),
          nl.Projection("d", "x", "p", [[0.0, 1 - 0.5e-3 - 1e-13]])],
-        [nl.SpikeInput("x", 2, [0, 1], [0.0, 0.739])],
+        [nl.SpikeInput("x", 2, [0, 1], [0.0, 0.742])],
     )  # fmt: skip
     found = run_exact(net, 2.0, sample_times=[2.0])
     assert found.train("p").size == 0
