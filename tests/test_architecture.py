@@ -22,8 +22,10 @@ LAYERS = """
 errors lazy memo
 arrays formats npz rasters
 checks kernel connectivity engines lanes
-neurons stimulus
+draws
+neurons stimulus spike_inputs
 network
+streams
 numerics
 op_checks
 profile_model
