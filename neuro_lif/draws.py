@@ -129,7 +129,7 @@ def count_words(key: Sequence[int], first: int, last: int, size: int) -> Words:
     if size <= LANES:
         return words[0]
     parts = words.reshape(4, last - first, blocks, LANES).transpose(1, 2, 0, 3)
-    return parts.reshape(last - first, -1)[:, :size]
+    return np.asarray(parts.reshape(last - first, -1)[:, :size])
 
 
 @lru_cache(maxsize=4096)

@@ -22,10 +22,11 @@ LAYERS = """
 errors lazy memo
 arrays formats npz rasters
 checks kernel connectivity engines lanes
-draws
+draws waveforms
+noise
 neurons stimulus spike_inputs
 network
-streams
+drives streams
 numerics
 op_checks
 profile_model
@@ -34,6 +35,7 @@ convolution
 discretize
 recording ledger
 connect stimulate fixed_parts
+feeds
 poisson
 stored
 width
