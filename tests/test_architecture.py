@@ -35,7 +35,7 @@ convolution
 discretize
 recording ledger
 connect stimulate fixed_parts
-feeds
+feeds fixed_inputs
 poisson
 stored
 width
@@ -43,6 +43,7 @@ fixed
 changes
 reference
 semantics
+run_inputs
 runs
 machine emulator
 certify

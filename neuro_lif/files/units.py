@@ -41,7 +41,8 @@ CAPACITANCE = Dimension("capacitance", "F", "250 pF")
 CONDUCTANCE = Dimension("conductance", "S", "10 nS")
 CHARGE = Dimension("charge", "C", "2 pC")
 ANGLE = Dimension("angle", "rad", "1.5 rad")
-DIMENSIONS = (TIME, VOLTAGE, CURRENT, RESISTANCE, CAPACITANCE, CONDUCTANCE, CHARGE, ANGLE)
+RATE = Dimension("rate", "Hz", "40 Hz")
+DIMENSIONS = (TIME, VOLTAGE, CURRENT, RESISTANCE, CAPACITANCE, CONDUCTANCE, CHARGE, ANGLE, RATE)
 
 _UNITS = {
     prefix + unit: (dimension, power)
