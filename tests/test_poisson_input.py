@@ -356,7 +356,7 @@ def test_a_run_is_repeated_from_what_was_recorded(engine: str, tmp_path: Path) -
         ({"rate": np.nan}, "rate = nan, allowed: finite"),
         ({"seed": -1}, r"seed = -1, allowed: a whole number 0..2\*\*32 - 1"),
         ({"seed": True}, "seed = True"),
-        ({"draw": "poisson"}, "draw = 'poisson', allowed: \"counts\" or \"bernoulli\""),
+        ({"draw": "poisson"}, 'draw = \'poisson\', allowed: "counts" or "bernoulli"'),
         ({"size": 0}, "size = 0, allowed: a whole number >= 1"),
         ({"name": "a b"}, "name = 'a b'"),
     ],
