@@ -391,3 +391,26 @@ def test_faults_of_n_poisson(change: dict[str, Any], says: str) -> None:
                             "seed": 1}  # fmt: skip
     with pytest.raises(NetworkError, match=f"n_poisson 'x': {says}"):
         n_poisson("x", **args | change)
+
+
+# ----------------------------------------------------------------------------------- Nengo
+
+
+def test_nengo_plays_the_same_numbers() -> None:
+    """Stock ensembles and the chip's integers inside Nengo draw what our engines draw."""
+    target = pytest.importorskip("neuro_lif.targets.nengo")
+    source = PoissonInput("x", 4, 200.0, 8, "bernoulli")
+    noise = nl.stimulus.GaussianNoise(1 * MV, 5 * MV, 4)
+    base = net(source)
+    described = nl.Network(base.populations, base.projections,
+                           [source, nl.CurrentInput("i", "p", noise)], base.probes)  # fmt: skip
+    stepped = nl.discretize(described, MS)
+    rows = {"x": source.rows(0, 300, MS)[0], "i": noise.rows(0, 300, MS, 4)[0]}
+    drawn, played = (target.run_nengo(described, MS, 300, inputs) for inputs in (None, rows))
+    np.testing.assert_array_equal(drawn.volts("p"), played.volts("p"))
+    assert drawn.spikes["p"].any()
+    fixed = nl.quantize(stepped, "loihi2")
+    ours = nl.run_fixed(fixed, 300)
+    theirs = target.run_nengo_fixed(fixed, 300)
+    np.testing.assert_array_equal(ours.trace("p", "v"), theirs.trace("p", "v"))
+    assert ours.spikes["p"].any()
