@@ -12,6 +12,7 @@ from ..discretize import SteppedNetwork
 from ..errors import LoweringError
 from ..fixed import FixedNetwork
 from ..ledger import Ledger
+from .encode import HeldCurrents
 from .form import LifForm
 from .search import Scale
 from .stage_form import StageForm
@@ -95,7 +96,7 @@ class Draft:
     most: dict[str, int] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     stages: dict[str, StagePlan] = field(default_factory=dict)
-    held: dict[str, tuple[FloatArray, FloatArray, FloatArray]] = field(default_factory=dict)
+    held: HeldCurrents = field(default_factory=dict)
     fixed: FixedNetwork | None = None
     ledger: Ledger = Ledger("")
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..arrays import FloatArray
 from ..stimulus import Stimulus
+from ..streams import Make
 from .nengo_parts import own_identity, step_of
 
 State = Mapping[str, npt.NDArray[Any]]
@@ -76,6 +77,37 @@ class SpikeTimes(nengo.Process):  # type: ignore[misc]
 
 
 @own_identity
+class Made(nengo.Process):  # type: ignore[misc]
+    """Plays rows that are made as it goes: row ``i`` in step ``i + 1``.
+
+    Args:
+        reader: called with dt, returns what makes rows ``first .. last - 1``, ``(1, steps, n)``.
+        size: channels.
+        pulses: True: a value is a number of spikes and leaves as pulses of height ``1/dt``.
+    """
+
+    AHEAD = 256
+
+    def __init__(self, reader: Callable[[float], Make], size: int, pulses: bool) -> None:
+        self.reader, self.pulses = reader, pulses
+        super().__init__(default_size_in=0, default_size_out=size)
+
+    def make_step(self, shape_in: Any, shape_out: Any, dt: float, rng: Any, state: State) -> Step:
+        """Return Nengo's step function."""
+        make, first, scale = self.reader(dt), 0, 1.0 / dt if self.pulses else 1.0
+        rows = np.zeros((0, *shape_out))
+
+        def step(t: float) -> FloatArray:
+            nonlocal first, rows
+            row = step_of(t, dt) - 1
+            if not first <= row < first + len(rows):
+                first, rows = row, np.asarray(make(row, row + self.AHEAD)[0], np.float64) * scale
+            return np.asarray(rows[row - first])
+
+        return step
+
+
+@own_identity
 class Current(nengo.Process):  # type: ignore[misc]
     """Plays a stimulus, A: its value at the start of each step."""
 
@@ -87,8 +119,8 @@ class Current(nengo.Process):  # type: ignore[misc]
         """Return Nengo's step function."""
 
         def step(t: float) -> FloatArray:
-            start = np.array([(step_of(t, dt) - 1) * dt])
-            return np.asarray(self.stimulus.sample(start, shape_out[0])[0])
+            row = step_of(t, dt) - 1
+            return np.asarray(self.stimulus.rows(row, row + 1, dt, shape_out[0])[0, 0])
 
         return step
 
