@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lava_runs import LAVA_TESTS
 
 import neuro_lif as nl
 from neuro_lif.discretize import StepRule
@@ -302,6 +303,38 @@ def test_what_a_stage_sends_adds_up_to_its_state() -> None:
     sent = np.cumsum(found.spikes[stage.name].astype(np.int64), axis=0)
     states = np.cumsum(found.traces[stage.name, "u"], axis=0)
     assert shift > 6 and np.array_equal(states >> shift, sent)
+
+
+# ---------------------------------------------------------------------------- on targets
+
+
+def same_elsewhere(profile: str, run: Any) -> None:
+    rng = np.random.default_rng(11)
+    fixed = nl.quantize(nl.discretize(several(rng, KINDS["all"]), DT), profile)
+    raster = (rng.random((40, 12)) < 0.15).astype(int)
+    here, there = nl.run_fixed(fixed, inputs={"in": raster}), run(fixed, inputs={"in": raster})
+    assert len(here.spikes) == 7 and here.spikes["cells"].any()
+    for name, rows in here.spikes.items():
+        assert np.array_equal(there.spikes[name], rows), name
+
+
+def needing_lava(test: Any) -> Any:
+    for mark in LAVA_TESTS:
+        test = mark(test)
+    return test
+
+
+@pytest.mark.parametrize("profile", ["loihi2", "generic"])
+def test_nengo_sends_the_same_integers(profile: str) -> None:
+    nengo = pytest.importorskip("neuro_lif.targets.nengo")
+    same_elsewhere(profile, nengo.run_nengo_fixed)
+
+
+@needing_lava
+def test_lava_sends_the_same_integers() -> None:
+    from neuro_lif.targets.lava import run_lava
+
+    same_elsewhere("loihi2", run_lava)
 
 
 # ---------------------------------------------------------------- what cannot be, by name
