@@ -45,6 +45,7 @@ certify
 compare lower
 codings
 quantize dequantize
+predict
 files
 targets
 conformance
