@@ -9,7 +9,7 @@ import pytest
 from random_networks import GENERIC, random_network
 
 import neuro_lif as nl
-from neuro_lif.errors import LoweringError, RangeError
+from neuro_lif.errors import LoweringError
 from neuro_lif.lower.draft import APPROXIMATIONS
 from neuro_lif.predict import SpikeCertificate, certify_spikes
 

@@ -1,4 +1,4 @@
-"""A population's operations on intervals of reals, along a raster of spikes that is taken for given.
+"""A population's operations on intervals of reals, along spikes that are taken for given.
 
 Each register is an interval in LSB that surely holds the chip's integer. Two things widen it: the
 rounding of a decay, of which only the range is used (:mod:`.residual`), and float64 itself: every

@@ -14,7 +14,6 @@ that is not certified may be equal all the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -138,7 +137,8 @@ class _Synapses:
 
     def reached(self, doubted: Mask) -> Mask:
         """Return who can hear that a sender was not certain ``(batch, n_post)``."""
-        return np.asarray((doubted.astype(np.float64) @ self.hears) > 0)
+        heard: Mask = np.asarray((doubted.astype(np.float64) @ self.hears) > 0)
+        return heard
 
 
 def _structure(weights: Any) -> Any:
@@ -254,7 +254,10 @@ class _Follower:
 
     def certificate(self, single: bool, rounding: str) -> SpikeCertificate:
         """Return what was found; ``single``: without an axis for samples."""
-        cut = (lambda a: a[0]) if single else (lambda a: a)
+
+        def cut(a: Any) -> Any:
+            return a[0] if single else a
+
         verdicts = {
             name: NeuronVerdicts(*(cut(a) for a in (n.first, n.reason, n.margin, n.tightest,
                                                     n.error)))

@@ -1,7 +1,7 @@
 """What the rounding of a decay adds to a register in one step: its range, its mean, its variance.
 
-A decay keeps ``p = x * factor`` and rounds: ``kept = p + r``. Here is what is known of ``r`` in LSB,
-for ``p`` below and above zero. ``factor`` is ``m / 2**k``; where it is ``j / n`` in lowest terms,
+A decay keeps ``p = x * factor`` and rounds: ``kept = p + r``. Here is what is known of ``r``, in
+LSB, for ``p`` below and above zero. ``factor`` is ``m / 2**k``; where it is ``j / n`` in lowest terms,
 ``p`` is a multiple of ``1 / n``, so with ``n = 1`` nothing is rounded.
 """
 

@@ -115,7 +115,8 @@ class SpikeCertificate:
 
     def __str__(self) -> str:
         lines = [self._verdict()]
-        rows = [("population", "neurons", "certified", "may differ from", "least margin", "because")]
+        head = ("population", "neurons", "certified", "may differ from", "least margin", "because")
+        rows: list[tuple[str, ...]] = [head]
         rows += [_row(name, v) for name, v in self.populations.items()]
         widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
         lines += ["  " + "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip()
