@@ -72,10 +72,8 @@ def period_steps(
     with np.errstate(divide="ignore", invalid="ignore"):
         leaky = np.log1p(-theta * d / b) / np.log1p(-d)
         n = np.where(d > 0, np.where(d < 1, leaky, 1.0), theta / b)
-    whole = np.ceil(n - 1e-9 * np.maximum(np.abs(n), 1.0))  # a whole number but for float64
-    if strict:
-        whole = np.where(np.abs(n - np.rint(n)) <= 1e-9 * np.maximum(np.abs(n), 1.0),
-                         np.rint(n) + 1, whole)  # fmt: skip
+        near = np.abs(n - np.rint(n)) <= 1e-9 * np.maximum(np.abs(n), 1.0)  # whole but for float64
+    whole = np.where(near, np.rint(n) + int(strict), np.ceil(n))
     reached = (b > theta * d) if strict else (b >= theta * d) & ((d == 0) | (b > theta * d))
     fires = reached & (b > 0) & np.isfinite(theta)
     return np.asarray(np.where(fires, np.maximum(whole, 1.0) + np.asarray(held), np.inf))

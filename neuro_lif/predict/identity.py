@@ -137,8 +137,8 @@ class _Synapses:
 
     def reached(self, doubted: Mask) -> Mask:
         """Return who can hear that a sender was not certain ``(batch, n_post)``."""
-        heard: Mask = np.asarray((doubted.astype(np.float64) @ self.hears) > 0)
-        return heard
+        heard = np.asarray(doubted.astype(np.float64) @ self.hears)
+        return np.asarray(heard > 0, np.bool_)
 
 
 def _structure(weights: Any) -> Any:

@@ -1,8 +1,8 @@
 """What the rounding of a decay adds to a register in one step: its range, its mean, its variance.
 
 A decay keeps ``p = x * factor`` and rounds: ``kept = p + r``. Here is what is known of ``r``, in
-LSB, for ``p`` below and above zero. ``factor`` is ``m / 2**k``; where it is ``j / n`` in lowest terms,
-``p`` is a multiple of ``1 / n``, so with ``n = 1`` nothing is rounded.
+LSB, for ``p`` below and above zero. ``factor`` is ``m / 2**k``; where that is ``j / n`` in lowest
+terms, ``p`` is a multiple of ``1 / n``, so with ``n = 1`` nothing is rounded.
 """
 
 from __future__ import annotations
@@ -97,6 +97,9 @@ def residual_of(op: Any, d: Any, rounding: str | None = None) -> Residual:
     if op["kind"] == "mult_step":  # the step is rounded, and taken away
         ranges, means = -ranges[:, ::-1], -means
     low, high = (_reduced(ranges[:, k, None], n) for k in (0, 1))
+    if mode == "nearest_up":  # one of the two halves is never reached
+        half = np.where(n > 1, 1.0 / n, 0.0)
+        low, high = (low, high - half) if op["kind"] == "mult_step" else (low + half, high)
     whole = 1.0 - 1.0 / n
     mean = means[:, None] * whole
     if mode == "nearest_up":  # halves go up, so the mean is not quite 0

@@ -44,9 +44,9 @@ def settled_shift(
 ) -> FloatArray:
     """Return the shift of v at rest under a constant drive approached from below, LSB.
 
-    Toward zero: ``-1/delta + 1/2``; to the nearest: ``-1/(2 delta) + 1/2``. v stops at the first
-    integer where rounding takes back what the drive adds; on the average over drives that is half
-    an LSB above the end of the range.
+    Toward zero: about ``-1/delta + 1/2``; to the nearest: ``-1/(2 delta) + 1/2``. v stops at the
+    first integer where rounding takes back what the drive adds: on the average over drives that is
+    ``1/2 - 1/(2 p)`` above ``low / delta``, p being the numerator of delta in lowest terms.
 
     Args:
         low_u, low_v: the least r above zero in each register, LSB (``Residual.low[1]``).
@@ -55,9 +55,16 @@ def settled_shift(
 
     def register(low: Any, delta: Any) -> FloatArray:
         delta = np.asarray(delta, np.float64)
-        return np.where((delta < 1) & (delta > 0), _over(low, delta) + 0.5, 0.0)
+        above = 0.5 - 0.5 / numerator(delta)
+        return np.where((delta < 1) & (delta > 0), _over(low, delta) + above, 0.0)
 
     return register(low_v, delta_v) + _over(register(low_u, delta_u), delta_v)
+
+
+def numerator(delta: npt.ArrayLike) -> FloatArray:
+    """Return the numerator, in lowest terms, of shares that are whole multiples of 2**-31."""
+    units = np.maximum(np.rint(np.asarray(delta, np.float64) * 2.0**31).astype(np.int64), 1)
+    return np.asarray(units / np.gcd(units, 2**31))
 
 
 def compensator(

@@ -1,8 +1,8 @@
 """F4: what rounding the weights does to the mean and the variance of a neuron's input.
 
 K synapses whose senders each fire ``rate`` times per step; a weight is a multiple of ``step`` (V
-per step added to u); ``delta`` is the share of v lost per step, or ``delta_u delta_v`` where weights go
-through u first, so that ``w rate / delta`` is their mean effect on v, V.
+per step added to u); ``delta`` is the share of v lost per step, or ``delta_u delta_v`` where
+weights go through u first, so that ``w rate / delta`` is their mean effect on v, V.
 """
 
 from __future__ import annotations
