@@ -37,16 +37,14 @@ def test_residuals_are_those_of_every_value(kind: str, rounding: str) -> None:
         found = predict.residual_of(op, np.array([d]))
         for row, values in ((0, range(-20 * unit, 0)), (1, range(1, 20 * unit + 1))):
             r = np.array([kept(op, x, d) - x * m / unit for x in values])
-            assert found.low[row, 0] == pytest.approx(r.min()) or found.low[row, 0] < r.min()
-            assert found.high[row, 0] == pytest.approx(r.max()) or found.high[row, 0] > r.max()
+            assert found.low[row, 0] <= r.min() and r.max() <= found.high[row, 0]
+            if rounding != "floor_then_raz":  # the others reach both ends, or 0
+                assert {found.low[row, 0], found.high[row, 0]} == {r.min(), r.max()}
             if m % unit == 0:
                 assert not r.any() and found.low[row, 0] == found.high[row, 0] == 0
             assert found.mean[row, 0] == pytest.approx(r.mean(), abs=1e-12)
-            if rounding != "floor_then_raz" or row or kind == "mult_step":
-                grid = unit // np.gcd(int(m), unit)
-                free = r[:grid] if rounding != "floor_then_raz" else r
-                if rounding != "floor_then_raz":
-                    assert found.variance[0] == pytest.approx(free.var(), abs=1e-12)
+            if rounding != "floor_then_raz":  # which leaves a gap: its spread is a little larger
+                assert found.variance[0] == pytest.approx(r.var(), abs=1e-12)
 
 
 def test_stochastic_rounding_has_no_mean_and_twice_the_variance() -> None:
@@ -61,8 +59,10 @@ def test_stochastic_rounding_has_no_mean_and_twice_the_variance() -> None:
 # ------------------------------------------------------------------ F1
 
 
-@pytest.mark.parametrize(("steps", "most", "error"),
-                         [(10, 0.0012, 0.0006), (100, 0.012, 0.006), (1000, 0.12, 0.023)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("steps", "most", "error"),
+    [(10, 0.0012, 0.0006), (100, 0.012, 0.006), (1000, 0.12, 0.023)],
+)
 def test_f1_decay_codes(steps: int, most: float, error: float) -> None:
     delta = -np.expm1(-1 / steps)
     coded = np.rint(4096 * delta) / 4096
@@ -123,8 +123,9 @@ def free_run(du: int | None, dv: int, rounding: str, raster: Any, bias: Any = 0)
     profile = nl.load_profile("generic", align_shift=0, state_bits=40, threshold_bits=30,
                               bias_bits=30, rounding=rounding)  # fmt: skip
     params = {"du": 4096 if du is None else du, "dv": dv, "vth": 2**30 - 1, "bias_mant": bias}
-    fixed = nl.FixedNetwork(profile, (nl.FixedPopulation("a", n, "lif", params),),
-                            directs=(nl.DirectInput("i", "a"),), probes=(nl.Probe("a", "v"),))  # fmt: skip
+    population = nl.FixedPopulation("a", n, "lif", params)
+    fixed = nl.FixedNetwork(profile, (population,), directs=(nl.DirectInput("i", "a"),),
+                            probes=(nl.Probe("a", "v"),))  # fmt: skip
     v = nl.run_fixed(fixed, inputs={"i": raster}).trace("a", "v").astype(np.float64)
     u = raster.astype(np.float64)
     if du is not None:
@@ -316,14 +317,14 @@ def fixed_weights(fixed: nl.FixedNetwork) -> Any:
 def test_f4_variance_of_the_input() -> None:
     rng, k, rate = np.random.default_rng(3), 400, 0.02
     w = rng.normal(10.0, 3.0, k)
-    counts = rng.random((200000, k)) < rate
+    counts = rng.random((50000, k)) < rate
     for name, coded in (("nearest", np.rint(w)), ("stochastic", np.floor(w) + (
             rng.random(k) < w - np.floor(w)))):  # fmt: skip
         added = rate * float((coded**2 - w**2).sum() - 2 * (w * (coded - w)).sum())
         model = float(predict.variance_of_weights(1.0, k, rate, name))
         assert added == pytest.approx(model, rel=0.25)  # 400 errors: their own spread
         measured = (counts @ (coded - w)).var()
-        assert measured == pytest.approx(added * (1 - rate), rel=0.03)
+        assert measured == pytest.approx(added * (1 - rate), rel=0.05)
 
 
 # ------------------------------------------------------------------ F5, F6, F7
@@ -340,8 +341,9 @@ def test_f5_period_slope_and_lattice() -> None:
 
 
 def test_f5_a_coarse_threshold_moves_the_period_as_predicted() -> None:
-    """Thresholds in steps of 64 LSB: the period changes by slope * error, to a step or two."""
-    profile = nl.load_profile("generic", threshold_bits=6, align_shift=6, state_bits=40)
+    """Thresholds in steps of 4096 LSB: the period changes by slope * error."""
+    profile = nl.load_profile("generic", threshold_bits=6, align_shift=12, state_bits=40,
+                              decay_bits=16)  # fmt: skip
     rng, n = np.random.default_rng(5), 40
     neuron = nl.LIF(2.0, 1e6, v_rest=0.0, v_threshold=rng.uniform(12e-3, 15e-3, n), v_reset=0.0,
                     i_bias=20e-9)  # fmt: skip
@@ -433,8 +435,9 @@ def paired(dv: int, theta: int, mu: float, rest: float, rounding: str = "rtz", n
     change = (counts[1] - counts[0]) / counts[0].mean()
     rate = counts[0].mean() / ((steps - 300) * dt)
     drive = predict.Drive(mean=mean, sd=sd)
-    return (rate, change.mean(), change.std() / np.sqrt(n),
-            predict.rate_error(fixed, stepped, "a", drive), counts[0].sum(), fixed, stepped, drive)  # fmt: skip
+    found = predict.rate_error(fixed, stepped, "a", drive)
+    se = change.std() / np.sqrt(n)
+    return rate, change.mean(), se, found, counts[0].sum(), fixed, stepped, drive
 
 
 CASES = [(205, 3200, 0.015, 0.0), (205, 3200, 0.020, 0.0), (205, 640, 0.015, 0.0),

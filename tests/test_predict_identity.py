@@ -114,7 +114,7 @@ def soundness(seeds: range, n_steps: Any) -> str:
 
 
 def test_no_certificate_is_false() -> None:
-    print(soundness(range(300), (10, 30, 60)))
+    print(soundness(range(160), (10, 30, 60)))
 
 
 @pytest.mark.verify

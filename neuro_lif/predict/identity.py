@@ -170,7 +170,7 @@ class _Neurons:
 
     def doubt(self, t: int, who: Mask, reason: int) -> Mask:
         """Note who is no longer certified from step ``t`` on; return those that were until now."""
-        new = who & (self.first == 0)
+        new: Mask = who & (self.first == 0)
         self.first[new], self.reason[new] = t, reason
         return new
 
