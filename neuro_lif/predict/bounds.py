@@ -66,6 +66,26 @@ def plus(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.stack([low, high])
 
 
+def times(x: FloatArray, m: FloatArray) -> FloatArray:
+    """Return the product of an interval ``(2, ...)`` and numbers, rounded outward unless exact.
+
+    Source: the error of a product is itself a float64 (Dekker's product, by Veltkamp's split).
+    """
+
+    def split(a: FloatArray) -> tuple[FloatArray, FloatArray]:
+        c = a * (2.0**27 + 1)
+        high = c - (c - a)
+        return high, a - high
+
+    p = x * m
+    (x1, x2), (m1, m2) = split(x), split(m)
+    error = ((x1 * m1 - p) + x1 * m2 + x2 * m1) + x2 * m2
+    p, error = np.where(m < 0, p[::-1], p), np.where(m < 0, error[::-1], error)
+    low = np.where(error[0] < 0, np.nextafter(p[0], -np.inf), p[0])
+    high = np.where(error[1] > 0, np.nextafter(p[1], np.inf), p[1])
+    return np.stack([low, high])
+
+
 def both(x: Any, shape: tuple[int, ...]) -> FloatArray:
     """Return integers as an interval of one point each ``(2, *shape)``."""
     return np.broadcast_to(np.asarray(x, np.float64), (2, *shape)).copy()
@@ -166,11 +186,7 @@ class Bounds:
     def _decay(self, op: Any, mask: Mask) -> None:
         x, r = self.state[op["reg"]], self.residuals[op["at"]]
         m = kept_factor(op, self._number(op["d"]))
-        exact = np.isin(m, (0.0, 2.0 ** op["k"]))
-        ends = np.stack([x[0] * m, x[1] * m]) / 2.0 ** op["k"]
-        ends = np.where(m < 0, ends[::-1], ends)
-        ends[0] = np.where(exact, ends[0], np.nextafter(ends[0], -np.inf))
-        ends[1] = np.where(exact, ends[1], np.nextafter(ends[1], np.inf))
+        ends = times(x, m) / 2.0 ** op["k"]
         below, above = ends[0] < 0, ends[1] > 0
         low = np.minimum(np.where(below, r.low[0], 0.0), np.where(above, r.low[1], 0.0))
         high = np.maximum(np.where(below, r.high[0], 0.0), np.where(above, r.high[1], 0.0))
