@@ -80,7 +80,7 @@ def certify_spikes(
     given = check_given(inputs, input_sizes(stepped.network))
     steps, batch = steps_of(n_steps, given), batch_of(given)
     feeds = float_inputs(stepped.network, stepped.dt, steps, batch or 1, given)
-    rows = input_rows(fixed, _as_integers(fixed, given), batch or 1, steps)
+    rows = input_rows(fixed, as_integers(fixed, given), batch or 1, steps)
     follower = _Follower(fixed, stepped, batch or 1, steps, rounding, record)
     stepper = Stepper(stepped, batch or 1)
     for t, spikes in enumerate(stepper.steps(feeds, steps), start=1):
@@ -99,7 +99,7 @@ def _check_kind(fixed: FixedNetwork) -> None:
                          "float network has no such input; give rasters")  # fmt: skip
 
 
-def _as_integers(fixed: FixedNetwork, given: Mapping[str, Any]) -> dict[str, Any]:
+def as_integers(fixed: FixedNetwork, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the inputs of the float run as the chip gets them."""
     sizes = fixed.input_sizes()
     out: dict[str, Any] = {}
