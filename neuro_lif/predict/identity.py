@@ -86,6 +86,8 @@ def certify_spikes(
     for t, spikes in enumerate(stepper.steps(feeds, steps), start=1):
         volts = {name: neurons.v for name, neurons in stepper.neurons.items()}
         follower.step(t, {name: a[:, t - 1] for name, a in rows.items()}, spikes, volts)
+        if follower.done:
+            break
     return follower.certificate(batch is None, rounding)
 
 
@@ -235,6 +237,11 @@ class _Follower:
                 if synapses.p.pre == name:
                     synapses.send(t, spikes[name].astype(np.int64))
                     self._hand_on(t, synapses, new)
+
+    @property
+    def done(self) -> bool:
+        """Whether no neuron is certified any more."""
+        return all(bool((n.first > 0).all()) for n in self.neurons.values())
 
     def _doubt_lost(self, t: int, name: str) -> None:
         """End the certificate of a population whose sums of synaptic input overflowed."""
