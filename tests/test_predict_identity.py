@@ -12,7 +12,7 @@ from random_networks import GENERIC, random_network
 import neuro_lif as nl
 from neuro_lif.errors import LoweringError, RangeError
 from neuro_lif.lower.draft import APPROXIMATIONS
-from neuro_lif.predict import SpikeCertificate, certify_spikes
+from neuro_lif.predict import SpikeCertificate, certify_spikes, errors_of
 from neuro_lif.predict.bounds import plus, times
 
 PROFILES = ("loihi1", "loihi2", "lava-0.10", "nengo-loihi-1.1", "generic", "generic")
@@ -88,12 +88,28 @@ def check_sound(
         assert np.all(off[sure] <= found.bounds[p.name][sure])  # the mutual bound
         assert np.all(np.isinf(found.bounds[p.name][~sure]))
         assert np.all(v.margin >= 0)
+        check_report(fixed, stepped, p.name, off, sure)
         certified += int(v.certified.sum())
         identical += int(same.all(axis=0).sum())
         neurons, steps = neurons + p.size, steps + int(sure.sum())
         if v.certified.all():  # nothing that overflows is certified
             assert not any(e.where == p.name and e.first_step for e in b.events)
     return certified, identical, neurons, steps, found
+
+
+def check_report(
+    fixed: nl.FixedNetwork, stepped: nl.SteppedNetwork, name: str, off: Any, sure: Any
+) -> None:
+    """Every formula speaks of every population, and F7 bounds what was measured."""
+    e = errors_of(fixed, stepped, name)
+    n = fixed.population(name).size
+    for part in (e.decay_v, e.periods, e.rounding, e.threshold, *e.weights):
+        for value in vars(part).values():
+            assert isinstance(value, (str, float)) or value.shape == (n,)
+    if max((int(s.raster.max(initial=0)) for s in fixed.sources if s.raster is not None),
+           default=0) <= 1:  # fmt: skip
+        assert np.all(np.where(sure, off, 0.0) <= e.path)
+    assert name in str(e)
 
 
 def soundness(seeds: range, n_steps: Any) -> str:
