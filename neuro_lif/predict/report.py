@@ -25,7 +25,14 @@ from .rates import Drive, RateError, check_theory, meant_point, per_synapse, rat
 from .residual import Residual
 from .roundings import compensator, settled_shift, shift_of, state_sd, threshold_needed
 from .synapses import mean_shift_of_weights, sd_of_weights, variance_of_weights
-from .thresholds import isi_on_grid, lattice_threshold, overshoot, path_bound, period_slope
+from .thresholds import (
+    isi_on_grid,
+    lattice_threshold,
+    overshoot,
+    path_bound,
+    period_slope,
+    spike_time_error,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +161,8 @@ class PopulationErrors:
         path: F7, ``(n,)`` V: no more than this lies between the two v while spikes are the same,
             whatever the senders do (one spike each in a step). inf without a leak, where a
             current varies, or where delays, reset or refractory period were approximated.
+        spike_time: F7, ``(n,)`` s by which that moves the first spike under the bias alone; inf
+            where the bias does not reach the threshold.
         rate: the rates of both, None without a drive or a theory of the population.
     """
 
@@ -166,6 +175,7 @@ class PopulationErrors:
     weights: tuple[WeightError, ...]
     threshold: ThresholdError
     path: FloatArray
+    spike_time: FloatArray
     rate: RateError | None
 
     def __str__(self) -> str:
@@ -198,7 +208,7 @@ def errors_of(
     return PopulationErrors(
         population, c.lsb, _decay(c, c.delta_v, c.meant_v, c.form.decay_v), _decay_u(c),
         _periods(c), _rounding(c), tuple(_weights(c, p, drive) for p in c.incoming),
-        _threshold(c, drive), _path(c),
+        _threshold(c, drive), _path(c), _spike_time(c),
         None if drive is None else rate_error(fixed, stepped, population, drive),
     )  # fmt: skip
 
@@ -324,6 +334,18 @@ def _path(c: Coded) -> FloatArray:
     # a float64 of its own for the float's v, whose rounding is nobody's error here
     beyond = c.varying or c.altered
     return np.where(beyond, np.inf, bound + c.start_error) * (1 + 1e-9)
+
+
+def _spike_time(c: Coded) -> FloatArray:
+    """Return F7's error of the first spike under the bias alone, s."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rest = np.where(c.meant_v > 0, c.meant_bias / c.meant_v, np.inf)
+        leak = np.where(c.meant_v > 0, c.meant_v * c.meant_threshold, 0.0)
+    slope = (c.meant_bias - leak) / c.dt  # V/s at the threshold, the least on the way there
+    off = path_bound(c.delta_v - c.meant_v, np.minimum(c.meant_threshold, np.abs(rest)),
+                     c.bias - c.meant_bias, _most(c.round_v) * c.lsb, c.delta_v)  # fmt: skip
+    off = off + np.abs(lattice_threshold(c.threshold / c.lsb, c.strict) * c.lsb - c.meant_threshold)
+    return np.where(slope > 0, spike_time_error(off, slope), np.inf)
 
 
 def _most(r: Residual) -> FloatArray:

@@ -53,6 +53,8 @@ def table_of(e: Any) -> str:
         ("F6", "whole steps add to each interval", f"{t.grid * 1e3:.4g} ms"),
         ("F7", "v, at most, while spikes are the same", f"{span(e.path, 1e3)} mV"),
     ]
+    if np.isfinite(e.spike_time).any():
+        rows.append(("F7", "first spike, bias alone", f"{span(e.spike_time, 1e3, '.3g')} ms"))
     rows += _rates(e.rate)
     width = max(len(r[1]) for r in rows)
     lines = [f"  {a}  {b.ljust(width)}  {c}" for a, b, c in rows]
