@@ -199,7 +199,7 @@ def errors_of(
             drive is not one the theory speaks of.
         LoweringError: its model is no LIF.
 
-    Source: science.md of this project, F1 to F7; each function names its own.
+    Source: docs/predict.md has the formulas; each function names its own source.
     """
     c = coded_lif(fixed, stepped, population)
     if drive is not None:
