@@ -35,7 +35,7 @@ def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
     expect(fixed, FixedNetwork, "dequantize (fixed)")
     expect(stepped, SteppedNetwork, "dequantize (stepped)")
     stepped = _as_lowered(fixed, stepped)
-    _check_same(fixed, stepped)
+    check_same(fixed, stepped)
     if fixed.poissons:
         raise RangeError(f"poissons = {[p.name for p in fixed.poissons]}, allowed: none, as "
                          "quantize() makes none")  # fmt: skip
@@ -85,7 +85,12 @@ def _stage(fixed: FixedNetwork, p: SteppedPopulation) -> SteppedPopulation:
     return replace(p, decay_u=frozen(np.broadcast_to(1.0 - loss, (1, p.size))))
 
 
-def _check_same(fixed: FixedNetwork, stepped: SteppedNetwork) -> None:
+def check_same(fixed: FixedNetwork, stepped: SteppedNetwork) -> None:
+    """Refuse two networks whose populations or projections differ in name or shape.
+
+    Raises:
+        RangeError: naming both.
+    """
     pairs = (
         (
             "populations",

@@ -55,6 +55,7 @@ certify
 compare lower
 codings
 quantize dequantize
+predict
 files
 targets
 conformance
