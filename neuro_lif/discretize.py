@@ -7,162 +7,30 @@ In step ``t`` (``t = 1`` ends at time ``dt``) every population does, in this ord
     spike where v > threshold (or >=), unless refractory; then reset
 
 v is counted from ``v_zero`` (the reset voltage), so reset is always to 0. A spike emitted in step t
-arrives in step ``t + 1 + delay``.
+arrives in step ``t + 1 + delay``. Alpha and bi-exponential synapses pass through a filter stage
+(:mod:`neuro_lif.filter_stage`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import (
-    FloatArray,
-    IntArray,
-    entries,
-    frozen,
-    per_neuron,
-    post_of_entries,
-    with_entries,
-)
-from .errors import Faults, NetworkError, RangeError, show
-from .network import IF, LI, CurrentInput, Delta, Exponential, Network, Population, Projection
-
-NO_SPIKE = np.inf
-"""Threshold of a neuron that never spikes (a read-out)."""
-
-
-@dataclass(frozen=True)
-class StepRule:
-    """How a simulator turns continuous time into steps.
-
-    Args:
-        integrator: ``"exact"`` (the propagator of the linear equations) or ``"euler"``.
-        compare: ``">"`` or ``">="``.
-        refractory: how t_refractory becomes a number of held steps: ``"nearest"`` or ``"up"``.
-        delay: how a delay becomes steps: ``"nearest"`` or ``"up"``.
-        input_latency: 1: an input spike of row i (time [i dt, (i+1) dt)) acts like a neuron's spike
-            and arrives in step i + 2; 0: it arrives in step i + 1. A delta synapse with a delay
-            of one step or more arrives at its own time under both.
-
-    Source: specs of the clock-driven simulators; Rotter and Diesmann, Biol. Cybern. 81 (1999), for
-    the exact integrator.
-    """
-
-    integrator: Literal["exact", "euler"] = "exact"
-    compare: Literal[">", ">="] = ">"
-    refractory: Literal["nearest", "up"] = "nearest"
-    delay: Literal["nearest", "up"] = "nearest"
-    input_latency: Literal[0, 1] = 1
-
-    def __post_init__(self) -> None:
-        allowed: dict[str, tuple[Any, ...]] = {
-            "integrator": ("exact", "euler"),
-            "compare": (">", ">="),
-            "refractory": ("nearest", "up"),
-            "delay": ("nearest", "up"),
-            "input_latency": (0, 1),
-        }
-        faults = Faults()
-        for name, values in allowed.items():
-            if getattr(self, name) not in values:
-                faults.add("StepRule", name, getattr(self, name), ", ".join(map(repr, values)))
-        faults.raise_if_any(NetworkError)
-
-
-RULES = {
-    "exact": StepRule(),
-    "euler": StepRule(integrator="euler"),
-    "exact-ge": StepRule(compare=">="),
-    "euler-ge": StepRule(integrator="euler", compare=">="),
-}
-"""Named step rules."""
-
-
-@dataclass(frozen=True, eq=False)
-class SteppedPopulation:
-    """One population as float recurrences.
-
-    Args:
-        name: the population's name.
-        size: number of neurons, n.
-        decay_u: ``(n_receptors, n)`` factor kept per step by each synaptic state.
-        decay_v: ``(n,)`` factor kept per step by v.
-        leak_v: ``(n,)`` ``1 - decay_v``, computed without cancellation.
-        bias: ``(n,)`` V per step.
-        gain: ``(n,)`` V per step and A of injected current.
-        threshold: ``(n,)`` V above ``v_zero``; infinite for a read-out.
-        refractory: ``(n,)`` steps v is held at reset after the spike's step.
-        v_init: ``(n,)`` V above ``v_zero``.
-        v_zero: ``(n,)`` V, what v = 0 means.
-        reset: ``"value"`` or ``"subtract"`` (of the threshold).
-        tau_m: ``(n,)`` s, as described (infinite for IF).
-        tau_syn: ``(n_receptors,)`` s, 0 for delta synapses.
-    """
-
-    name: str
-    size: int
-    decay_u: FloatArray
-    decay_v: FloatArray
-    leak_v: FloatArray
-    bias: FloatArray
-    gain: FloatArray
-    threshold: FloatArray
-    refractory: IntArray
-    v_init: FloatArray
-    v_zero: FloatArray
-    reset: Literal["value", "subtract"]
-    tau_m: FloatArray
-    tau_syn: FloatArray
-
-    @property
-    def spikes(self) -> bool:
-        """False for a read-out."""
-        return bool(np.isfinite(self.threshold).any())
-
-
-@dataclass(frozen=True, eq=False)
-class SteppedProjection:
-    """One projection: jump of u per spike (V per step) and delay in steps.
-
-    Args:
-        name, pre, post: as described.
-        weights: ``(n_post, n_pre)`` dense or CSR, V per step added to u.
-        delays: whole steps >= 0, a scalar array or one per stored weight.
-        receptor: which synaptic state of the target.
-        latency: 1, or 0 for inputs under ``input_latency=0``.
-    """
-
-    name: str
-    pre: str
-    post: str
-    weights: Any
-    delays: IntArray
-    receptor: int
-    latency: int = 1
-
-
-@dataclass(frozen=True, eq=False)
-class SteppedNetwork:
-    """A network in steps of ``dt``; run it with :func:`neuro_lif.reference.run_clocked`."""
-
-    network: Network
-    dt: float
-    rule: StepRule
-    populations: tuple[SteppedPopulation, ...]
-    projections: tuple[SteppedProjection, ...]
-    notes: tuple[str, ...] = ()
-
-    def population(self, name: str) -> SteppedPopulation:
-        """Return one population by name.
-
-        Raises:
-            NetworkError: there is none of that name.
-        """
-        self.network.population(name)
-        return next(p for p in self.populations if p.name == name)
+from .arrays import FloatArray, frozen, per_neuron, with_entries
+from .errors import NetworkError, RangeError, show
+from .filter_stage import Stages, free_name
+from .network import IF, LI, CurrentInput, Delta, Network, Population, Projection
+from .propagators import gains, kept, scaled_rows, tau_of_u
+from .stepped import NO_SPIKE as NO_SPIKE
+from .stepped import RULES as RULES
+from .stepped import SteppedNetwork as SteppedNetwork
+from .stepped import SteppedPopulation as SteppedPopulation
+from .stepped import SteppedProjection as SteppedProjection
+from .stepped import StepRule as StepRule
+from .synapses import Alpha, BiExponential
 
 
 def discretize(network: Network, dt: float, rule: StepRule | str = "exact") -> SteppedNetwork:
@@ -195,39 +63,24 @@ def discretize(network: Network, dt: float, rule: StepRule | str = "exact") -> S
         _step_population(p, taus[p.name], float(dt), rule, notes) for p in network.populations
     )
     inputs = {i.name for i in network.spike_inputs}
-    projections = tuple(
-        _step_projection(p, network.population(p.post), taus[p.post], float(dt), rule,
-                         p.pre in inputs, notes)
-        for p in network.projections
+    names = {p.name for p in network.projections}
+    stages = Stages({p.name for p in populations} | inputs, names)
+    projections: list[SteppedProjection] = []
+    for p in network.projections:
+        post, from_input = network.population(p.post), p.pre in inputs
+        projections += _step_projection(
+            p, post, taus[p.post], float(dt), rule, from_input, stages, notes
+        )
+    return SteppedNetwork(
+        network, float(dt), rule, (*populations, *stages.populations),
+        (*projections, *stages.links), tuple(notes),
     )  # fmt: skip
-    return SteppedNetwork(network, float(dt), rule, populations, projections, tuple(notes))
-
-
-def _tau_of(projection: Projection) -> float:
-    synapse = projection.synapse
-    return synapse.tau if isinstance(synapse, Exponential) else 0.0
 
 
 def _receptors(network: Network, population: str) -> tuple[float, ...]:
     """Return the distinct synaptic time constants that reach a population (0: delta)."""
-    taus = sorted({_tau_of(p) for p in network.projections if p.post == population})
+    taus = sorted({tau_of_u(p.synapse) for p in network.projections if p.post == population})
     return tuple(taus) or (0.0,)
-
-
-def _kept(
-    tau: npt.ArrayLike, dt: float, rule: StepRule, what: str
-) -> tuple[FloatArray, FloatArray]:
-    """Return (factor kept per step, factor lost per step) for time constants ``tau``."""
-    ratio = dt / np.asarray(tau, np.float64)
-    if rule.integrator == "euler":
-        if np.any(ratio > 1):
-            raise RangeError(
-                f"{what}: dt = {dt} s is longer than the time constant "
-                f"{np.min(tau)} s, allowed with the Euler integrator: dt <= tau "
-                '(shorten dt or use the rule "exact")'
-            )
-        return 1.0 - ratio, ratio
-    return np.exp(-ratio), -np.expm1(-ratio)
 
 
 def _step_population(
@@ -240,7 +93,7 @@ def _step_population(
         v_zero = v_rest = per_neuron(neuron.v_reset, n)
     else:
         tau_m = per_neuron(neuron.tau_m, n)
-        decay_v, leak_v = _kept(tau_m, dt, rule, f"population {population.name!r}")
+        decay_v, leak_v = kept(tau_m, dt, rule, f"population {population.name!r}")
         gain = per_neuron(neuron.resistance, n) * leak_v
         v_rest = per_neuron(neuron.v_rest, n)
         v_zero = v_rest if isinstance(neuron, LI) else per_neuron(_array(neuron.v_reset), n)
@@ -249,7 +102,10 @@ def _step_population(
     what = f"population {population.name!r}: t_refractory"
     steps = _whole(refractory, rule.refractory, what, dt)
     if np.any(np.abs(steps - refractory) > 1e-6):
-        notes.append(f"population {population.name!r}: t_refractory is not a whole number of steps")
+        notes.append(
+            f"population {population.name!r}: t_refractory is not a whole number of steps: "
+            f"{_span(refractory)} steps become {_span(steps)} (rule: {rule.refractory})"
+        )
     threshold = per_neuron(spiking.v_threshold, n) - v_zero if spiking else np.full(n, NO_SPIKE)
     return SteppedPopulation(
         name=population.name,
@@ -272,7 +128,7 @@ def _step_population(
 def _kept_u(tau: float, dt: float, rule: StepRule, population: str) -> float:
     if tau == 0:
         return 0.0
-    return float(_kept(tau, dt, rule, f"synapses onto {population!r}")[0])
+    return float(kept(tau, dt, rule, f"synapses onto {population!r}")[0])
 
 
 def _array(value: npt.ArrayLike | None) -> npt.ArrayLike:
@@ -289,14 +145,24 @@ def _whole(x: FloatArray, rounding: str, what: str, dt: float) -> FloatArray:
             f"{what} = {np.max(x) * dt:g} s, allowed: at most {MOST_STEPS} steps of dt = {dt} s"
         )
     # 1e-9 of slack: 0.0021/0.0001 is 20.999999999999996 and means 21
-    whole = np.rint(x) if rounding == "nearest" else np.ceil(x - 1e-9)
+    if rounding == "down":
+        whole = np.floor(x + 1e-9)
+    else:
+        whole = np.rint(x) if rounding == "nearest" else np.ceil(x - 1e-9)
     return np.asarray(whole, np.float64)
+
+
+def _span(x: FloatArray) -> str:
+    """Return the smallest and the largest, or the one that all are."""
+    low, high = f"{x.min():.6g}", f"{x.max():.6g}"
+    return low if low == high else f"{low}..{high}"
 
 
 def _step_projection(
     p: Projection, post: Population, taus: tuple[float, ...], dt: float, rule: StepRule,
-    from_input: bool, notes: list[str],
-) -> SteppedProjection:  # fmt: skip
+    from_input: bool, stages: Stages, notes: list[str],
+) -> list[SteppedProjection]:  # fmt: skip
+    """Return what becomes of a projection: onto u, onto a filter stage, or both."""
     latency = rule.input_latency if from_input else 1
     real = np.asarray(p.delay, np.float64) / dt
     steps = _whole(real, rule.delay, f"projection {p.name!r}: delay", dt)
@@ -307,56 +173,22 @@ def _step_projection(
         if np.any(steps < latency):
             notes.append(f"projection {p.name!r}: a delay below one step is raised to one step")
         steps = np.asarray(np.maximum(steps, latency) - latency, np.float64)
-    weights = p.weights
-    jump = _jump(p.synapse, post, dt, rule)
-    rows = np.broadcast_to(jump, (post.size,))
-    scaled = with_entries(weights, _scale_rows(weights, rows))
-    return SteppedProjection(
-        p.name, p.pre, p.post, scaled, frozen(steps, np.int64), taus.index(_tau_of(p)), latency
-    )
+    delays, receptor = frozen(steps, np.int64), taus.index(tau_of_u(p.synapse))
 
+    def scaled(name: str, onto: str, rows: FloatArray, receptor: int) -> SteppedProjection:
+        weights = with_entries(p.weights, scaled_rows(p.weights, rows, post.size))
+        return SteppedProjection(name, p.pre, onto, weights, delays, receptor, latency)
 
-def _scale_rows(weights: Any, rows: FloatArray) -> FloatArray:
-    return np.asarray(entries(weights) * rows[post_of_entries(weights)])
-
-
-def _jump(synapse: Delta | Exponential, post: Population, dt: float, rule: StepRule) -> FloatArray:
-    """Return the jump of u per unit weight, V per step, ``(n_post,)`` or scalar.
-
-    For an exponential synapse on a leaky membrane the exact jump is
-    ``R w tau_s / (tau_m - tau_s) * (exp(-dt/tau_m) - exp(-dt/tau_s))``; v then equals the
-    continuous solution at every step.
-
-    Source: Rotter and Diesmann (1999); checked against the closed form to 1e-15.
-    """
-    if isinstance(synapse, Delta):
-        return np.ones(1)
-    n, tau, neuron = post.size, synapse.tau, post.neuron
-    if isinstance(neuron, IF):
-        capacitance = per_neuron(neuron.capacitance, n)
-        held = dt if rule.integrator == "euler" else -tau * np.expm1(-dt / tau)
-        per_ampere = held / capacitance
-    else:
-        resistance, tau_m = per_neuron(neuron.resistance, n), per_neuron(neuron.tau_m, n)
-        capacitance = tau_m / resistance
-        per_ampere = resistance * _unit_jump(tau, tau_m, dt, rule)
-    if synapse.norm == "area":
-        return np.asarray(per_ampere / tau)
-    if synapse.norm == "psp":
-        return np.asarray(per_ampere * capacitance / tau)
-    return np.asarray(per_ampere)
-
-
-def _unit_jump(tau: float, tau_m: FloatArray, dt: float, rule: StepRule) -> FloatArray:
-    if rule.integrator == "euler":
-        return np.asarray(dt / tau_m)
-    # tau/(tau_m-tau) * (e^{-dt/tau_m} - e^{-dt/tau}), written without cancellation near
-    # tau_m = tau and without overflow where dt is long; it is symmetric in its two exponents
-    x = np.abs(dt * (tau_m - tau) / (tau_m * tau))
-    small = x < 1e-8
-    safe = np.where(small, 1.0, x)
-    ratio = np.where(small, 1.0 - x / 2, -np.expm1(-safe) / safe)
-    return np.asarray(np.exp(-dt / np.maximum(tau_m, tau)) * (dt / tau_m) * ratio)
+    to_u, to_stage = gains(p.synapse, post, dt, rule)
+    if to_stage is None or not isinstance(p.synapse, (Alpha, BiExponential)):
+        return [scaled(p.name, p.post, to_u, receptor)]
+    slow = _kept_u(p.synapse.taus[0], dt, rule, p.post)
+    stage = stages.name_for(p.post, post.size, p.synapse, slow, receptor)
+    if not to_u.any():  # nothing of the current is there in the first step
+        return [scaled(p.name, stage, to_stage, 0)]
+    name = free_name(f"{p.name}__filter", stages.projections)
+    stages.projections.add(name)
+    return [scaled(p.name, p.post, to_u, receptor), scaled(name, stage, to_stage, 0)]
 
 
 def with_current(network: Network, name: str, stimulus: Any) -> Network:

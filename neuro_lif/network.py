@@ -25,24 +25,25 @@ from .checks import (
     one_of,
 )
 from .errors import Faults, NetworkError
-from .neurons import (
-    IF,
-    LI,
-    LIF,
+from .neurons import IF, LI, LIF, Neuron, checked_neuron
+from .stimulus import Constant, Sampled, Sinusoid, Stimulus
+from .synapses import (
+    SYNAPSES,
+    Alpha,
+    BiExponential,
     Delta,
     Exponential,
-    Neuron,
     Synapse,
-    checked_neuron,
     checked_synapse,
 )
-from .stimulus import Constant, Sampled, Sinusoid, Stimulus
 
 __all__ = [
     "IF",
     "LI",
     "LIF",
     "VARIABLES",
+    "Alpha",
+    "BiExponential",
     "Constant",
     "CurrentInput",
     "Delta",
@@ -99,7 +100,7 @@ class Projection:
         pre: name of the source.
         post: name of the target population.
         weights: ``(n_post, n_pre)``, dense or scipy sparse; the unit is the synapse's.
-        synapse: :class:`Delta` or :class:`Exponential`.
+        synapse: :class:`Delta`, :class:`Exponential`, :class:`Alpha` or :class:`BiExponential`.
         delay: s, >= 0: a scalar, or one per synapse (dense ``(n_post, n_pre)``; for sparse weights
             a sparse matrix of the same structure or an array with one value per stored weight).
             Held flat, one value per stored weight, row by row.
@@ -119,8 +120,9 @@ class Projection:
         check_link(where, "pre", self.pre, faults)
         check_link(where, "post", self.post, faults)
         synapse: Any = self.synapse
-        if not isinstance(synapse, (Delta, Exponential)):
-            faults.add(where, "synapse", synapse, "Delta() or Exponential(tau)")
+        if not isinstance(synapse, SYNAPSES):
+            allowed = "Delta(), Exponential(tau), Alpha(tau) or BiExponential(tau_rise, tau_decay)"
+            faults.add(where, "synapse", synapse, allowed)
         else:
             object.__setattr__(self, "synapse", checked_synapse(where, synapse, faults))
         weights = check_matrix(where, "weights", self.weights, faults)

@@ -1,4 +1,4 @@
-"""Neuron and synapse types of the description, in SI units, and their checks."""
+"""Neuron types of the description, in SI units, and their checks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import numpy.typing as npt
 
 from .checks import number_array
 from .errors import Faults, NetworkError, show
+from .synapses import Alpha as Alpha
+from .synapses import BiExponential as BiExponential
+from .synapses import Delta as Delta
+from .synapses import Exponential as Exponential
+from .synapses import Synapse as Synapse
 
 Reset = Literal["value", "subtract"]
 RESETS = ("value", "subtract")
-NORMS = ("peak", "area", "psp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +82,63 @@ class LIF:
         faults.raise_if_any(NetworkError)
         return cls(tau_m=c / g, resistance=1.0 / g, v_rest=e_leak, **rest)
 
+    def to_conductance(self) -> dict[str, Any]:
+        """Return ``capacitance`` (F), ``conductance`` (S), ``e_leak`` (V) and all other fields.
+
+        They are the arguments of :meth:`from_conductance`.
+        """
+        fields = dict(vars(self))
+        tau, resistance = (np.asarray(fields.pop(name)) for name in ("tau_m", "resistance"))
+        return {"capacitance": tau / resistance, "conductance": 1.0 / resistance,
+                "e_leak": fields.pop("v_rest"), **fields}  # fmt: skip
+
+    @classmethod
+    def from_nnmt(
+        cls, tau_m: npt.ArrayLike, tau_r: npt.ArrayLike, V_th_rel: npt.ArrayLike,
+        V_0_rel: npt.ArrayLike, C: npt.ArrayLike | None = None, E_L: npt.ArrayLike = 0.0,
+        **rest: Any,
+    ) -> LIF:  # fmt: skip
+        """Build from NNMT's names: threshold and reset are relative to the leak potential.
+
+        Args:
+            tau_m, tau_r: membrane time constant and refractory period, s.
+            V_th_rel, V_0_rel: threshold and reset above ``E_L``, V.
+            C: capacitance, F; absent: resistance = 1 ohm, so that a current of 1 A is a drive of
+                1 V, as in NNMT's equation without units.
+            E_L: leak potential, V.
+            **rest: the other fields of :class:`LIF`.
+
+        Source: documentation of NNMT, module lif: ``tau_m dV/dt = -V + I_syn + I_ext``.
+        """
+        faults = Faults()
+        given = {"tau_m": tau_m, "V_th_rel": V_th_rel, "V_0_rel": V_0_rel, "E_L": E_L, "C": C}
+        found: dict[str, Any] = {name: number_array("LIF.from_nnmt", name, value, faults)
+                                 for name, value in given.items() if value is not None}  # fmt: skip
+        for name in ("tau_m", "C"):
+            if found.get(name) is not None and not np.all(found[name] > 0):
+                faults.add("LIF.from_nnmt", name, given[name], "> 0")
+        faults.raise_if_any(NetworkError)
+        resistance = found["tau_m"] / found["C"] if C is not None else 1.0
+        return cls(
+            tau_m=tau_m, resistance=resistance, v_rest=E_L,
+            v_threshold=found["E_L"] + found["V_th_rel"], v_reset=found["E_L"] + found["V_0_rel"],
+            t_refractory=tau_r, **rest,
+        )  # fmt: skip
+
+    def to_nnmt(self) -> dict[str, Any]:
+        """Return the arguments of :meth:`from_nnmt`: NNMT's names, SI units.
+
+        ``i_bias``, ``reset`` and ``v_init`` are there under their own names.
+        """
+        rest = np.asarray(self.v_rest)
+        return {
+            "tau_m": self.tau_m, "tau_r": self.t_refractory,
+            "V_th_rel": np.asarray(self.v_threshold) - rest,
+            "V_0_rel": np.asarray(self.v_reset) - rest,
+            "C": np.asarray(self.tau_m) / np.asarray(self.resistance), "E_L": self.v_rest,
+            "i_bias": self.i_bias, "reset": self.reset, "v_init": self.v_init,
+        }  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class IF:
@@ -130,32 +191,6 @@ class LI:
 Neuron = LIF | IF | LI
 
 
-# ----------------------------------------------------------------------------- synapses
-
-
-@dataclass(frozen=True)
-class Delta:
-    """Each spike moves V by the weight at once; weights in V."""
-
-
-@dataclass(frozen=True)
-class Exponential:
-    """Each spike adds a current that decays with ``tau``.
-
-    Args:
-        tau: synaptic time constant, s, > 0.
-        norm: what the weight is: ``"peak"`` the current's jump (A), ``"area"`` the charge (C, the
-            jump is weight/tau), ``"psp"`` a voltage (V, the jump is weight * tau_m / (tau *
-            resistance), the form NNMT uses).
-    """
-
-    tau: float
-    norm: Literal["peak", "area", "psp"] = "peak"
-
-
-Synapse = Delta | Exponential
-
-
 # ------------------------------------------------------------------------------- checks
 
 
@@ -190,18 +225,3 @@ def checked_neuron(where: str, neuron: Neuron, size: int, faults: Faults) -> Neu
         if threshold is not None and reset is not None and not np.all(threshold > reset):
             faults.add(where, "v_threshold", neuron.v_threshold, f"above v_reset = {show(reset)}")
     return neuron if len(faults.lines) > before else replace(neuron, **values)
-
-
-def checked_synapse(where: str, synapse: Synapse, faults: Faults) -> Synapse:
-    """Return the synapse with a plain float as its time constant, after noting every fault."""
-    if isinstance(synapse, Delta):
-        return synapse
-    if synapse.norm not in NORMS:
-        faults.add(where, "synapse.norm", synapse.norm, '"peak", "area" or "psp"')
-    tau = number_array(where, "synapse.tau", synapse.tau, faults)
-    if tau is None:
-        return synapse
-    if tau.ndim != 0 or not tau > 0:
-        faults.add(where, "synapse.tau", synapse.tau, "one time constant > 0 s")
-        return synapse
-    return replace(synapse, tau=float(tau))

@@ -21,7 +21,8 @@ INSIDE = [p for p in FILES if p != ROOT / "__init__.py" and BUNDLE not in p.pare
 LAYERS = """
 errors lazy memo
 arrays formats npz rasters
-checks kernel connectivity engines lanes
+checks kernel connectivity engines lanes exponentials units
+synapses
 neurons stimulus
 network
 numerics
@@ -31,6 +32,8 @@ profile_model
 profile
 profiles
 convolution
+stepped
+filter_stage propagators
 discretize
 recording ledger
 connect stimulate fixed_parts

@@ -18,6 +18,8 @@ from neuro_lif import (
     IF,
     LI,
     LIF,
+    Alpha,
+    BiExponential,
     CurrentInput,
     Delta,
     Exponential,
@@ -29,8 +31,8 @@ from neuro_lif import (
 )
 from neuro_lif.errors import FileFormatError
 from neuro_lif.files import load_network, save_network
-from neuro_lif.files.units import DIMENSIONS, PREFIXES, si_value
 from neuro_lif.stimulus import Constant, Sampled, Sinusoid
+from neuro_lif.units import DIMENSIONS, PREFIXES, si_value
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "network_file" / "balanced.toml"
 
@@ -142,8 +144,10 @@ def networks(draw: Any) -> Network:
         weights, delay = draw(matrices(post.size, pre.size))
         if not sparse.issparse(weights) and np.ndim(delay):
             delay = delay.reshape(weights.shape)
-        norm = draw(st.sampled_from(["delta", "peak", "area", "psp"]))
-        synapse = Delta() if norm == "delta" else Exponential(draw(POSITIVE), norm)
+        norm = draw(st.sampled_from(["delta", "peak", "area", "psp", "nnmt"]))
+        kind = draw(st.sampled_from([Exponential, Alpha, BiExponential]))
+        taus = [draw(POSITIVE) for _ in range(1 + (kind is BiExponential))]
+        synapse = Delta() if norm == "delta" else kind(*taus, norm)
         projections.append(Projection(name, pre.name, post.name, weights, synapse, delay))
     variables = st.sampled_from(["spikes", "v", "u"])
     probes = draw(st.lists(st.builds(
@@ -382,8 +386,8 @@ CASES = {
     "weights axis": (A + P + "weights = [1, 2]\n", "projections.p.weights = 'shape (2,)', allowed"),
     "synapse text": (A + P + 'weights = [[1]]\nsynapse = "delta"\n',
                      "projections.p.synapse = 'delta', allowed: { kind = "),
-    "synapse kind": (A + P + 'weights = [[1]]\nsynapse = { kind = "alpha" }\n',
-                     "projections.p.synapse.kind = 'alpha', allowed: one of \"delta\""),
+    "synapse kind": (A + P + 'weights = [[1]]\nsynapse = { kind = "gamma" }\n',
+                     "projections.p.synapse.kind = 'gamma', allowed: one of \"delta\""),
     "synapse tau": (A + P + 'weights = [[1]]\nsynapse = { kind = "exponential" }\n',
                     "projections.p.synapse.tau = (absent), allowed: a time"),
     "synapse tau 0": (A + P + 'weights = [[1]]\nsynapse = { kind = "exponential", tau = 0 }\n',

@@ -10,11 +10,12 @@ import numpy as np
 from ..errors import NetworkError
 from ..lazy import sparse
 from ..network import CurrentInput, Network, Population, Probe, Projection, SpikeInput
-from ..neurons import IF, LI, LIF, NORMS, RESETS, Delta, Exponential, Neuron, Synapse
+from ..neurons import IF, LI, LIF, RESETS, Neuron
 from ..stimulus import Constant, Sampled, Sinusoid, Stimulus
-from .schema import MEMBRANE, NEURONS, STIMULI, TOP, WEIGHT_UNITS, WEIGHTS
+from ..synapses import NORMS, Alpha, BiExponential, Delta, Exponential, Synapse
+from ..units import TIME, VOLTAGE, Dimension
+from .schema import MEMBRANE, NEURONS, STIMULI, SYNAPSES, TOP, WEIGHT_UNITS, WEIGHTS
 from .source import ABSENT, Source
-from .units import TIME, VOLTAGE, Dimension
 
 Table = dict[str, Any]
 
@@ -138,18 +139,20 @@ def _synapse(where: str, table: Any, source: Source) -> tuple[Synapse, Dimension
     if not isinstance(table, dict):
         source.refuse(where, table, '{ kind = "delta" } or { kind = "exponential", tau = ... }')
         return None
-    kind = source.choice(where, table, "kind", ("delta", "exponential"))
+    kind = source.choice(where, table, "kind", SYNAPSES)
     if kind == "delta":
         source.keys(where, table, ("kind",))
         return Delta(), VOLTAGE
-    if not kind or not _need(where, table, ("tau",), TIME.allowed, source):
+    names = SYNAPSES.get(kind, ())
+    if not kind or not _need(where, table, names, TIME.allowed, source):
         return None
-    source.keys(where, table, ("kind", "tau", "norm"))
+    source.keys(where, table, ("kind", *names, "norm"))
     norm: Any = source.choice(where, {"norm": "peak"} | table, "norm", NORMS)
-    tau = source.numbers(f"{where}.tau", table["tau"], TIME)
-    if tau is None or not norm:
+    taus = [source.numbers(f"{where}.{name}", table[name], TIME) for name in names]
+    if not norm or any(tau is None for tau in taus):
         return None
-    return Exponential(tau, norm), WEIGHT_UNITS[norm]
+    make: Any = {"exponential": Exponential, "alpha": Alpha, "biexponential": BiExponential}[kind]
+    return make(*taus, norm), WEIGHT_UNITS[norm]
 
 
 def _weights(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .units import (
+from ..units import (
     ANGLE,
     CAPACITANCE,
     CHARGE,
@@ -31,6 +31,10 @@ STIMULI: dict[str, dict[str, Dimension]] = {
     "sinusoid": {"offset": CURRENT, "amplitude": CURRENT, "period": TIME, "phase": ANGLE},
     "sampled": {"values": CURRENT, "interval": TIME},
 }
-WEIGHT_UNITS = {"peak": CURRENT, "area": CHARGE, "psp": VOLTAGE}
+WEIGHT_UNITS = {"peak": CURRENT, "area": CHARGE, "psp": VOLTAGE, "nnmt": VOLTAGE}
+SYNAPSES = {"delta": (), "exponential": ("tau",), "alpha": ("tau",),
+            "biexponential": ("tau_rise", "tau_decay")}  # fmt: skip
+"""Kind of synapse -> its time constants."""
+
 WEIGHTS = ('rows [[...], ...] (n_post rows of n_pre), { array = "..." }, '
            "{ value = x, all_to_all = true } or { value = x, one_to_one = true }")  # fmt: skip

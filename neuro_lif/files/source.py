@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import Faults, FileFormatError, NetworkError
 from ..lazy import sparse
 from ..npz import NpzFile
-from .units import Dimension, si_value
+from ..units import Dimension, si_value
 
 T = TypeVar("T")
 PLAIN = "a number"

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..arrays import is_sparse
 from ..network import CurrentInput, Network, Projection, SpikeInput
-from ..neurons import Exponential, Synapse
 from ..stimulus import Constant, Sinusoid, Stimulus
+from ..synapses import Alpha, BiExponential, Delta, Exponential, Synapse
 
 INLINE = 16
 """Arrays of up to this many numbers stand in the text."""
@@ -112,10 +112,14 @@ def _kind(stimulus: Stimulus) -> str:
 
 
 def _synapse(synapse: Synapse) -> str:
-    if not isinstance(synapse, Exponential):
+    if isinstance(synapse, Delta):
         return '{ kind = "delta" }'
-    norm = text_of(synapse.norm)
-    return f'{{ kind = "exponential", tau = {float(synapse.tau)!r}, norm = {norm} }}'
+    kind = {Exponential: "exponential", Alpha: "alpha", BiExponential: "biexponential"}
+    fields = [f'kind = "{kind[type(synapse)]}"']
+    for name, value in vars(synapse).items():
+        text = text_of(value) if isinstance(value, str) else repr(float(value))
+        fields.append(f"{name} = {text}")
+    return "{ " + ", ".join(fields) + " }"
 
 
 def _numbers(value: Any) -> str:

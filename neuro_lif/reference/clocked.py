@@ -12,6 +12,8 @@ has an order. In step ``t``:
        v       = ((v * decay_v) + ((u[0] + u[1]) + ...)) + (bias + current)
 
    (v stays as it is in a refractory period), compares, resets, and sends along its projections.
+   A filter stage (:mod:`neuro_lif.filter_stage`) stops after u, and sends u where it is not 0, as
+   so many spikes.
 
 Every operation is rounded once, as IEEE 754 has it; there are no fused products. A sum that begins
 at 0.0 is never -0.0. What leaves float64 is inf and, where that cancels, NaN, which never spikes;
@@ -146,13 +148,13 @@ def _run_numpy(
     batch = batch_of(given)
     b, done = batch or 1, 0
     feeds = float_inputs(stepped.network, stepped.dt, n_steps, b, given)
-    spikes = {p.name: np.zeros((b, n_steps, p.size), np.uint8) for p in stepped.populations}
+    spikes = {p.name: np.zeros((b, n_steps, p.size), np.uint8) for p in stepped.described}
     traces = _traces(stepped, record, b, n_steps)
     stepper = Stepper(stepped, b)
     try:
         for t, sent in enumerate(stepper.steps(feeds, n_steps)):
-            for name, rows in sent.items():
-                spikes[name][:, t] = rows
+            for name, rows in spikes.items():
+                rows[:, t] = sent[name]
             for (name, variable), trace in traces.items():
                 neurons = stepper.neurons[name]
                 trace[:, t] = neurons.v if variable == "v" else neurons.drive
@@ -188,7 +190,7 @@ def _recorded(
     traces: Mapping[tuple[str, str], Array], engine: str, more: dict[str, str],
 ) -> Recording:  # fmt: skip
     provenance = {"engine": f"clocked float64 reference, {engine}", "rule": str(stepped.rule)}
-    v_zero = {p.name: np.asarray(p.v_zero) for p in stepped.populations}
+    v_zero = {p.name: np.asarray(p.v_zero) for p in stepped.described}
     recording = Recording(stepped.dt, n_steps, spikes, traces, v_zero=v_zero,
                           provenance={**provenance, **more})  # fmt: skip
     if "interrupted" in more:

@@ -66,7 +66,7 @@ def run_in_kernel(
     done = run.done()
     lists = {
         p.name: taken_spikes(run, numbers[p.name], p.size, np.uint8, batch, done, many)
-        for p in stepped.populations
+        for p in stepped.described
     }
     return done, interrupted, Rasters(lists), module.used_set()
 
@@ -130,7 +130,7 @@ def _add_population(kernel: Any, p: SteppedPopulation, compare: str) -> int:
     bias = own(spread(p.bias) + 0.0)  # numpy adds the current, here none, before anything else
     return int(kernel.add_population(
         p.size, params[:-2], params[-2], params[-1], bias, spread(p.gain), own(threshold),
-        own(spread(p.refractory)), spread(p.v_init), p.reset == "subtract" and p.spikes,
+        own(spread(p.refractory)), spread(p.v_init), p.reset == "subtract" and p.spikes, p.graded,
     ))  # fmt: skip
 
 

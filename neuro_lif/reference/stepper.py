@@ -38,10 +38,13 @@ class Neurons:
         return total
 
     def step(self, arriving: list[Array], current: Array | float) -> Array:
-        """Advance one step; return the spikes ``(batch, n)``."""
+        """Advance one step; return the spikes, or a filter stage's values, ``(batch, n)``."""
         p = self.population
         for r, incoming in enumerate(arriving):
             self.u[r] = p.decay_u[r] * self.u[r] + incoming
+        if p.graded:
+            self.v = self.u[0].copy()
+            return self.v
         v = self.v * p.decay_v + self.drive + (p.bias + current)
         free = self.held <= 0
         v = np.where(free, v, self.v)
@@ -86,7 +89,7 @@ class Stepper:
             n_steps: so many.
 
         Yields:
-            population -> spikes ``(batch, n)``, after every step.
+            population -> spikes, or a filter stage's values, ``(batch, n)``, after every step.
         """
         for t in range(1, n_steps + 1):
             # a large number that leaves float64 is inf, in both engines without a word

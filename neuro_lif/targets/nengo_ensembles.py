@@ -28,6 +28,7 @@ from ..network import (
     Population,
     Projection,
     SpikeInput,
+    Synapse,
 )
 from ..recording import Recording
 from ..reference.clocked import check_record
@@ -194,9 +195,20 @@ def _charge(p: Projection, post: Population) -> FloatArray:
         capacitance = per_neuron(neuron.capacitance, n)
     else:
         capacitance = per_neuron(neuron.tau_m, n) / per_neuron(neuron.resistance, n)
-    if isinstance(p.synapse, Delta) or p.synapse.norm == "psp":
+    if isinstance(p.synapse, Delta) or p.synapse.norm in ("psp", "nnmt"):
         return capacitance
-    return np.full(n, p.synapse.tau if p.synapse.norm == "peak" else 1.0)
+    return np.full(n, p.synapse.area())
+
+
+def _filter(synapse: Synapse) -> Any:
+    """Return Nengo's filter of the same shape, its area being 1."""
+    if isinstance(synapse, Delta):
+        # a Connection without a synapse acts within the step; Lowpass(0) is Nengo's delay of a step
+        return nengo.Lowpass(0.0)
+    taus = synapse.taus
+    if len(taus) == 1:
+        return nengo.Lowpass(taus[0])
+    return nengo.LinearFilter([1.0], [taus[0] * taus[1], taus[0] + taus[1], 1.0], analog=True)
 
 
 def _by_delay(p: Projection) -> Iterator[tuple[float, Any]]:
@@ -221,8 +233,7 @@ def _add_projection(parts: _Parts, p: Projection) -> None:
     if p.pre in sizes and isinstance(sizes[p.pre].neuron, LI):
         parts.notes.append(f"projection {p.name!r}: left out, a read-out never spikes")
         return
-    # a Connection without a synapse acts within the step; Lowpass(0) is Nengo's delay of one step
-    tau, least = (0.0, 1) if isinstance(p.synapse, Delta) else (p.synapse.tau, 0)
+    least = 1 if isinstance(p.synapse, Delta) else 0
     charge = sparse.diags(_charge(p, post))
     for delay, weights in _by_delay(p):
         charges = (charge @ weights).tocsr()
@@ -231,7 +242,7 @@ def _add_projection(parts: _Parts, p: Projection) -> None:
                 block = charges[rows][:, columns]
                 if block.nnz:
                     nengo.Connection(
-                        _delayed(parts, pre, delay, least), target, synapse=nengo.Lowpass(tau),
+                        _delayed(parts, pre, delay, least), target, synapse=_filter(p.synapse),
                         transform=_transform(parts, p, block), label=p.name,
                     )  # fmt: skip
     if least and np.any(np.asarray(p.delay) <= 0):

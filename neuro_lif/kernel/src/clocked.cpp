@@ -177,6 +177,18 @@ Spread<double> FloatNetwork::inject(FloatSample& s, int p, int sample, int64_t r
     return {out.data(), true};
 }
 
+// A filter stage sends its u where it is not 0.
+void FloatNetwork::stage(FloatSample& s, int index) const {
+    FloatSample::Cells& cells = s.cells[index];
+    const double* x = cells.u[0].data();
+    int n = 0;
+    for (int i = 0; i < populations[index].size; i++) {
+        cells.active[n] = uint32_t(i);
+        n += x[i] != 0;
+    }
+    cells.n_active = n;
+}
+
 void FloatNetwork::neurons(FloatSample& s, int index, int sample, int64_t row,
                            const std::vector<Feed>& feeds,
                            const std::vector<FloatTrace>& traces) const {
@@ -234,8 +246,11 @@ void FloatNetwork::advance(FloatSample& s, int sample, int64_t n, int64_t row,
         for (size_t p = 0; p < populations.size(); p++) {
             neurons(s, int(p), sample, row, feeds, traces);
             const FloatSample::Cells& cells = s.cells[p];
+            const bool graded = populations[p].graded;
+            if (graded) stage(s, int(p));
             for (int q : from_population_[p])
-                deliver(s, projections[q], cells.active.data(), cells.n_active, nullptr);
+                deliver(s, projections[q], cells.active.data(), cells.n_active,
+                        graded ? cells.u[0].data() : nullptr);
         }
     }
 }

@@ -79,6 +79,7 @@ struct FloatPopulation {
     std::vector<double> decay_v, bias, gain, threshold, amount, refract;
     std::vector<double> v_init;
     bool subtract = false, holds = false;
+    bool graded = false;                       // a filter stage: sends its u, no spikes
     std::vector<int> ring_steps;               // [receptor] a power of two
     int64_t padded() const { return (int64_t(size) + DOUBLES - 1) / DOUBLES * DOUBLES; }
 };
@@ -141,6 +142,7 @@ struct FloatNetwork {
     // values: how often each of all neurons spiked; null: once
     void deliver(FloatSample& s, const FloatProjection& p, const uint32_t* active, int n,
                  const double* values) const;
+    void stage(FloatSample& s, int p) const;
     void neurons(FloatSample& s, int p, int sample, int64_t row, const std::vector<Feed>& feeds,
                  const std::vector<FloatTrace>& traces) const;
     Spread<double> inject(FloatSample& s, int p, int sample, int64_t row,

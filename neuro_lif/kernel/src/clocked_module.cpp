@@ -38,7 +38,7 @@ struct FloatKernel {
     int add_population(int size, const std::vector<Doubles>& decay_u, const Doubles& decay_v,
                        const Doubles& threshold, const Doubles& bias, const Doubles& gain,
                        const Doubles& amount, const Doubles& refract, const Doubles& v_init,
-                       bool subtract) {
+                       bool subtract, bool graded) {
         FloatPopulation pop;
         pop.size = size;
         for (const Doubles& decay : decay_u) pop.decay_u.push_back(numbers(decay));
@@ -50,6 +50,7 @@ struct FloatKernel {
         pop.refract = numbers(refract);
         pop.v_init = numbers(v_init);
         pop.subtract = subtract;
+        pop.graded = graded;
         pop.ring_steps.assign(decay_u.size(), 1);
         const size_t n = size_t(size), kind = pop.threshold.size();
         bool fits = kind == pop.decay_v.size() && pop.gain.size() == n && pop.v_init.size() == n;
