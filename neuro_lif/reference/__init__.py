@@ -1,5 +1,7 @@
 """Float64 references: what the network does before any bit is lost."""
 
 from .clocked import run_clocked
+from .event_exact import run_exact
+from .exact_recording import ExactInterrupted, ExactRecording
 
-__all__ = ["run_clocked"]
+__all__ = ["ExactInterrupted", "ExactRecording", "run_clocked", "run_exact"]
