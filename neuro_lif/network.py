@@ -26,6 +26,7 @@ from .checks import (
 )
 from .errors import Faults, NetworkError
 from .neurons import IF, LI, LIF, Neuron, checked_neuron
+from .spike_inputs import PoissonInput
 from .stimulus import Constant, Sampled, Sinusoid, Stimulus
 from .synapses import (
     SYNAPSES,
@@ -50,6 +51,7 @@ __all__ = [
     "Exponential",
     "Network",
     "Neuron",
+    "PoissonInput",
     "Population",
     "Probe",
     "Projection",
@@ -222,9 +224,14 @@ class CurrentInput:
         check_name(where, self.name, faults)
         check_link(where, "population", self.population, faults)
         stimulus: Any = self.stimulus
-        if stimulus is not None and not isinstance(stimulus, (Constant, Sinusoid, Sampled)):
-            faults.add(where, "stimulus", stimulus, "Constant, Sinusoid, Sampled or None")
+        if stimulus is not None and not isinstance(stimulus, Stimulus):
+            allowed = "a stimulus (Constant, Sinusoid, ... of neuro_lif.stimulus) or None"
+            faults.add(where, "stimulus", stimulus, allowed)
         faults.raise_if_any(NetworkError)
+
+
+Input = SpikeInput | PoissonInput | CurrentInput
+INPUTS = (SpikeInput, PoissonInput, CurrentInput)
 
 
 @dataclass(frozen=True)
@@ -253,7 +260,7 @@ class Network:
     Args:
         populations: :class:`Population` objects, at least one.
         projections: :class:`Projection` objects.
-        inputs: :class:`SpikeInput` and :class:`CurrentInput` objects.
+        inputs: :class:`SpikeInput`, :class:`PoissonInput` and :class:`CurrentInput` objects.
         probes: :class:`Probe` objects.
 
     Raises:
@@ -262,20 +269,20 @@ class Network:
 
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...] = ()
-    inputs: tuple[SpikeInput | CurrentInput, ...] = ()
+    inputs: tuple[Input, ...] = ()
     probes: tuple[Probe, ...] = ()
 
     def __init__(
         self,
         populations: Iterable[Population],
         projections: Iterable[Projection] = (),
-        inputs: Iterable[SpikeInput | CurrentInput] = (),
+        inputs: Iterable[Input] = (),
         probes: Iterable[Probe] = (),
     ) -> None:
         given = {"populations": populations, "projections": projections,
                  "inputs": inputs, "probes": probes}  # fmt: skip
         kinds = {"populations": (Population,), "projections": (Projection,),
-                 "inputs": (SpikeInput, CurrentInput), "probes": (Probe,)}  # fmt: skip
+                 "inputs": INPUTS, "probes": (Probe,)}  # fmt: skip
         faults = Faults()
         for name, items in given.items():
             object.__setattr__(self, name, _elements(name, items, kinds[name], faults))
@@ -296,9 +303,9 @@ class Network:
         raise NetworkError(f"network: population = {name!r}, allowed: {known}")
 
     @property
-    def spike_inputs(self) -> tuple[SpikeInput, ...]:
-        """The spike inputs."""
-        return tuple(i for i in self.inputs if isinstance(i, SpikeInput))
+    def spike_inputs(self) -> tuple[SpikeInput | PoissonInput, ...]:
+        """The inputs that send spikes, in their order."""
+        return tuple(i for i in self.inputs if isinstance(i, (SpikeInput, PoissonInput)))
 
     @property
     def current_inputs(self) -> tuple[CurrentInput, ...]:
@@ -348,18 +355,24 @@ def _check_links(net: Network, faults: Faults) -> None:
         if c.population not in sizes:
             faults.add(f"input {c.name!r}", "population", c.population, one_of(sizes))
         elif c.stimulus is not None:
-            _check_stimulus(c, sizes[c.population], faults)
+            _check_stimulus(c, c.stimulus, sizes[c.population], faults)
     for probe in net.probes:
         if probe.population not in sizes:
             faults.add("probe", "population", probe.population, one_of(sizes))
 
 
-def _check_stimulus(current: CurrentInput, size: int, faults: Faults) -> None:
-    for name, value in vars(current.stimulus).items():
-        shape = np.shape(value)
-        # only sampled values have a time axis; "values" is checked to have two axes when built
-        fits = shape[-1] in (1, size) if name == "values" else shape in ((), (size,))
-        if not fits:
-            allowed = f"(n_samples, 1) or (n_samples, {size})" if name == "values" else f"({size},)"
-            faults.add(f"input {current.name!r}", f"stimulus.{name}", f"shape {shape}",
-                       f"shape {allowed}: {size} neurons in {current.population!r}")  # fmt: skip
+def _check_stimulus(current: CurrentInput, stimulus: Stimulus, size: int, faults: Faults) -> None:
+    where = f"input {current.name!r}"
+    for name in stimulus.sized:
+        shape = np.shape(getattr(stimulus, name))
+        if shape not in ((), (size,)):
+            faults.add(where, f"stimulus.{name}", f"shape {shape}",
+                       f"shape ({size},): {size} neurons in {current.population!r}")  # fmt: skip
+    if isinstance(stimulus, Sampled):
+        shape = np.shape(stimulus.values)
+        if shape[-1] not in (1, size):
+            faults.add(where, "stimulus.values", f"shape {shape}",
+                       f"shape (n_samples, 1) or (n_samples, {size}): {size} neurons in "
+                       f"{current.population!r}")  # fmt: skip
+    for part in stimulus.parts:
+        _check_stimulus(current, part, size, faults)

@@ -19,87 +19,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .arrays import IntArray, frozen
+from .draws import (
+    BLOCK,
+    LANES,
+    WORD,
+    by_table,
+    check_seed,
+    count_words,
+    poisson_table,
+    threefry,
+    threefry_array,
+)
 from .errors import Faults, RangeError
 from .fixed_parts import check_name, check_port, integers
 from .numerics import WIDEST
 
-WORD = 2**32 - 1
-PARITY = 0x1BD11BDA
-"""Keeps the fifth word of the key from being 0; of Skein, as Random123 has it for 32 bits."""
-ROTATIONS = ((10, 26), (11, 21), (13, 27), (23, 5), (6, 20), (17, 11), (25, 10), (18, 20))
-ROUNDS = 20
+__all__ = ["FixedPoisson", "poisson_table", "threefry", "threefry_array"]
 
 MOST_MEAN = 10_000
-DIGITS = Context(prec=60)
-
-LANES = 64
-"""Neurons that take the same word of neighbouring counters."""
-BLOCK = 4 * LANES
-
-
-def threefry(counter: Sequence[int], key: Sequence[int]) -> tuple[int, int, int, int]:
-    """Return Threefry-4x32-20 of four 32-bit words under a key of four, on plain integers."""
-    keys = (*key, PARITY ^ key[0] ^ key[1] ^ key[2] ^ key[3])
-    x = [(word + k) & WORD for word, k in zip(counter, key, strict=True)]
-    for d in range(ROUNDS):
-        a, b = (1, 3) if d % 2 == 0 else (3, 1)
-        for left, right, by in ((0, a, ROTATIONS[d % 8][0]), (2, b, ROTATIONS[d % 8][1])):
-            x[left] = (x[left] + x[right]) & WORD
-            x[right] = ((x[right] << by | x[right] >> (32 - by)) & WORD) ^ x[left]
-        if d % 4 == 3:
-            s = d // 4 + 1
-            x = [(x[i] + keys[(s + i) % 5] + (s if i == 3 else 0)) & WORD for i in range(4)]
-    return x[0], x[1], x[2], x[3]
-
-
-def threefry_array(counters: npt.NDArray[np.uint32], step: int, key: Sequence[int]) -> Any:
-    """Return :func:`threefry` of ``(counter, step, 0)`` for many counters, ``(4, n)`` uint32."""
-    keys = [np.uint32(k) for k in (*key, PARITY ^ key[0] ^ key[1] ^ key[2] ^ key[3])]
-    ends = (step & WORD, step >> 32, 0)
-    x = [counters + keys[0]]
-    shared = zip(ends, keys[1:4], strict=True)
-    x += [np.full_like(counters, (end + int(k)) & WORD) for end, k in shared]
-    for d in range(ROUNDS):
-        a, b = (1, 3) if d % 2 == 0 else (3, 1)
-        for left, right, by in ((0, a, ROTATIONS[d % 8][0]), (2, b, ROTATIONS[d % 8][1])):
-            x[left] += x[right]
-            x[right] = (x[right] << np.uint32(by) | x[right] >> np.uint32(32 - by)) ^ x[left]
-        if d % 4 == 3:
-            s = d // 4 + 1
-            for i in range(4):
-                x[i] += keys[(s + i) % 5]
-            x[3] += np.uint32(s)
-    return np.stack(x)
-
-
-@lru_cache(maxsize=4096)
-def poisson_table(mean: float) -> tuple[int, ...]:
-    """Return the table of a Poisson distribution: ``round(2**32 * P(K <= j))``, j = 0, 1, ...
-
-    Entries end before the first that would be 2**32: what is above the last one in probability
-    (less than 2**-33) counts as the largest k, which is the number of entries. A half is rounded
-    up. The sum is done in decimals of 60 digits from the exact value of ``mean``, so that the
-    table is the same on every machine, and every probability is right within 2**-32.
-
-    Args:
-        mean: per step, 0..10000.
-    """
-    exact = Decimal(mean)
-    term = total = DIGITS.exp(exact.copy_negate())
-    table: list[int] = []
-    while (entry := int(DIGITS.add(DIGITS.multiply(total, 2**32), Decimal("0.5")))) <= WORD:
-        table.append(entry)
-        term = DIGITS.divide(DIGITS.multiply(term, exact), len(table))
-        total = DIGITS.add(total, term)
-    return tuple(table)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,9 +76,7 @@ class FixedPoisson:
         where = f"input {self.name!r}"
         check_name(where, self.name, faults)
         check_port(where, self.port, faults)
-        whole = isinstance(self.seed, (int, np.integer)) and not isinstance(self.seed, bool)
-        if not whole or not 0 <= self.seed <= WORD:
-            faults.add(where, "seed", self.seed, "a whole number 0..2**32 - 1")
+        check_seed(where, self.seed, faults)
         object.__setattr__(self, "mean", _means(where, self.mean, faults))
         object.__setattr__(self, "weight", _weights(where, self.weight, faults))
         faults.raise_if_any(RangeError)
@@ -200,27 +141,19 @@ class FixedPoisson:
 
     def counts(self, seed: int, samples: Sequence[int], t: int, size: int) -> IntArray:
         """Return k of all neurons in one step, ``(len(samples), size)`` int64."""
-        blocks = -(-size // BLOCK)
-        counters = np.arange(LANES * blocks, dtype=np.uint32)
-        drawn = [threefry_array(counters, t, self.key(seed, sample)) for sample in samples]
-        u = np.stack(drawn).reshape(len(samples), 4, blocks, LANES)
-        u = u.transpose(0, 2, 1, 3).reshape(len(samples), -1)[:, :size]
+        drawn = [count_words(self.key(seed, k), t, t + 1, size)[0] for k in samples]
+        u = np.stack(drawn) if drawn else np.zeros((0, size), np.uint32)
         if self.table_of.ndim == 0:
-            return _by_table(self.tables[0], u)
+            return by_table(self.tables[0], u)
         out = np.empty(u.shape, np.int64)
         for number, table in enumerate(self.tables):
             mine = self.table_of == number
-            out[:, mine] = _by_table(table, u[:, mine])
+            out[:, mine] = by_table(table, u[:, mine])
         return out
 
     def values(self, seed: int, samples: Sequence[int], t: int, size: int) -> IntArray:
         """Return what all neurons receive in one step, ``(len(samples), size)`` int64."""
         return np.asarray(self.counts(seed, samples, t, size) * self.weight, np.int64)
-
-
-def _by_table(table: tuple[int, ...], u: Any) -> IntArray:
-    found = np.searchsorted(np.array(table, np.uint32), u, side="right")
-    return np.asarray(found, np.int64)
 
 
 def _array(given: Any) -> Any:

@@ -110,29 +110,32 @@ def events_of(spikes: Mapping[str, Array], name: str) -> SpikeList | None:
     return spikes.events(name) if isinstance(spikes, Rasters) else None
 
 
-def events_from(arrays: Mapping[str, Array], shape: Any, dtype: str) -> SpikeList:
+def events_from(
+    arrays: Mapping[str, Array], shape: Any, dtype: str, kinds: str = "iu"
+) -> SpikeList:
     """Return the events that a file holds.
 
     Args:
         arrays: ``counts``, ``neuron`` and perhaps ``value``.
         shape, dtype: of the array they stand for.
+        kinds: of numbers that may have been sent.
 
     Raises:
         ValueError: they do not fit each other.
     """
     sizes = tuple(int(n) for n in shape)
     out = SpikeList(sizes, np.dtype(dtype), arrays["counts"], arrays["neuron"], arrays.get("value"))
-    if out.dtype.kind not in "iu":
+    if out.dtype.kind not in kinds:
         raise ValueError(f"spikes of type {out.dtype}")
     if len(sizes) not in (2, 3) or min(sizes) < 0 or out.counts.shape != sizes[:-1]:
         raise ValueError(f"spikes of shape {sizes} with counts {out.counts.shape}")
-    kinds = [a.dtype.kind for a in (out.counts, out.neuron)]
-    if kinds != ["u", "u"] or out.neuron.shape != (int(out.counts.sum(dtype=np.int64)),):
+    stored = [a.dtype.kind for a in (out.counts, out.neuron)]
+    if stored != ["u", "u"] or out.neuron.shape != (int(out.counts.sum(dtype=np.int64)),):
         raise ValueError("events that are not those counted")
     if out.neuron.size and int(out.neuron.max()) >= sizes[-1]:
         raise ValueError(f"a spike of neuron {int(out.neuron.max())} of {sizes[-1]}")
     if out.value is not None and (
-        out.value.shape != out.neuron.shape or out.value.dtype.kind != "i"
+        out.value.shape != out.neuron.shape or out.value.dtype.kind not in kinds
     ):
         raise ValueError("values that are not those of the events")
     return out

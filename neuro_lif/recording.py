@@ -68,7 +68,9 @@ class Recording:
         lsb: population -> V per LSB ``(n,)``; empty for a float run.
         v_zero: population -> V that v = 0 stands for ``(n,)``.
         events: overflow events, empty where nothing overflowed.
-        provenance: free text facts: engine, profile, versions.
+        provenance: free text facts: engine, profile, versions, what drew the inputs.
+        inputs: input name -> array like those of ``spikes``: counts, A or integers, where the run
+            was asked to keep them; handed to a run as its ``inputs``, they repeat this one.
     """
 
     dt: float
@@ -79,6 +81,7 @@ class Recording:
     v_zero: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     events: tuple[OverflowEvent, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     @property
     def is_integer(self) -> bool:
@@ -157,6 +160,9 @@ class Recording:
             self.v_zero,
             (),
             self.provenance,
+            self.inputs.of_sample(k)
+            if isinstance(self.inputs, Rasters)
+            else {name: a[k] for name, a in self.inputs.items()},
         )
 
     def save(self, path: str | Path) -> None:
@@ -177,18 +183,9 @@ class Recording:
             "provenance": dict(self.provenance),
         }
         arrays: dict[str, Any] = {}
-        head["spikes"] = {}
-        for name in self.spikes:
-            events = events_of(self.spikes, name)
-            head["spikes"][name] = None
-            if events is None:
-                arrays[f"spikes/{name}"] = self.spikes[name]
-                continue
-            head["spikes"][name] = [list(events.shape), np.dtype(events.dtype).name]
-            arrays[f"events/{name}/counts"] = events.counts
-            arrays[f"events/{name}/neuron"] = events.neuron
-            if events.value is not None:
-                arrays[f"events/{name}/value"] = events.value
+        head["spikes"] = _pack(self.spikes, "spikes", "events", arrays)
+        if self.inputs:
+            head["inputs"] = _pack(self.inputs, "input", "input_events", arrays)
         arrays |= {f"trace/{p}/{v}": a for (p, v), a in self.traces.items()}
         arrays |= {f"lsb/{k}": v for k, v in self.lsb.items()}
         arrays |= {f"v_zero/{k}": v for k, v in self.v_zero.items()}
@@ -228,6 +225,7 @@ class Recording:
                 _part(arrays, "v_zero"),
                 tuple(OverflowEvent(**e) for e in head["events"]),
                 dict(head["provenance"]),
+                _spikes(arrays, dict(head.get("inputs", {})), "input", "input_events", "iuf"),
             )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise FileFormatError(
@@ -245,16 +243,38 @@ def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {k[len(prefix) + 1 :]: v for k, v in arrays.items() if k.startswith(prefix + "/")}
 
 
-def _spikes(arrays: dict[str, Any], how: Mapping[str, Any]) -> Mapping[str, Any]:
+def _pack(
+    rasters: Mapping[str, Any], whole: str, listed: str, arrays: dict[str, Any]
+) -> dict[str, Any]:
+    """Put spikes into ``arrays``; return name -> shape and type of its events, or None."""
+    how: dict[str, Any] = {}
+    for name in rasters:
+        events = events_of(rasters, name)
+        how[name] = None
+        if events is None:
+            arrays[f"{whole}/{name}"] = rasters[name]
+            continue
+        how[name] = [list(events.shape), np.dtype(events.dtype).name]
+        arrays[f"{listed}/{name}/counts"] = events.counts
+        arrays[f"{listed}/{name}/neuron"] = events.neuron
+        if events.value is not None:
+            arrays[f"{listed}/{name}/value"] = events.value
+    return how
+
+
+def _spikes(
+    arrays: dict[str, Any], how: Mapping[str, Any], prefix: str = "spikes",
+    listed: str = "events", kinds: str = "iu",
+) -> Mapping[str, Any]:  # fmt: skip
     """Return the spikes of a file; ``how``: population -> shape and type of its events, or None."""
-    whole = _part(arrays, "spikes")
+    whole = _part(arrays, prefix)
     if not any(how.values()):
         return whole
     lists = {}
     for name, given in how.items():
         if given:
             shape, dtype = given
-            lists[name] = events_from(_part(arrays, f"events/{name}"), shape, dtype)
+            lists[name] = events_from(_part(arrays, f"{listed}/{name}"), shape, dtype, kinds)
     return Rasters(lists, whole, how)
 
 

@@ -12,29 +12,38 @@ from .discretize import MOST_STEPS
 from .errors import RangeError, show
 from .network import Network, SpikeInput
 from .numerics import WIDEST
-from .stimulus import Constant
 
 Inputs = Mapping[str, npt.ArrayLike]
 """Input name -> ``(n_steps, n)`` or ``(batch, n_steps, n)``."""
 
 
+def rows_of(spikes: SpikeInput, dt: float) -> npt.NDArray[np.int64]:
+    """Return the row of each described spike, rising: i for a time in [i dt, (i+1) dt)."""
+    # the small offset keeps a spike at exactly i*dt in row i
+    return np.asarray(np.floor(np.asarray(spikes.times) / dt + 1e-9), np.int64)
+
+
 def raster_of(
-    spikes: SpikeInput, dt: float, n_steps: int, narrow: bool = False
-) -> npt.NDArray[Any]:
-    """Return the described spikes as ``(n_steps, n)``: row i counts those in [i dt, (i+1) dt).
+    spikes: SpikeInput, dt: float, n_steps: int, narrow: bool = False, first: int = 0,
+    rows: npt.NDArray[np.int64] | None = None,
+) -> npt.NDArray[Any]:  # fmt: skip
+    """Return the described spikes as ``(n_steps - first, n)``.
+
+    Row i counts those in [(first + i) dt, (first + i + 1) dt).
 
     Args:
-        spikes, dt, n_steps: the input, s, and rows.
+        spikes, dt, n_steps: the input, s, and the end of the last row.
         narrow: in bytes where the counts fit; else int64.
+        first: the step of the first row.
+        rows: :func:`rows_of` the spikes, where that was worked out before.
     """
-    shape = (n_steps, spikes.size)
+    shape = (n_steps - first, spikes.size)
     if spikes.times is None or spikes.indices is None:
         return np.zeros(shape, np.uint8 if narrow else np.int64)
-    # the small offset keeps a spike at exactly i*dt in row i
-    rows = np.floor(np.asarray(spikes.times) / dt + 1e-9).astype(np.int64)
-    inside = rows < n_steps
-    places = rows[inside] * spikes.size + np.asarray(spikes.indices, np.int64)[inside]
-    places, counts = np.unique(places, return_counts=True)
+    rows = rows_of(spikes, dt) if rows is None else rows
+    inside = slice(*np.searchsorted(rows, [first, n_steps]))
+    channels = np.asarray(spikes.indices, np.int64)[inside]
+    places, counts = np.unique((rows[inside] - first) * spikes.size + channels, return_counts=True)
     fits = narrow and counts.max(initial=0) <= 255
     raster = np.zeros(shape, np.uint8 if fits else np.int64)
     raster.reshape(-1)[places] = counts
@@ -124,61 +133,6 @@ def padded(array: npt.NDArray[Any], batch: int, n_steps: int, dtype: Any) -> npt
     out = np.zeros((batch, n_steps, array.shape[-1]), dtype)
     out[:, : array.shape[-2]] = array
     return out
-
-
-def float_inputs(
-    network: Network, dt: float, n_steps: int, batch: int, given: Mapping[str, npt.NDArray[Any]]
-) -> dict[str, npt.NDArray[Any]]:
-    """Return every input of a float run as ``(batch, n_steps, n)``: spike counts, or A.
-
-    Counts are uint8 where they are whole by type and fit, all else is float64. What is the same in
-    all samples or all steps is there once (a stride of 0), so nobody may write to these arrays.
-
-    Raises:
-        RangeError: a negative count.
-    """
-    out: dict[str, npt.NDArray[Any]] = {}
-    for spikes in network.spike_inputs:
-        rows = given.get(spikes.name, None)
-        if rows is None and spikes.times is None:
-            rows = np.broadcast_to(np.uint8(0), (n_steps, spikes.size))
-        elif rows is None:
-            rows = raster_of(spikes, dt, n_steps, narrow=True)
-        elif rows.dtype.kind not in "bu" and rows.min() < 0:
-            raise RangeError(f"inputs[{spikes.name!r}]: holds {rows.min()}, allowed: counts >= 0")
-        out[spikes.name] = _narrowed(rows)
-    for current in network.current_inputs:
-        size = network.population(current.population).size
-        rows = given.get(current.name, None)
-        if rows is None:
-            rows = _described(current.stimulus, dt, n_steps, size)
-        out[current.name] = rows.astype(np.float64, copy=False)
-    return {k: _to_length(rows, batch, n_steps) for k, rows in out.items()}
-
-
-def _described(stimulus: Any, dt: float, n_steps: int, size: int) -> npt.NDArray[np.float64]:
-    """Return a described current ``(n_steps, n)`` in A."""
-    if stimulus is None:
-        return np.broadcast_to(0.0, (n_steps, size))
-    if isinstance(stimulus, Constant):
-        return np.broadcast_to(stimulus.sample(np.zeros(1), size), (n_steps, size))
-    return np.asarray(stimulus.sample(np.arange(n_steps) * dt, size))
-
-
-def _narrowed(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return counts >= 0 in bytes where they are integers that fit, else as float64."""
-    if counts.dtype.kind == "b":
-        return counts.view(np.uint8)
-    fits = counts.dtype.kind in "iu" and (counts.dtype == np.uint8 or counts.max() <= 255)
-    return counts.astype(np.uint8 if fits else np.float64, copy=False)
-
-
-def _to_length(rows: npt.NDArray[Any], batch: int, n_steps: int) -> npt.NDArray[Any]:
-    """Return ``(batch, n_steps, n)``, zeros after the last row."""
-    rows = rows if rows.ndim == 3 else rows[None]
-    if rows.shape[1] < n_steps:
-        rows = padded(rows, len(rows), n_steps, rows.dtype)
-    return np.broadcast_to(rows, (batch, n_steps, rows.shape[2]))
 
 
 def input_sizes(network: Network) -> dict[str, int]:

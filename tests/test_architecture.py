@@ -22,9 +22,12 @@ LAYERS = """
 errors lazy memo
 arrays formats npz rasters
 checks kernel connectivity engines lanes exponentials units
+draws waveforms
+noise
 synapses
-neurons stimulus
+neurons stimulus spike_inputs
 network
+drives streams
 numerics
 op_models
 op_checks
@@ -37,6 +40,7 @@ filter_stage propagators
 discretize
 recording ledger
 connect stimulate fixed_parts
+feeds
 poisson
 stored
 width

@@ -417,7 +417,7 @@ CASES = {
     "stimulus shape": (A + C + 'stimulus = { kind = "constant", amplitude = [1, 2, 3] }\n',
                        "inputs.c.stimulus.amplitude = 'shape (3,)', allowed: shape (2,)"),
     "period": (A + C + 'stimulus = { kind = "sinusoid", offset = 1, amplitude = 1, period = 0 }\n',
-               "inputs.c.stimulus.period = array(0.), allowed: one time > 0 s"),
+               "inputs.c.stimulus.period = 0.0, allowed: one time > 0 s"),
     "probe": (A + '[[probes]]\npopulation = "b"\n', "probes[0].population = 'b', allowed: one of"),
     "probe variable": (A + '[[probes]]\npopulation = "a"\nvariable = "w"\n', "probes[0].variable "),
     "probe key": (A + '[[probes]]\npopulation = "a"\nname = "w"\n', "probes[0].name = 'w', allowe"),

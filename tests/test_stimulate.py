@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 import neuro_lif as nl
 from neuro_lif.errors import RangeError
+from neuro_lif.feeds import float_feeds
 from neuro_lif.stimulate import (
     batch_of,
     check_given,
-    float_inputs,
     input_sizes,
     padded,
     raster_of,
@@ -23,6 +23,15 @@ from neuro_lif.stimulate import (
 from neuro_lif.stimulus import Constant, Sampled
 
 DT = 1e-4
+
+
+def float_inputs(
+    network: nl.Network, dt: float, n_steps: int, batch: int, given: dict[str, Any]
+) -> dict[str, Any]:
+    """Every input of a float run as one array."""
+    feeds = float_feeds(network, dt, n_steps, batch, given)
+    return {name: np.broadcast_to(feed.rows(0, n_steps), (batch, n_steps, feed.size))
+            for name, feed in feeds.items()}  # fmt: skip
 
 
 @given(st.integers(0, 100_000), st.sampled_from([1e-3, 1e-4, 5e-4, 3e-5]))

@@ -23,18 +23,20 @@ the sign and the payload of a NaN are not defined.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..checks import expect, expect_progress
+from ..checks import expect, expect_flag, expect_progress
 from ..discretize import SteppedNetwork
 from ..engines import Progress, in_chosen, trace_array
 from ..errors import RangeError, show
+from ..feeds import Feed, Rolling, block_of, float_feeds, recorded_inputs, told_inputs
 from ..network import Network
 from ..recording import Interrupted, Recording
-from ..stimulate import Inputs, batch_of, check_given, float_inputs, input_sizes, steps_of
+from ..stimulate import Inputs, batch_of, check_given, input_sizes, steps_of
 from .compiled import kernel_of, run_in_kernel
 from .stepper import Stepper
 
@@ -74,6 +76,7 @@ def run_clocked(
     progress: Progress | None = None,
     engine: str | None = None,
     threads: int | None = None,
+    record_inputs: bool = False,
 ) -> Recording:
     """Run the float64 reference.
 
@@ -91,6 +94,9 @@ def run_clocked(
             NEURO_LIF_ENGINE says, else ``"auto"``.
         threads: of the kernel, at most so many, one sample each; None: as many as there are
             processors.
+        record_inputs: keep the inputs of every step in ``Recording.inputs`` (spikes as events),
+            from which the run can be repeated. Described inputs are made a stretch of steps at a
+            time and are otherwise held by nobody.
 
     Returns:
         A recording with traces in V above v_zero (u in V per step). Its provenance names the
@@ -104,15 +110,34 @@ def run_clocked(
     """
     expect(stepped, SteppedNetwork, "run_clocked")
     expect_progress(progress, "run_clocked: progress")
+    expect_flag(record_inputs, "run_clocked: record_inputs")
     check_record(record)
     _check_order(stepped)
     given = check_given(inputs, input_sizes(stepped.network))
     steps = steps_of(n_steps, given)
+    feeds = float_feeds(stepped.network, stepped.dt, steps, batch_of(given) or 1, given)
+    run = _Run(stepped, steps, given, feeds, record, record_inputs)
     return in_chosen(
         engine, threads,
-        lambda: _run_compiled(stepped, steps, given, record, progress, threads),
-        lambda why: _run_numpy(stepped, steps, given, record, progress, why),
+        lambda: _run_compiled(run, progress, threads),
+        lambda why: _run_numpy(run, progress, why),
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What was asked for."""
+
+    stepped: SteppedNetwork
+    n_steps: int
+    given: Given
+    feeds: Mapping[str, Feed]
+    record: str
+    record_inputs: bool
+
+    @property
+    def batch(self) -> int | None:
+        return batch_of(self.given)
 
 
 def _check_order(stepped: SteppedNetwork) -> None:
@@ -127,27 +152,21 @@ def _check_order(stepped: SteppedNetwork) -> None:
             )
 
 
-def _run_compiled(
-    stepped: SteppedNetwork, n_steps: int, given: Given, record: str, progress: Progress | None,
-    threads: int | None,
-) -> Recording:  # fmt: skip
-    batch = batch_of(given)
+def _run_compiled(run: _Run, progress: Progress | None, threads: int | None) -> Recording:
+    stepped, batch, n_steps = run.stepped, run.batch, run.n_steps
     kernel_of(stepped, batch or 1)  # where it cannot, nothing else is done
-    feeds = float_inputs(stepped.network, stepped.dt, n_steps, batch or 1, given)
-    traces = _traces(stepped, record, batch or 1, n_steps)
-    done, interrupted, spikes, used = run_in_kernel(stepped, n_steps, feeds, traces, batch,
+    traces = _traces(stepped, run.record, batch or 1, n_steps)
+    done, interrupted, spikes, used = run_in_kernel(stepped, n_steps, run.feeds, traces, batch,
                                                     progress, threads)  # fmt: skip
     more = _interrupted(done, n_steps) if interrupted else {}
-    return _recorded(stepped, done, spikes, _kept(traces, batch, done), f"compiled ({used})", more)
+    return _recorded(run, done, spikes, _kept(traces, batch, done), f"compiled ({used})", more)
 
 
-def _run_numpy(
-    stepped: SteppedNetwork, n_steps: int, given: Given, record: str, progress: Progress | None,
-    why: dict[str, str],
-) -> Recording:  # fmt: skip
-    batch = batch_of(given)
+def _run_numpy(run: _Run, progress: Progress | None, why: dict[str, str]) -> Recording:
+    stepped, batch, n_steps, record = run.stepped, run.batch, run.n_steps, run.record
     b, done = batch or 1, 0
-    feeds = float_inputs(stepped.network, stepped.dt, n_steps, b, given)
+    block = block_of(run.feeds.values(), b, n_steps)
+    feeds: Any = {k: Rolling(feed, b, n_steps, block) for k, feed in run.feeds.items()}
     spikes = {p.name: np.zeros((b, n_steps, p.size), np.uint8) for p in stepped.described}
     traces = _traces(stepped, record, b, n_steps)
     stepper = Stepper(stepped, b)
@@ -165,7 +184,7 @@ def _run_numpy(
         if not done:
             raise
         why = {**why, **_interrupted(done, n_steps)}
-    return _recorded(stepped, done, _kept(spikes, batch, done), _kept(traces, batch, done), "numpy",
+    return _recorded(run, done, _kept(spikes, batch, done), _kept(traces, batch, done), "numpy",
                      why)  # fmt: skip
 
 
@@ -186,13 +205,23 @@ def _interrupted(n_steps: int, asked: int) -> dict[str, str]:
 
 
 def _recorded(
-    stepped: SteppedNetwork, n_steps: int, spikes: Mapping[str, Array],
+    run: _Run, n_steps: int, spikes: Mapping[str, Array],
     traces: Mapping[tuple[str, str], Array], engine: str, more: dict[str, str],
 ) -> Recording:  # fmt: skip
+    stepped = run.stepped
     provenance = {"engine": f"clocked float64 reference, {engine}", "rule": str(stepped.rule)}
+    provenance |= told_inputs(stepped.network, run.given)
     v_zero = {p.name: np.asarray(p.v_zero) for p in stepped.described}
-    recording = Recording(stepped.dt, n_steps, spikes, traces, v_zero=v_zero,
-                          provenance={**provenance, **more})  # fmt: skip
+    more = {**provenance, **more}
+    recording = Recording(stepped.dt, n_steps, spikes, traces, v_zero=v_zero, provenance=more,
+                          inputs=_inputs(run, n_steps))  # fmt: skip
     if "interrupted" in more:
         raise Interrupted(recording)
     return recording
+
+
+def _inputs(run: _Run, n_steps: int) -> Mapping[str, Array]:
+    if not run.record_inputs:
+        return {}
+    trains = [i.name for i in run.stepped.network.spike_inputs]
+    return recorded_inputs(run.feeds, trains, run.batch, n_steps)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
 from ..engines import NotInKernel, Progress, in_stretches, taken_spikes
+from ..feeds import Feed, block_of, in_blocks
 from ..kernel import missing_reason, native
 from ..rasters import Rasters
 from .float_rows import float_rows
@@ -25,7 +26,7 @@ _built: WeakKeyDictionary[SteppedNetwork, Any] = WeakKeyDictionary()
 
 
 def run_in_kernel(
-    stepped: SteppedNetwork, n_steps: int, feeds: Mapping[str, Array],
+    stepped: SteppedNetwork, n_steps: int, feeds: Mapping[str, Feed],
     traces: Mapping[tuple[str, str], Array], batch: int | None, progress: Progress | None,
     threads: int | None,
 ) -> tuple[int, bool, Rasters, str]:  # fmt: skip
@@ -34,7 +35,7 @@ def run_in_kernel(
     Args:
         stepped: the network.
         n_steps: number of steps.
-        feeds: of :func:`neuro_lif.stimulate.float_inputs`.
+        feeds: of :func:`neuro_lif.feeds.float_feeds`.
         traces: float64 ``(batch or 1, n_steps, n)``, filled.
         batch: samples; None: one, and no axis for them.
         progress: as of :func:`neuro_lif.run_clocked`.
@@ -50,15 +51,21 @@ def run_in_kernel(
     run = module.FloatRun(kernel_of(stepped, batch or 1), batch or 1)
     net, many = stepped.network, threads or os.cpu_count() or 1
     numbers = {p.name: k for k, p in enumerate(stepped.populations)}
-    for k, spikes in enumerate(net.spike_inputs):
-        _feed(run, True, k, feeds[spikes.name])
-    for current in net.current_inputs:
-        _feed(run, False, numbers[current.population], feeds[current.name])
+    places = [(feeds[spikes.name], True, k) for k, spikes in enumerate(net.spike_inputs)]
+    places += [(feeds[c.name], False, numbers[c.population]) for c in net.current_inputs]
+
+    def load(first: int, last: int) -> None:
+        run.drop_feeds()
+        for feed, to_source, number in places:  # in their order, for in it they are added up
+            _feed(run, to_source, number, feed, first, last)
+
     for (name, variable), out in traces.items():
         run.trace(numbers[name], variable == "v", out)
+    block = block_of(feeds.values(), batch or 1, n_steps)
+    advance = in_blocks(n_steps, block, load, lambda steps: run.advance(steps, many))
     interrupted = False
     try:
-        in_stretches(n_steps, run.size(), lambda steps: run.advance(steps, many), progress)
+        in_stretches(n_steps, run.size(), advance, progress)
     except KeyboardInterrupt:
         interrupted = True
         if not run.done():
@@ -71,13 +78,14 @@ def run_in_kernel(
     return done, interrupted, Rasters(lists), module.used_set()
 
 
-def _feed(run: Any, to_source: bool, number: int, rows: Array) -> None:
-    """Give a run an input; what all samples or all steps have in common, once."""
-    n_steps = rows.shape[1]
+def _feed(run: Any, to_source: bool, number: int, feed: Feed, first: int, last: int) -> None:
+    """Give a run a stretch of an input; what all samples or all steps have in common, once."""
+    rows = feed.rows(first, last) if feed.whole is None else feed.whole
+    n_steps, begin = rows.shape[1], first if feed.whole is None else 0
     rows = rows[:1] if rows.strides[0] == 0 else rows
     rows = rows[:, :1] if rows.strides[1] == 0 else rows
     if rows.shape[1] > 1 or rows.any():  # silence changes nothing
-        run.feed(to_source, number, np.ascontiguousarray(rows), n_steps)
+        run.feed(to_source, number, np.ascontiguousarray(rows), n_steps, begin)
 
 
 def kernel_of(stepped: SteppedNetwork, batch: int) -> Any:

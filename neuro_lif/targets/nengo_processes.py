@@ -87,8 +87,8 @@ class Current(nengo.Process):  # type: ignore[misc]
         """Return Nengo's step function."""
 
         def step(t: float) -> FloatArray:
-            start = np.array([(step_of(t, dt) - 1) * dt])
-            return np.asarray(self.stimulus.sample(start, shape_out[0])[0])
+            row = step_of(t, dt) - 1
+            return np.asarray(self.stimulus.rows(row, row + 1, dt, shape_out[0])[0, 0])
 
         return step
 

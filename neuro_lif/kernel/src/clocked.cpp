@@ -42,7 +42,7 @@ std::unique_ptr<FloatSample> FloatNetwork::start() const {
 }
 
 void FloatNetwork::read(const Feed& feed, int sample, int64_t row, FloatSpikes& out) const {
-    const int64_t from = sample * feed.sample_stride + row * feed.step_stride;
+    const int64_t from = feed.at(sample, row);
     if (int64_t(out.values.size()) < feed.n) {
         out.values.resize(feed.n);
         out.active.resize(feed.n);
@@ -164,13 +164,13 @@ Spread<double> FloatNetwork::inject(FloatSample& s, int p, int sample, int64_t r
     Line& out = s.cells[p].injected;
     bool any = false;
     for (const Feed& feed : feeds) {
-        if (feed.to_source || feed.index != p || row >= feed.n_steps) continue;
+        if (feed.to_source || feed.index != p || !feed.has(row)) continue;
         if (!out.size()) out = Line(pop.padded());
         if (!any) std::memset(out.data(), 0, sizeof(double) * pop.size);
         any = true;
         const double* amperes = static_cast<const double*>(feed.data.data);
-        chosen_clocked().inject(out.data(), pop.gain.data(),
-                                amperes + sample * feed.sample_stride + row * feed.step_stride, pop.size);
+        chosen_clocked().inject(out.data(), pop.gain.data(), amperes + feed.at(sample, row),
+                                pop.size);
     }
     if (!any) return bias;
     chosen_clocked().add(out.data(), bias, pop.size);
@@ -237,7 +237,7 @@ void FloatNetwork::advance(FloatSample& s, int sample, int64_t n, int64_t row,
     for (const int64_t last = row + n; row < last; row++) {
         s.done++;
         for (const Feed& feed : feeds) {  // in the order of the inputs
-            if (!feed.to_source || row >= feed.n_steps) continue;
+            if (!feed.to_source || !feed.has(row)) continue;
             read(feed, sample, row, sent);
             for (int p : from_source_[feed.index])
                 deliver(s, projections[p], sent.active.data(), sent.n,

@@ -111,7 +111,7 @@ struct FloatKernel {
 struct FloatRun {
     const FloatNetwork& net;
     nb::object owner;
-    std::vector<nb::object> kept;
+    std::vector<nb::object> kept, fed;  // fed: the feeds' arrays
     std::vector<std::unique_ptr<FloatSample>> samples;
     std::vector<Feed> feeds;
     std::vector<FloatTrace> traces;
@@ -124,19 +124,26 @@ struct FloatRun {
     }
 
     // Counts (uint8 or float64) of a source, or currents (float64) of a population, in n_steps
-    // steps; one row is for all of them.
-    void feed(bool to_source, int index, const Any& rows, int64_t n_steps) {
+    // steps from row `first` of the run on; one row is for all of them.
+    void feed(bool to_source, int index, const Any& rows, int64_t n_steps, int64_t first) {
         Feed f = feed_of(rows);
         if (f.n_steps == 1) f.step_stride = 0;
         if (f.n_steps != 1 && f.n_steps != n_steps) throw std::invalid_argument("feed");
         f.n_steps = n_steps;
+        f.first = first;
         const int n = to_source ? net.source_sizes.at(index) : net.populations.at(index).size;
         if (f.n != n || !(f.data.width == 8 || (to_source && f.data.width == 1)))
             throw std::invalid_argument("feed");
-        kept.push_back(nb::cast(rows));
+        fed.push_back(nb::cast(rows));
         f.to_source = to_source;
         f.index = index;
         feeds.push_back(f);
+    }
+
+    // Before the next stretch of inputs.
+    void drop_feeds() {
+        feeds.clear();
+        fed.clear();
     }
 
     void trace(int population, bool of_v, nb::ndarray<double, nb::numpy, nb::c_contig> out) {
@@ -189,7 +196,9 @@ void add_clocked(nb::module_& m) {
         .def("finish", &FloatKernel::finish);
     nb::class_<FloatRun>(m, "FloatRun")
         .def(nb::init<nb::object, int>())
-        .def("feed", &FloatRun::feed)
+        .def("feed", &FloatRun::feed, nb::arg("to_source"), nb::arg("index"), nb::arg("rows"),
+             nb::arg("n_steps"), nb::arg("first") = 0)
+        .def("drop_feeds", &FloatRun::drop_feeds)
         .def("trace", &FloatRun::trace)
         .def("advance", &FloatRun::advance)
         .def("size", &FloatRun::size)

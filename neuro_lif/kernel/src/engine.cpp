@@ -587,9 +587,9 @@ void Network::neurons(Sample& s, int index, int sample, int64_t row,
             for (int i = 0; i < padded; i++) sums[i] += ports[r][first + i] >> k;
         }
         for (const Feed& feed : feeds) {
-            if (feed.to_source || feed.index != index || row >= feed.n_steps) continue;
+            if (feed.to_source || feed.index != index || !feed.has(row)) continue;
             int64_t* sums = widened(feed.port);
-            const int64_t from = sample * feed.sample_stride + row * feed.n + first;
+            const int64_t from = feed.at(sample, row) + first;
             for (int i = 0; i < lanes; i++) sums[i] += feed.data.at(from + i);
         }
         for (int q = 0; q < pop.n_ports; q++) {
@@ -744,9 +744,9 @@ void Network::read(const std::vector<Feed>& feeds, int source, int sample, int64
                    bool& too_wide) const {
     active.clear();
     for (const Feed& feed : feeds) {
-        if (!feed.to_source || feed.index != source || row >= feed.n_steps) continue;
+        if (!feed.to_source || feed.index != source || !feed.has(row)) continue;
         if (int64_t(values.size()) < feed.n) values.resize(feed.n);
-        const int64_t from = sample * feed.sample_stride + row * feed.n;
+        const int64_t from = feed.at(sample, row);
         if (feed.data.width == 1) {
             const int8_t* x = static_cast<const int8_t*>(feed.data.data) + from;
             if (int64_t(active.capacity()) < feed.n) active.reserve(feed.n);

@@ -316,9 +316,9 @@ void Network::gather(Sample& s, int index, int sample, int64_t row,
         std::memset(ring, 0, sizeof(int32_t) * pop.padded());
     }
     for (const Feed& feed : feeds) {
-        if (feed.to_source || feed.index != index || row >= feed.n_steps) continue;
+        if (feed.to_source || feed.index != index || !feed.has(row)) continue;
         const bool events = pop.event_ports >> feed.port & 1;
-        const int64_t from = sample * feed.sample_stride + row * feed.n;
+        const int64_t from = feed.at(sample, row);
         for (int i = 0; i < pop.size; i++) {
             const int64_t x = feed.data.at(from + i);
             if (!events)

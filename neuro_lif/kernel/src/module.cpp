@@ -390,7 +390,7 @@ struct Run {
     Kernel& kernel;
     const Network& net;
     nb::object owner;
-    std::vector<nb::object> kept;
+    std::vector<nb::object> kept, fed;  // fed: the feeds' arrays
     std::vector<uint32_t> keep;
     std::vector<std::unique_ptr<Sample>> samples;  // each made when it is first stepped
     std::vector<Feed> feeds;
@@ -416,16 +416,24 @@ struct Run {
         return *samples[k];
     }
 
-    void clear_feeds() {
+    // Before the next stretch of inputs.
+    void drop_feeds() {
         feeds.clear();
+        fed.clear();
+    }
+
+    void clear_feeds() {
+        drop_feeds();
         kept.clear();
         traces.clear();
         first_row = 0;
     }
 
-    void feed(bool to_source, int index, int port, const Any& rows, int place) {
-        kept.push_back(nb::cast(rows));
+    // Integers of a source, or of a port of a population, from row `first` of the run on.
+    void feed(bool to_source, int index, int port, const Any& rows, int place, int64_t first) {
+        fed.push_back(nb::cast(rows));
         Feed f = feed_of(rows);
+        f.first = first;
         f.to_source = to_source;
         f.index = index;
         f.port = port;
@@ -688,7 +696,8 @@ NB_MODULE(_native, m) {
         .def(nb::init<nb::object, int, std::vector<uint32_t>>())
         .def("clear_feeds", &Run::clear_feeds)
         .def("feed", &Run::feed, nb::arg("to_source"), nb::arg("index"), nb::arg("port"),
-             nb::arg("rows"), nb::arg("place") = 0)
+             nb::arg("rows"), nb::arg("place") = 0, nb::arg("first") = 0)
+        .def("drop_feeds", &Run::drop_feeds)
         .def("trace", &Run::trace)
         .def("keep_no_spikes", &Run::keep_no_spikes)
         .def("advance", &Run::advance)

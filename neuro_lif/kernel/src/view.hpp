@@ -29,6 +29,12 @@ struct Feed {
     int place = 0;                // among what arrives at a port of events
     View data;                    // (batch or 1, steps, n)
     int64_t sample_stride = 0, step_stride = 0, n_steps = 0, n = 0;
+    int64_t first = 0;            // which row of the run its first one is
+    bool has(int64_t row) const { return row >= first && row - first < n_steps; }
+    // Where the numbers of a row of the run begin.
+    int64_t at(int sample, int64_t row) const {
+        return sample * sample_stride + (row - first) * step_stride;
+    }
 };
 
 struct Spikes {
