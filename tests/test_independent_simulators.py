@@ -36,9 +36,9 @@ def nengo_against_exact(seed: int, n_steps: int) -> int:
     """Hold stock ``nengo.LIF`` ensembles, which find spikes within a step, against run_exact.
 
     Nengo filters spikes that it moves to the ends of steps, so a time may differ by a step or two;
-    by more where V only just passes the threshold, and after many turns of a recurrent network. Of
-    90 % of the neurons the first spike is at most 3 steps off, no neuron has more than 2 spikes more
-    or less, and all together not 2 %.
+    by more where V only just passes the threshold, and after many turns of a recurrent network. The
+    first spikes of 90 % of the neurons are at most 3 steps off, no neuron has more than 2 spikes
+    more or less, and all together not 2 %.
     """
     from neuro_lif.targets.nengo import run_nengo
 
