@@ -99,14 +99,14 @@ def _size(*given: Any) -> int:
 
 def solve_rates(
     rates: Callable[[FloatArray], Any], nu_0: npt.ArrayLike, solver: Solver = "ode",
-    most_steps: int = 10_000,
+    most_steps: int = 2000,
 ) -> FloatArray:  # fmt: skip
     """Return rates nu with ``rates(nu) = nu``.
 
     ``"ode"`` follows ``d nu / ds = rates(nu) - nu`` from nu_0 with steps that grow as the rates
     settle, so that it ends in the state that the populations go to; its last steps are Newton's.
-    ``"lstsq"`` takes the least squares of ``rates(nu) - nu`` (scipy), which can end in an unstable
-    state too.
+    ``"lstsq"`` goes on from there by the least squares of ``rates(nu) - nu`` (scipy): it can find a
+    state from which the populations would go away.
 
     Args:
         rates: from rates ``(n,)``, Hz, to rates ``(n,)``, or to those and their derivatives
@@ -157,6 +157,9 @@ def _relax(rates: Callable[[FloatArray], Any], nu: FloatArray, most_steps: int) 
         quiet = quiet + 1 if off <= TOLERANCE else 0
         if quiet == 2:
             break
+        unstable = float(np.max(np.linalg.eigvals(slope).real)) - 1
+        if unstable > 0:  # a longer step would go to an unstable state, not away from it
+            step = min(step, 0.5 / unstable)
         matrix = (1 + 1 / step) * np.eye(len(nu)) - slope
         move = np.linalg.solve(matrix, residual)
         tried = nu + move
@@ -183,10 +186,11 @@ def _least_squares(rates: Callable[[FloatArray], Any], nu: FloatArray) -> FloatA
     def slope(x: FloatArray) -> FloatArray:
         return np.asarray(_both(rates, np.maximum(x, 0.0))[1] - np.eye(len(x)))
 
-    for start in (nu, _both(rates, nu)[0], np.maximum(nu, 1.0)):
+    start = _relax(rates, nu, 300)  # near what it relaxes to, if to anything
+    for _ in range(3):
         found = least_squares(residual, np.maximum(start, 0.0), slope, bounds=(0, np.inf),
                               x_scale="jac", ftol=1e-15, xtol=1e-15, gtol=1e-15,
-                              max_nfev=2000)  # fmt: skip
+                              max_nfev=300)  # fmt: skip
         reached = np.asarray(found.x)
         for _ in range(20):  # Newton's steps, to the last bits
             out, by = _both(rates, reached)
@@ -194,4 +198,5 @@ def _least_squares(rates: Callable[[FloatArray], Any], nu: FloatArray) -> FloatA
                 return reached
             move = np.linalg.solve(np.eye(len(reached)) - by, out - reached)
             reached = np.maximum(reached + move, 0.0)
+        start = (np.maximum(start, 0.0) + _both(rates, np.maximum(start, 0.0))[0]) / 2
     return reached
