@@ -30,7 +30,7 @@ def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
     """
     expect(fixed, FixedNetwork, "dequantize (fixed)")
     expect(stepped, SteppedNetwork, "dequantize (stepped)")
-    _check_same(fixed, stepped)
+    check_same(fixed, stepped)
     if fixed.poissons:
         raise RangeError(f"poissons = {[p.name for p in fixed.poissons]}, allowed: none, as "
                          "quantize() makes none")  # fmt: skip
@@ -52,7 +52,12 @@ def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
     )
 
 
-def _check_same(fixed: FixedNetwork, stepped: SteppedNetwork) -> None:
+def check_same(fixed: FixedNetwork, stepped: SteppedNetwork) -> None:
+    """Refuse two networks whose populations or projections differ in name or shape.
+
+    Raises:
+        RangeError: naming both.
+    """
     pairs = (
         (
             "populations",

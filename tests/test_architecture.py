@@ -54,6 +54,7 @@ certify
 compare lower
 codings
 quantize dequantize
+predict
 files
 targets
 conformance

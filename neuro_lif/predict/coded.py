@@ -1,0 +1,182 @@
+"""One population as the formulas see it: what was meant beside what the integers really are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arrays import FloatArray, entries, post_of_entries
+from ..checks import expect
+from ..dequantize import check_same, dequantize
+from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
+from ..errors import RangeError
+from ..fixed import FixedNetwork, FixedProjection
+from ..lower.form import DecayCode, LifForm, lif_form
+from ..network import Constant
+from ..numerics import walk
+from .residual import Residual, residual_of
+
+
+@dataclass(frozen=True, eq=False)
+class Incoming:
+    """A projection onto the population, meant and coded; one value per stored synapse.
+
+    Args:
+        name, pre: of the projection.
+        post, sender: target neuron and presynaptic index.
+        meant, coded: V per step that a spike adds to u.
+        delta_u: ``(n,)`` share of u lost per step in the float reference.
+        step: V per step between two weights the chip can have.
+    """
+
+    name: str
+    pre: str
+    post: Any
+    sender: Any
+    meant: FloatArray
+    coded: FloatArray
+    delta_u: FloatArray
+    step: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """One population, meant and coded; arrays ``(n,)``, V unless said.
+
+    Args:
+        name, size, dt: population, neurons, s.
+        form: its model, seen as a LIF.
+        lsb: V per LSB.
+        delta_u, delta_v: shares lost per step, coded (``delta_u`` 1 where the input enters v).
+        meant_v: share of v lost per step in the float reference.
+        round_u, round_v: what the roundings do.
+        bias, meant_bias: V per step, constant currents included.
+        threshold, meant_threshold: V; ``threshold`` is the coded number without the half LSB that
+            a lattice adds (:func:`~neuro_lif.predict.thresholds.lattice_threshold`).
+        held, meant_held: steps v is held after a spike.
+        incoming: the projections onto it.
+    """
+
+    name: str
+    size: int
+    dt: float
+    form: LifForm
+    lsb: FloatArray
+    delta_u: FloatArray
+    delta_v: FloatArray
+    meant_v: FloatArray
+    round_u: Residual
+    round_v: Residual
+    bias: FloatArray
+    meant_bias: FloatArray
+    threshold: FloatArray
+    meant_threshold: FloatArray
+    held: FloatArray
+    meant_held: FloatArray
+    incoming: tuple[Incoming, ...]
+
+    @property
+    def strict(self) -> bool:
+        """Whether the chip fires above its threshold, not at it."""
+        return self.form.compare == ">"
+
+
+def coded_lif(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> Coded:
+    """Return one population as the formulas see it.
+
+    Args:
+        fixed: the integers.
+        stepped: what they were made from.
+        population: its name.
+
+    Raises:
+        RangeError: the two do not belong together, or there is no such population.
+        LoweringError: its model is no LIF.
+    """
+    expect(fixed, FixedNetwork, "predict (fixed)")
+    expect(stepped, SteppedNetwork, "predict (stepped)")
+    check_same(fixed, stepped)
+    names = [p.name for p in stepped.populations]
+    if population not in names:
+        raise RangeError(f"population = {population!r}, allowed: {', '.join(names)}")
+    model = fixed.population(population).model
+    form, ops = lif_form(fixed.profile, model), walk(fixed.profile.ops(model))
+    meant = stepped.population(population)
+    bare = FixedNetwork(fixed.profile, fixed.populations, fixed.projections, fixed.sources,
+                        fixed.directs, fixed.dt, enforce_ranges=fixed.enforce_ranges)  # fmt: skip
+    real = dequantize(bare, stepped).population(population)
+    params, lsb = fixed.params(population), np.asarray(fixed.population(population).lsb)
+    voltage, current = form.registers
+    own = voltage != current and form.decay_u is not None
+    constant = _bias(form, params, lsb, meant.size)
+    return Coded(
+        population, meant.size, stepped.dt, form, lsb,
+        _loss(form.decay_u, params, meant.size) if own else np.ones(meant.size),
+        _loss(form.decay_v, params, meant.size), np.asarray(meant.leak_v),
+        _residual(ops, current, params, meant.size) if own else _nothing(meant.size),
+        _residual(ops, voltage, params, meant.size),
+        constant, _meant_bias(stepped, meant),
+        np.asarray(params[form.threshold] * 2.0**form.thr_shift * lsb),
+        np.asarray(meant.threshold), np.asarray(real.refractory, np.float64),
+        np.asarray(meant.refractory, np.float64),
+        tuple(_incoming(fixed, stepped, q, p, form, lsb)
+              for q, p in zip(fixed.projections, stepped.projections, strict=True)
+              if q.post == population),
+    )  # fmt: skip
+
+
+def _loss(code: DecayCode | None, params: Any, n: int) -> FloatArray:
+    return np.zeros(n) if code is None else np.asarray(code.loss(params[code.param]))
+
+
+def _nothing(n: int) -> Residual:
+    return Residual(np.zeros((2, n)), np.zeros((2, n)), np.zeros((2, n)), np.zeros(n))
+
+
+def _residual(ops: Any, register: str, params: Any, n: int) -> Residual:
+    op = next((o for o in ops if o["op"] == "decay" and o["reg"] == register), None)
+    return _nothing(n) if op is None else residual_of(op, params[op["d"]])
+
+
+def _bias(form: LifForm, params: Any, lsb: FloatArray, n: int) -> FloatArray:
+    if form.bias_mant is None:
+        return np.zeros(n)
+    exponent = params[form.bias_exp] if form.bias_exp else 0
+    return np.asarray(params[form.bias_mant] * 2.0**exponent * lsb)
+
+
+def _meant_bias(stepped: SteppedNetwork, p: SteppedPopulation) -> FloatArray:
+    """Return the bias with the constant currents, which quantize codes into it, V per step."""
+    total = np.array(p.bias)
+    for c in stepped.network.current_inputs:
+        if c.population == p.name and isinstance(c.stimulus, Constant):
+            total = total + p.gain * c.stimulus.sample(np.zeros(1), p.size)[0]
+    return total
+
+
+def _incoming(
+    fixed: FixedNetwork, stepped: SteppedNetwork, q: FixedProjection, p: SteppedProjection,
+    form: LifForm, lsb: FloatArray,
+) -> Incoming:  # fmt: skip
+    post = post_of_entries(p.weights)
+    unit = 2.0 ** (fixed.sum_exponent(q) + form.in_shift) * lsb
+    coded = entries(fixed.effective_weights(q)) * unit[post]
+    rules = fixed.profile.weights
+    bits = rules.default_bits if q.weight_bits is None else q.weight_bits
+    step = rules.step(str(q.sign_mode), bits) * unit
+    if rules.exponent_on == "synapse":
+        step = step * 2.0**q.exponent
+    decay_u = np.asarray(stepped.population(q.post).decay_u)[p.receptor]
+    return Incoming(q.name, q.pre, post, sender_of_entries(p.weights),
+                    np.asarray(entries(p.weights), np.float64), np.asarray(coded),
+                    np.asarray(1.0 - decay_u), np.asarray(step))  # fmt: skip
+
+
+def sender_of_entries(weights: Any) -> Any:
+    """Return the presynaptic index of every stored value."""
+    if hasattr(weights, "indices"):
+        return weights.indices
+    n_post, n_pre = np.shape(weights)
+    return np.tile(np.arange(n_pre), n_post)
