@@ -127,7 +127,7 @@ def count_words(key: Sequence[int], first: int, last: int, size: int) -> Words:
     counters = np.arange(LANES * blocks if size > LANES else size, dtype=np.uint32)
     words = threefry_block(counters, first, last, key)
     if size <= LANES:
-        return words[0]
+        return np.asarray(words[0])
     parts = words.reshape(4, last - first, blocks, LANES).transpose(1, 2, 0, 3)
     return np.asarray(parts.reshape(last - first, -1)[:, :size])
 

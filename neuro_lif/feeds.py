@@ -43,8 +43,10 @@ class Feed:
         """Return the rows of a stretch, ``(batch or 1, last - first, n)``."""
         if self.make is not None:
             return self.make(first, last)
-        return np.zeros((1, last - first, self.size)) if self.whole is None else (
-            self.whole[:, first:last]
+        return (
+            np.zeros((1, last - first, self.size))
+            if self.whole is None
+            else (self.whole[:, first:last])
         )
 
 
@@ -232,14 +234,10 @@ def recorded_inputs(
 
 def recorded_rows(feed: Feed, batch: int | None, n_steps: int, block: int) -> Array:
     """Return an input as an array ``([batch,] n_steps, n)``, made again."""
-    b = batch or 1
-    out: Array | None = None
+    out = np.empty((batch or 1, n_steps, feed.size), feed.rows(0, 1).dtype)
     for first in range(0, n_steps, block):
-        rows = feed.rows(first, min(first + block, n_steps))
-        if out is None:
-            out = np.empty((b, n_steps, feed.size), rows.dtype)
-        out[:, first : first + rows.shape[1]] = rows
-    assert out is not None  # there is at least one step
+        last = min(first + block, n_steps)
+        out[:, first:last] = feed.rows(first, last)
     return out if batch else out[0]
 
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from .arrays import IntArray, with_entries
 from .errors import Faults, RangeError
-from .fixed_parts import DirectInput, FixedPopulation, FixedProjection, FixedSource, check_span
+from .fixed_inputs import DirectInput, FixedSource
+from .fixed_parts import FixedPopulation, FixedProjection, check_span
 from .ledger import Ledger
 from .memo import Memo
 from .network import Probe
@@ -266,6 +267,9 @@ def verify(fixed: FixedNetwork) -> Faults:
             if direct.raster is not None and direct.raster.shape[1] != sizes[direct.population]:
                 faults.add(where, "raster", f"shape {direct.raster.shape}",
                            f"shape (n_steps, {sizes[direct.population]})")  # fmt: skip
+            if direct.stream is not None and direct.stream.size != sizes[direct.population]:
+                faults.add(where, "stream", f"{direct.stream.size} neurons",
+                           str(sizes[direct.population]))  # fmt: skip
     for poisson in fixed.poissons:
         _check_poisson(fixed, poisson, sizes, faults)
     if not faults.lines:  # what has no name or no shape cannot be computed with
@@ -293,7 +297,7 @@ def _check_arithmetic(fixed: FixedNetwork, faults: Faults) -> None:
         for population in fixed.populations:
             check_width(fixed.profile, population, faults)
     items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
-    fixed.check_inputs({i.name: i.reach for i in items if i.raster is not None}, faults)
+    fixed.check_inputs({i.name: i.reach for i in items if i.reach}, faults)
 
 
 def _check_names(fixed: FixedNetwork, faults: Faults) -> None:

@@ -219,72 +219,6 @@ class FixedProjection:
                            "convolution=None")  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class FixedSource:
-    """A source of spikes (or graded spikes) from outside.
-
-    Args:
-        name: unique.
-        size: channels.
-        raster: ``(n_steps, size)`` integers, row i is emitted in step i + 1; None: given at run.
-    """
-
-    name: str
-    size: int
-    raster: Any = None
-
-    def __post_init__(self) -> None:
-        faults = Faults()
-        check_name(f"input {self.name!r}", self.name, faults)
-        check_size(f"input {self.name!r}", self.size, faults)
-        faults.raise_if_any(RangeError)
-        if self.raster is not None:
-            object.__setattr__(self, "raster", _raster(self.name, self.raster, self.size))
-
-    @cached_property
-    def reach(self) -> int:
-        """The largest magnitude of the raster, 0 without one."""
-        return 0 if self.raster is None else largest(self.raster)
-
-
-@dataclass(frozen=True, eq=False)
-class DirectInput:
-    """Integers put straight into a population's synaptic input: no synapse, no delay.
-
-    Args:
-        name: unique.
-        population: the target.
-        raster: ``(n_steps, n)`` integers, row i acts in step i + 1; None: given at run.
-        lsb_per_ampere, kept, shift: how :func:`neuro_lif.encode_current` turns amperes into
-            these integers; absent where only integers are meant.
-        covers: the raster stands for a current that goes on after it; runs longer than this many
-            steps are refused. None: nothing comes after the raster.
-        port: the port of the model that the integers go to.
-    """
-
-    name: str
-    population: str
-    raster: Any = None
-    lsb_per_ampere: Any = None
-    kept: Any = None
-    shift: int = 0
-    covers: int | None = None
-    port: str = "in"
-
-    def __post_init__(self) -> None:
-        faults = Faults()
-        check_name(f"input {self.name!r}", self.name, faults)
-        check_port(f"input {self.name!r}", self.port, faults)
-        faults.raise_if_any(RangeError)
-        if self.raster is not None:
-            object.__setattr__(self, "raster", _raster(self.name, self.raster, None))
-
-    @cached_property
-    def reach(self) -> int:
-        """The largest magnitude of the raster, 0 without one."""
-        return 0 if self.raster is None else largest(self.raster)
-
-
 def check_name(where: str, name: object, faults: Faults) -> None:
     """Note a name that is none."""
     # files keep arrays under population/variable, so a slash would be ambiguous
@@ -368,22 +302,3 @@ def too_wide(array: Any) -> int | None:
         return None
     ends = (int(array.min()), int(array.max()))  # Python integers: numpy's abs(-2**63) is negative
     return next((end for end in ends if abs(end) > WIDEST), None)
-
-
-def largest(rows: Any) -> int:
-    """Return the largest magnitude; that of int8's -128 is 128."""
-    if not rows.size:
-        return 0
-    return max(int(rows.max()), 0 if rows.dtype.kind in "bu" else -int(rows.min()))
-
-
-def _raster(name: str, raster: Any, size: int | None) -> Any:
-    array = np.asarray(raster)
-    if array.dtype.kind not in "biu" or array.ndim != 2 or (size and array.shape[1] != size):
-        raise RangeError(
-            f"input {name!r}: raster = {array.dtype} {array.shape}, allowed: integers "
-            f"(n_steps, {size or 'n'})"
-        )
-    if (wide := too_wide(array)) is not None:
-        raise RangeError(f"input {name!r}: raster holds {wide}, allowed: {WIDE}")
-    return frozen(array, np.int64)

@@ -14,12 +14,11 @@ from .errors import RangeError
 from .fixed import FixedNetwork, FixedPopulation, FixedProjection
 from .formats import overflow, shift
 from .recording import OverflowEvent, Recording
+from .run_inputs import input_events, input_rows
 from .runs import (
     Noise,
     events_of,
     in_order,
-    input_events,
-    input_rows,
     may_lose_counts,
     recorded,
     refuse_overflow,

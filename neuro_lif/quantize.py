@@ -48,7 +48,8 @@ def quantize(
             takes neither weight_bits nor gain_compensation nor proved.
         approximate: names of :data:`APPROXIMATIONS` that are allowed.
         weight_bits: bits of the weight mantissa; absent means the profile's.
-        n_steps: needed where a current input has no end of its own (a sinusoid).
+        n_steps: a current input that has no end of its own (a sinusoid) is coded ahead for so many
+            steps; None: as a run goes, as is what is random or long, for runs of any length.
         gain_compensation: rescale weights and bias so that rounding the decays changes only the
             time constants, not the steady state.
         proved: choose only scales at which no input whatever can overflow a register, even where

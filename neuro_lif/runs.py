@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .errors import Faults, RangeError
-from .fixed import DirectInput, FixedNetwork, FixedProjection, FixedSource
+from .errors import RangeError
+from .feeds import told_poisson, told_stimulus
+from .fixed import FixedNetwork, FixedProjection
 from .numerics import sends_only_single, walk
 from .recording import Interrupted, OverflowEvent, Recording
 from .reference.clocked import check_record
-from .stimulate import padded
 
 Array = npt.NDArray[Any]
 
@@ -54,6 +52,7 @@ def recorded(
     fixed: FixedNetwork, n_steps: int, asked: int, spikes: Mapping[str, Array],
     traces: Mapping[tuple[str, str], Array], events: tuple[OverflowEvent, ...], engine: str,
     more: Mapping[str, str] | None = None, interrupted: bool = False,
+    inputs: Mapping[str, Array] | None = None, given: Iterable[str] = (),
 ) -> Recording:  # fmt: skip
     """Return what a run of a FixedNetwork leaves behind.
 
@@ -63,11 +62,14 @@ def recorded(
         spikes, traces, events: as of :class:`neuro_lif.Recording`.
         engine, more: for the provenance.
         interrupted: whether somebody asked it to end, even if that came in the last step.
+        inputs: what is kept of the inputs.
+        given: names of inputs that were handed to the run.
 
     Raises:
         Interrupted: it was interrupted; it holds the recording.
     """
     provenance = {"engine": engine, "profile": fixed.profile.name, **(more or {})}
+    provenance |= _told(fixed, set(given))
     if fixed.poissons:
         provenance["seed"] = str(fixed.seed)
     interrupted |= n_steps < asked
@@ -77,11 +79,19 @@ def recorded(
         fixed.dt, n_steps, spikes, traces,
         {p.name: np.asarray(p.lsb) for p in fixed.populations},
         {p.name: np.asarray(p.v_zero) for p in fixed.populations},
-        events, provenance,
+        events, provenance, inputs or {},
     )  # fmt: skip
     if interrupted:
         raise Interrupted(recording)
     return recording
+
+
+def _told(fixed: FixedNetwork, given: set[str]) -> dict[str, str]:
+    """Return what the provenance says of the inputs that were made as the run went."""
+    sources = [s for s in fixed.sources if s.stream is not None and s.name not in given]
+    directs = [d for d in fixed.directs if d.stream is not None and d.name not in given]
+    told = {f"input {s.name}": told_poisson(s.stream.spikes) for s in sources}
+    return told | {f"input {d.name}": told_stimulus(d.stream.stimulus) for d in directs}
 
 
 def spike_dtype(fixed: FixedNetwork, population: str) -> Any:
@@ -93,132 +103,6 @@ def spike_dtype(fixed: FixedNetwork, population: str) -> Any:
     events = [inner for op in ops if op["op"] == "each" for inner in walk(op["do"])]
     wide = any(op["op"] == "emit" for op in ops) or any(op["op"] == "fire" for op in events)
     return np.int64 if wide else np.int16
-
-
-@dataclass(frozen=True, eq=False)
-class Fed:
-    """The integers of one input, looked through once.
-
-    Args:
-        values: ``(1 or batch, n_steps, n)``, in bytes where they fit.
-        low, high: the lowest and the highest, 0 where there is none.
-    """
-
-    values: Array
-    low: int
-    high: int
-
-    @classmethod
-    def of(cls, given: Any) -> Fed:
-        """Return checked numbers ``(n_steps, n)`` or ``(batch, n_steps, n)`` as an input.
-
-        Without a copy where they are small already; most inputs are 0 and 1.
-        """
-        values = np.asarray(given)
-        values = values.view(np.uint8) if values.dtype.kind == "b" else values
-        values = values.astype(values.dtype.newbyteorder("="), copy=False)
-        signed = values.size and values.dtype.kind != "u"
-        low, high = int(values.min()) if signed else 0, int(values.max()) if values.size else 0
-        if values.dtype.itemsize > 1 and -128 <= low and high <= 127:
-            values = values.astype(np.int8)
-        elif values.dtype.kind not in "iu" or values.dtype == np.uint64:
-            values = values.astype(np.int64)
-        values = values if values.ndim == 3 else values[None]
-        return cls(np.ascontiguousarray(values), low, high)
-
-    @property
-    def reach(self) -> int:
-        """The largest magnitude."""
-        return max(self.high, -self.low)
-
-    @cached_property
-    def lost(self) -> tuple[int, int, int] | None:
-        """What is not carried as counts 0 and 1: (how many, first step, its lowest neuron)."""
-        if 0 <= self.low and self.high <= 1:
-            return None
-        lost = counts_lost(self.values)
-        by_step = lost.any(axis=0)
-        step = int(np.argmax(by_step.any(axis=1)))
-        return int(lost.sum()), step + 1, int(np.argmax(by_step[step]))
-
-
-def fed_inputs(given: Mapping[str, Array]) -> dict[str, Fed]:
-    """Return checked inputs of a run, looked through once for all networks that get them."""
-    return {name: Fed.of(values) for name, values in given.items()}
-
-
-def network_inputs(fixed: FixedNetwork, given: Mapping[str, Fed], n_steps: int) -> dict[str, Fed]:
-    """Return every input of a run: what was given, else the raster; no entry for a silent one.
-
-    Raises:
-        RangeError: a run longer than a coded input; or values so large that a sum of them would
-            not fit the 64 bits executors compute in.
-    """
-    rows = {}
-    items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
-    for item in items:
-        if item.name in given:
-            rows[item.name] = given[item.name]
-            continue
-        covers = getattr(item, "covers", None)
-        if covers is not None and n_steps > covers:
-            raise RangeError(
-                f"input {item.name!r}: n_steps = {n_steps}, allowed: at most {covers}, the steps "
-                f"that were coded (lower again with quantize(..., n_steps={n_steps}))"
-            )
-        if item.raster is not None:
-            rows[item.name] = Fed.of(item.raster[:n_steps])
-    if given:  # rasters were looked at when the network was built
-        faults = Faults()
-        fixed.check_inputs({name: fed.reach for name, fed in rows.items()}, faults)
-        faults.raise_if_any(RangeError, "inputs")
-    return rows
-
-
-def widened(rows: Mapping[str, Fed], batch: int, n_steps: int) -> dict[str, Array]:
-    """Return inputs as int64 ``(batch, n_steps, n)``, zeros after their last row."""
-    return {name: padded(fed.values, batch, n_steps, np.int64) for name, fed in rows.items()}
-
-
-def input_rows(
-    fixed: FixedNetwork, given: Mapping[str, Any], batch: int, n_steps: int
-) -> dict[str, Any]:
-    """Return every input as int64 ``(batch, n_steps, n)``: given, else the raster, else zeros.
-
-    Raises:
-        RangeError: as of :func:`network_inputs`.
-    """
-    rows = widened(network_inputs(fixed, fed_inputs(given), n_steps), batch, n_steps)
-    return {name: rows[name] if name in rows else np.zeros((batch, n_steps, size), np.int64)
-            for name, size in fixed.input_sizes().items()}  # fmt: skip
-
-
-def input_events(
-    fixed: FixedNetwork, rows: Mapping[str, Any], batch: int = 1
-) -> tuple[OverflowEvent, ...]:
-    """Return what is lost before the first step.
-
-    Parameters and weights their storage changed, and spike counts of inputs other than 0 and 1 on
-    projections that are not graded: there each counts as one spike. What populations send is
-    counted in the run (:func:`may_lose_counts`). Rows of one sample stand for ``batch`` of them.
-    """
-    events = fixed.storage_events()
-    for p in fixed.projections:
-        if p.graded or p.pre not in rows:
-            continue
-        sent = rows[p.pre]
-        fed = sent if isinstance(sent, Fed) else Fed.of(sent)
-        if fed.lost is not None:
-            count, step, neuron = fed.lost
-            count *= batch if len(fed.values) == 1 else 1
-            events.append(OverflowEvent(p.name, "payload", "binary", -1, count, step, neuron))
-    return tuple(events)
-
-
-def counts_lost(sent: Array) -> Array:
-    """Tell which values a projection that is not graded does not carry: all but 0 and 1."""
-    lost: Array = (sent != 0) & (sent != 1)
-    return lost
 
 
 def may_lose_counts(fixed: FixedNetwork, p: FixedProjection) -> bool:

@@ -39,13 +39,12 @@ TIME = Dimension("time", "s", "20 ms")
 VOLTAGE = Dimension("voltage", "V", "15 mV")
 CURRENT = Dimension("current", "A", "0.5 nA")
 RESISTANCE = Dimension("resistance", "ohm", "100 MOhm", ("Ohm", "\u03a9", "\u2126"))
-FREQUENCY = Dimension("frequency", "Hz", "8 Hz")
 CAPACITANCE = Dimension("capacitance", "F", "250 pF")
 CONDUCTANCE = Dimension("conductance", "S", "10 nS")
 CHARGE = Dimension("charge", "C", "2 pC")
 ANGLE = Dimension("angle", "rad", "1.5 rad")
-DIMENSIONS = (TIME, VOLTAGE, CURRENT, RESISTANCE, CAPACITANCE, CONDUCTANCE, CHARGE, ANGLE,
-              FREQUENCY)  # fmt: skip
+FREQUENCY = RATE = Dimension("frequency", "Hz", "40 Hz")
+DIMENSIONS = (TIME, VOLTAGE, CURRENT, RESISTANCE, CAPACITANCE, CONDUCTANCE, CHARGE, ANGLE, RATE)
 
 _UNITS = {
     prefix + unit: (dimension, power)

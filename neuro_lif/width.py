@@ -16,7 +16,8 @@ import numpy as np
 
 from .arrays import IntArray, post_of_entries, row_sums
 from .errors import Faults
-from .fixed_parts import DirectInput, FixedPopulation, FixedProjection
+from .fixed_inputs import DirectInput
+from .fixed_parts import FixedPopulation, FixedProjection
 from .memo import Memo
 from .numerics import PRODUCT, walk
 from .poisson import FixedPoisson

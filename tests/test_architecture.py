@@ -40,7 +40,7 @@ filter_stage propagators
 discretize
 recording ledger
 connect stimulate fixed_parts
-feeds
+feeds fixed_inputs
 poisson
 stored
 width
@@ -48,6 +48,7 @@ fixed
 changes
 reference
 semantics
+run_inputs
 runs
 machine emulator
 certify

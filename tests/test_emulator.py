@@ -32,7 +32,7 @@ from neuro_lif.formats import (
 from neuro_lif.machine import Machine, run_semantics
 from neuro_lif.numerics import resolve, walk
 from neuro_lif.op_models import Op
-from neuro_lif.runs import input_rows
+from neuro_lif.run_inputs import input_rows
 from neuro_lif.semantics import neuron_step
 
 PROFILES = ("lava-0.10", "loihi1", "loihi2", "generic")

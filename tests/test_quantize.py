@@ -20,6 +20,7 @@ from neuro_lif.errors import LoweringError, ProfileError, RangeError
 from neuro_lif.lower.bounds import active, lanes_of, strongest
 from neuro_lif.lower.encode import current_to_integers
 from neuro_lif.quantize import APPROXIMATIONS
+from neuro_lif.run_inputs import input_rows
 from neuro_lif.stimulus import Constant, Sampled, Sinusoid
 
 DT = 1e-3
@@ -551,9 +552,14 @@ def test_a_sinusoid_has_no_end() -> None:
     network = nl.Network(
         [nl.Population("p", 1, cell())], (), [nl.CurrentInput("i", "p", Sinusoid(0.0, 1.0, 0.1))]
     )
-    with pytest.raises(RangeError, match="n_steps = None.*no end of its own"):
-        lower(network)
     assert lower(network, n_steps=30).directs[0].raster.shape == (30, 1)
+    fixed = lower(network)  # coded as a run goes
+    direct = fixed.directs[0]
+    assert direct.raster is None and direct.covers is None
+    amperes = Sinusoid(0.0, 1.0, 0.1).sample(np.arange(500) * DT, 1)
+    coded = nl.encode_current(direct, amperes)
+    assert np.array_equal(input_rows(fixed, {}, 1, 500)["i"][0], coded)
+    assert np.abs(coded).max() <= direct.reach <= 2 * np.abs(coded).max() + 4
 
 
 def test_current_charge_is_never_lost() -> None:

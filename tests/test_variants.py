@@ -30,7 +30,7 @@ from neuro_lif.emulator.synapses import rows_of
 from neuro_lif.errors import RangeError, StudyError
 from neuro_lif.kernel import native
 from neuro_lif.memo import Memo
-from neuro_lif.runs import Fed
+from neuro_lif.run_inputs import Fed
 
 ENGINES = ("auto", "numpy")
 STEPS = 25

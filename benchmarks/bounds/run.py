@@ -31,7 +31,7 @@ import neuro_lif as nl
 from neuro_lif.emulator import compiled_run
 from neuro_lif.engines import taken_spikes
 from neuro_lif.kernel import native
-from neuro_lif.runs import Fed
+from neuro_lif.run_inputs import Fed
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))

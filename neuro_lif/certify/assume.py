@@ -109,6 +109,9 @@ def _feed(item: FixedSource | DirectInput, size: int, given: Mapping[str, Any]) 
     if item.name in given:
         return _given(item, size, given[item.name])
     raster = item.raster
+    if item.stream is not None:
+        low, high = item.stream.span
+        return Feed(item.name, low, high, why="what its stream never passes")
     if isinstance(item, FixedSource):
         low, high = (0, 1) if raster is None or not raster.size else (raster.min(), raster.max())
         ends = (np.full(size, min(int(low), 0)), np.full(size, max(int(high), 1)))

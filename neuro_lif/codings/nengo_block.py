@@ -14,7 +14,7 @@ from ..arrays import FloatArray, entries, post_of_entries
 from ..discretize import SteppedPopulation, SteppedProjection
 from ..errors import LoweringError
 from ..lower.draft import Draft
-from ..lower.encode import described
+from ..lower.encode import largest_current
 from ..lower.scales import allowance
 from ..network import Constant
 from .nengo_loihi import NO_DECAY, Compartment
@@ -94,8 +94,7 @@ def _read_out_unit(draft: Draft, p: SteppedPopulation) -> float:
         if c.population == p.name and c.stimulus is None:
             drive = drive + allowance(p)
         elif c.population == p.name and not isinstance(c.stimulus, Constant):
-            amperes = described(draft.stepped, c, draft.n_steps)
-            drive = drive + np.abs(p.gain * amperes).max(axis=0, initial=0.0)
+            drive = drive + np.abs(p.gain) * largest_current(draft.stepped, c, draft.n_steps)
     farthest = drive / np.where(p.leak_v > 0, p.leak_v, 1e-3) + np.abs(p.v_init)
     largest = float(farthest.max())
     # a hundredth more than it can reach, so that rounding the weights up does not make it fire

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..arrays import FloatArray, IntArray, entries, post_of_entries
+from ..arrays import FloatArray, entries, post_of_entries
 from ..discretize import SteppedPopulation
 from ..fixed import FixedNetwork
 from ..ledger import Headroom
@@ -71,10 +71,9 @@ def arriving(
             up += np.bincount(post, np.maximum(values, 0), minlength=n)
             down += np.bincount(post, np.maximum(-values, 0), minlength=n)
     for direct in fixed.directs:
-        if direct.population == name and direct.raster is not None:
-            raster: IntArray = direct.raster
-            up += raster.max(axis=0, initial=0)
-            down += -raster.min(axis=0, initial=0)
+        if direct.population == name and direct.span is not None:
+            up += direct.span[1]
+            down -= direct.span[0]
     return up, down
 
 

@@ -216,7 +216,7 @@ def assemble(
 
 def is_open(fixed: FixedNetwork, p: SteppedPopulation) -> bool:
     """Tell whether a population gets a current that nobody knows yet."""
-    return any(d.population == p.name and d.raster is None for d in fixed.directs)
+    return any(d.population == p.name and d.span is None for d in fixed.directs)
 
 
 def headroom_rows(draft: Draft, p: SteppedPopulation) -> tuple[Headroom, ...]:

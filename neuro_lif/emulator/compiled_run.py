@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..engines import SECONDS, NotInKernel, Progress, in_stretches, taken_spikes, trace_array
+from ..feeds import block_of, in_blocks
 from ..fixed import DirectInput, FixedNetwork
 from ..kernel import native
 from ..rasters import Rasters
 from ..recording import OverflowEvent, Recording
-from ..runs import (
+from ..run_inputs import (
     Fed,
+    LostCounts,
+    as_feeds,
+    drawn_inputs,
+    input_events,
+    kept_inputs,
+    network_inputs,
+)
+from ..runs import (
     Noise,
     events_of,
     in_order,
-    input_events,
-    network_inputs,
     recorded,
     refuse_overflow,
     register_of,
@@ -41,7 +48,7 @@ MOST_DRAWS = 2**26
 def run_compiled(
     fixed: FixedNetwork, n_steps: int, given: Mapping[str, Fed], batch: int | None, record: str,
     progress: Progress | None, strict: bool, threads: int | None,
-    between: Callable[[], None] | None = None,
+    between: Callable[[], None] | None = None, keep: bool = False,
 ) -> Recording:  # fmt: skip
     """Run a network in the kernel.
 
@@ -54,6 +61,7 @@ def run_compiled(
         threads: at most so many; None: as many as there are processors.
         between: called every so often, and may end the run by an error. Samples may then be run
             one after the other, so that an interrupted run leaves nothing.
+        keep: keep the inputs.
 
     Raises:
         NotInKernel: the kernel cannot run this; nothing was done.
@@ -63,23 +71,43 @@ def run_compiled(
     network = built(fixed)
     b = batch or 1
     feeds = network_inputs(fixed, given, n_steps)
-    lost = input_events(fixed, feeds, b)
+    drawn = drawn_inputs(fixed, given, b)
+    block, counted = block_of(drawn.values(), b, n_steps), LostCounts(fixed, drawn, b)
+    whole = input_events(fixed, feeds, b)
     wanted = wanted_registers(fixed, record)
     traces = {k: trace_array((b, n_steps, fixed.population(k[0]).size)) for k in wanted}
-    run = _started(fixed, network, feeds, traces, b, n_steps)
-    known, many = lost if strict else None, threads or os.cpu_count() or 1
+    run, places = _started(fixed, network, {*feeds, *drawn}, traces, b)
+    noise = _noise_feeds(fixed, network, b, n_steps)
+    many = threads or os.cpu_count() or 1
+
+    def load(first: int, last: int) -> None:
+        made = {name: Fed.of(feed.rows(first, last)) for name, feed in drawn.items()}
+        counted.take(first, made)
+        run.drop_feeds()
+        for name, place, turn in places:
+            values = made[name].values if name in made else feeds[name].values
+            run.feed(*place, values, turn, first if name in made else 0)
+        for place, rows in noise:
+            run.feed(*place, rows)
+
+    def lost(steps: int) -> tuple[OverflowEvent, ...]:
+        return in_order(*whole, *counted.events(steps))
+
     done, told, interrupted = n_steps, between or (lambda: None), False
     try:
-        if not strict and progress is None and _by_sample(run, b, n_steps, between is not None):
+        apart = not strict and progress is None and block >= n_steps
+        if apart and _by_sample(run, b, n_steps, between is not None):
+            load(0, n_steps)
             _finish(run, b, n_steps, many, told)
         else:
-            _advance(run, network, n_steps, progress, known, many, told)
+            advance = _advance(run, network, lost if strict else None, many, told)
+            in_stretches(n_steps, run.size(), in_blocks(n_steps, block, load, advance), progress)
     except KeyboardInterrupt:
         interrupted, done = True, run.done()
         if not done or run.too_wide():  # nothing was done, or its end is not right
             raise
         if strict:
-            refuse_overflow(in_order(*lost, *_events(run, network)), done)
+            refuse_overflow(in_order(*lost(done), *_events(run, network)), done)
     spikes = {
         p.name: taken_spikes(run, network.populations[p.name], p.size, network.sent[p.name],
                              batch, done, many)
@@ -90,39 +118,53 @@ def run_compiled(
     return recorded(
         fixed, done, n_steps, Rasters(spikes),
         {k: a[:, :done] if batch else a[0, :done] for k, a in traces.items()},
-        in_order(*lost, *found),
+        in_order(*lost(done), *found),
         f"compiled integer emulator ({native().used_set()})",  # type: ignore[union-attr]
         {"steps of blocks in 64 bits": f"{exact} of {quick + exact}",
          "steps of calm blocks": f"{calm} of {quick + exact}"},
-        interrupted,
+        interrupted, kept_inputs(fixed, as_feeds(feeds, drawn), batch, done) if keep else None,
+        given,
     )  # fmt: skip
 
 
+Place = tuple[bool, int, int]
+"""Whether an input goes to a source; which source or population; the port."""
+
+
 def _started(
-    fixed: FixedNetwork, network: Built, feeds: Mapping[str, Fed],
-    traces: Mapping[tuple[str, str], Array], batch: int, n_steps: int,
-) -> Any:  # fmt: skip
-    keep = dict(network.live)
+    fixed: FixedNetwork, network: Built, names: Collection[str],
+    traces: Mapping[tuple[str, str], Array], batch: int,
+) -> tuple[Any, list[tuple[str, Place, int]]]:  # fmt: skip
+    """Return a run, and where each of the inputs goes: name, place, and its turn at the port."""
+    live = dict(network.live)
     for name, variable in traces:
-        keep[name] |= 1 << network.registers[register_of(fixed, name, variable)]
-    bits = [keep[p.name] for p in fixed.populations]
+        live[name] |= 1 << network.registers[register_of(fixed, name, variable)]
+    bits = [live[p.name] for p in fixed.populations]
     run = native().Run(network.kernel, batch, bits)  # type: ignore[union-attr]
-    for name, number in network.sources.items():
-        if name in feeds:
-            run.feed(True, number, 0, feeds[name].values)
+    places: list[tuple[str, Place, int]] = [
+        (name, (True, number, 0), 0) for name, number in network.sources.items() if name in names
+    ]
     for direct in fixed.directs:
         port = network.ports[direct.population].get(direct.port)
-        if port is not None and direct.name in feeds:
-            rows, place = feeds[direct.name].values, _place(fixed, direct)
-            run.feed(False, network.populations[direct.population], port, rows, place)
-    for name, rows in (_noise(fixed, batch, n_steps) if network.noisy else {}).items():
-        port = network.ports[name].get(fixed.profile.noise.port)  # type: ignore[union-attr]
-        if port is not None:
-            run.feed(False, network.populations[name], port, rows)
+        if port is not None and direct.name in names:
+            place = (False, network.populations[direct.population], port)
+            places.append((direct.name, place, _place(fixed, direct)))
     for (name, variable), out in traces.items():
         register = network.registers[register_of(fixed, name, variable)]
         run.trace(network.populations[name], register, out)
-    return run
+    return run, places
+
+
+def _noise_feeds(
+    fixed: FixedNetwork, network: Built, batch: int, n_steps: int
+) -> list[tuple[Place, Array]]:
+    """Return the noise of the profile, drawn ahead, and where it goes."""
+    out = []
+    for name, rows in (_noise(fixed, batch, n_steps) if network.noisy else {}).items():
+        port = network.ports[name].get(fixed.profile.noise.port)  # type: ignore[union-attr]
+        if port is not None:
+            out.append(((False, network.populations[name], port), rows))
+    return out
 
 
 def _place(fixed: FixedNetwork, direct: DirectInput) -> int:
@@ -173,10 +215,10 @@ def _refuse_too_wide(run: Any) -> None:
 
 
 def _advance(
-    run: Any, network: Built, n_steps: int, progress: Progress | None,
-    lost: tuple[OverflowEvent, ...] | None, threads: int, between: Callable[[], None],
-) -> None:  # fmt: skip
-    """Run all steps; where ``lost`` is given, any of these and any overflow is an error."""
+    run: Any, network: Built, lost: Callable[[int], tuple[OverflowEvent, ...]] | None,
+    threads: int, between: Callable[[], None],
+) -> Callable[[int], None]:  # fmt: skip
+    """Return what does so many steps; with ``lost``, any of these and any overflow is an error."""
     strict = lost is not None
 
     def advance(steps: int) -> None:
@@ -185,9 +227,10 @@ def _advance(
         between()
         _refuse_too_wide(run)
         if lost is not None:
-            refuse_overflow(in_order(*lost, *_events(run, network)), before + steps)
+            after = before + steps
+            refuse_overflow(in_order(*lost(after), *_events(run, network)), after)
 
-    in_stretches(n_steps, run.size(), advance, progress)
+    return advance
 
 
 def _events(run: Any, network: Built) -> tuple[OverflowEvent, ...]:

@@ -14,22 +14,28 @@ from ..engines import Progress, chosen_engine, in_chosen, trace_array
 from ..fixed import FixedNetwork, FixedProjection
 from ..formats import overflow_array, shift_array
 from ..recording import OverflowEvent, Recording
-from ..runs import (
+from ..run_inputs import (
     Fed,
-    Noise,
+    LostCounts,
+    RowReader,
+    as_feeds,
     counts_lost,
-    events_of,
+    drawn_inputs,
     fed_inputs,
-    in_order,
     input_events,
-    may_lose_counts,
+    kept_inputs,
     network_inputs,
+)
+from ..runs import (
+    Noise,
+    events_of,
+    in_order,
+    may_lose_counts,
     recorded,
     refuse_overflow,
     register_of,
     spike_dtype,
     wanted_registers,
-    widened,
 )
 from ..stimulate import Inputs, batch_of, check_given, steps_of
 from .compiled_run import run_compiled
@@ -192,7 +198,7 @@ class Emulator:
 def run_fixed(
     fixed: FixedNetwork, n_steps: int | None = None, inputs: Inputs | None = None,
     record: str = "probes", progress: Progress | None = None, strict: bool = False,
-    engine: str | None = None, threads: int | None = None,
+    engine: str | None = None, threads: int | None = None, record_inputs: bool = False,
 ) -> Recording:  # fmt: skip
     """Run a FixedNetwork bit-accurately on the CPU.
 
@@ -212,6 +218,8 @@ def run_fixed(
             NEURO_LIF_ENGINE says, else ``"auto"``.
         threads: of the kernel, at most so many, one sample each; None: as many as there are
             processors.
+        record_inputs: keep the inputs of every step in ``Recording.inputs`` (those of sources as
+            events), from which the run can be repeated.
 
     Returns:
         A recording with integer traces in LSB and every overflow counted. Its provenance names the
@@ -224,18 +232,19 @@ def run_fixed(
     """
     expect(fixed, FixedNetwork, "run_fixed")
     expect_flag(strict, "run_fixed: strict")
+    expect_flag(record_inputs, "run_fixed: record_inputs")
     expect_progress(progress, "run_fixed: progress")
     given = check_given(inputs, fixed.input_sizes(), whole=True)
     n_steps = steps_of(n_steps, given)
     batch, chosen = batch_of(given), chosen_engine(engine, threads)
     return run_checked(fixed, n_steps, fed_inputs(given), batch, record, progress, strict, chosen,
-                       threads)  # fmt: skip
+                       threads, keep=record_inputs)  # fmt: skip
 
 
 def run_checked(
     fixed: FixedNetwork, n_steps: int, given: Mapping[str, Fed], batch: int | None, record: str,
     progress: Progress | None, strict: bool, chosen: str, threads: int | None,
-    between: Callable[[], None] | None = None,
+    between: Callable[[], None] | None = None, keep: bool = False,
 ) -> Recording:  # fmt: skip
     """Run a network as :func:`run_fixed` does, its arguments having been checked.
 
@@ -245,14 +254,16 @@ def run_checked(
         chosen: one of ``ENGINES``.
         fixed, n_steps, record, progress, strict, threads: as of :func:`run_fixed`.
         between: called every so often, and may end the run by an error.
+        keep: keep the inputs.
     """
-    more = {} if between is None else {"between": between}
+    more: dict[str, Any] = {"keep": True} if keep else {}
+    more |= {} if between is None else {"between": between}
     told = progress if between is None else _both(progress, between)
     return in_chosen(
         chosen, threads,
         lambda: run_compiled(fixed, n_steps, given, batch, record, progress, strict, threads,
                              **more),
-        lambda why: _run_numpy(fixed, n_steps, given, batch, record, told, strict, why),
+        lambda why: _run_numpy(fixed, n_steps, given, batch, record, told, strict, why, keep),
     )  # fmt: skip
 
 
@@ -267,13 +278,14 @@ def _both(progress: Progress | None, between: Callable[[], None]) -> Progress:
 
 def _run_numpy(
     fixed: FixedNetwork, n_steps: int, given: Mapping[str, Fed], batch: int | None, record: str,
-    progress: Progress | None, strict: bool, why: dict[str, str],
+    progress: Progress | None, strict: bool, why: dict[str, str], keep: bool = False,
 ) -> Recording:  # fmt: skip
     """Run a network in the numpy engine; ``why`` goes into the provenance."""
     b = batch or 1
     rows = network_inputs(fixed, given, n_steps)
-    lost = input_events(fixed, rows, b)
-    feeds = widened(rows, b, n_steps)
+    whole, drawn = input_events(fixed, rows, b), drawn_inputs(fixed, given, b)
+    feeds, counted = as_feeds(rows, drawn), LostCounts(fixed, drawn, b)
+    read = RowReader(feeds, drawn, b, n_steps, counted)
     emulator = Emulator(fixed, b)
     spikes = {
         p.name: np.zeros((b, n_steps, p.size), spike_dtype(fixed, p.name))
@@ -284,13 +296,13 @@ def _run_numpy(
     done, interrupted = 0, False
     try:
         for t in range(n_steps):
-            for name, emitted in emulator.step({k: v[:, t] for k, v in feeds.items()}).items():
+            for name, emitted in emulator.step(read(t)).items():
                 spikes[name][:, t] = emitted
             for (name, variable), trace in traces.items():
                 trace[:, t] = emulator.register(name, register_of(fixed, name, variable))
             done = t + 1
-            if strict and (lost or emulator.counter.found):
-                refuse_overflow(in_order(*lost, *emulator.counter.events()), t + 1)
+            if strict and (lost := (*whole, *counted.events(t + 1), *emulator.counter.events())):
+                refuse_overflow(in_order(*lost), t + 1)
             if progress is not None:
                 progress(t + 1, n_steps)
     except KeyboardInterrupt:
@@ -301,6 +313,7 @@ def _run_numpy(
         fixed, done, n_steps,
         {k: a[:, :done] if batch else a[0, :done] for k, a in spikes.items()},
         {k: a[:, :done] if batch else a[0, :done] for k, a in traces.items()},
-        in_order(*lost, *emulator.counter.events()), "numpy integer emulator", why,
-        interrupted,
+        in_order(*whole, *counted.events(done), *emulator.counter.events()),
+        "numpy integer emulator", why, interrupted,
+        kept_inputs(fixed, feeds, batch, done) if keep else None, given,
     )  # fmt: skip

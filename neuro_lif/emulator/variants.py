@@ -18,7 +18,8 @@ from ..errors import NeuroLifError, RangeError, StudyError, show
 from ..fixed import FixedNetwork
 from ..recording import Interrupted, Recording
 from ..reference.clocked import check_record
-from ..runs import RECORDS, Fed, fed_inputs
+from ..run_inputs import Fed, fed_inputs
+from ..runs import RECORDS
 from ..stimulate import Inputs, batch_of, check_given, steps_of
 from .compiled import prepare
 from .engine import run_checked

@@ -24,6 +24,7 @@ from ..fixed import (
 from ..lazy import sparse
 from ..network import Probe
 from ..npz import NpzFile, replacing, write_npz
+from .streams import pack_stream, unpack_stream
 
 if TYPE_CHECKING:
     from ..profile_model import HardwareProfile
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 FORMAT = "neuro-lif-fixed/1"
 WITH_POISSON = "neuro-lif-fixed/2"
 """Written where there are Poisson inputs, which readers of the first format would leave out."""
+WITH_STREAMS = "neuro-lif-fixed/3"
+"""Written where inputs are made as a run goes, which readers of the others do not know."""
+FORMATS = (FORMAT, WITH_POISSON, WITH_STREAMS)
 KINDS: dict[str, type[Any]] = {
     "populations": FixedPopulation,
     "projections": FixedProjection,
@@ -52,7 +56,7 @@ def save_fixed(fixed: FixedNetwork, path: str | Path) -> None:
     path = expect_path(path, "save_fixed")
     arrays: dict[str, Any] = {}
     head = {
-        "format": WITH_POISSON if fixed.poissons else FORMAT,
+        "format": _format(fixed),
         "dt": fixed.dt,
         "enforce_ranges": fixed.enforce_ranges,
         "seed": int(fixed.seed),
@@ -72,6 +76,13 @@ def save_fixed(fixed: FixedNetwork, path: str | Path) -> None:
         raise FileFormatError(f"fixed network {str(path)!r}: cannot be written: {error}") from None
 
 
+def _format(fixed: FixedNetwork) -> str:
+    items: tuple[Any, ...] = (*fixed.sources, *fixed.directs)
+    if any(item.stream is not None for item in items):
+        return WITH_STREAMS
+    return WITH_POISSON if fixed.poissons else FORMAT
+
+
 def _pack(item: Any, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
     """Return the plain fields of a part; its arrays go into ``arrays`` under ``prefix``."""
     plain: dict[str, Any] = {}
@@ -79,8 +90,12 @@ def _pack(item: Any, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
         key = f"{prefix}/{name}"
         if isinstance(value, np.generic):
             value = value.item()
+        if name == "stream" and value is None:
+            continue  # as files were before there were streams
         if isinstance(value, _PLAIN):
             plain[name] = value
+        elif name == "stream":
+            plain[name] = {"stream": pack_stream(value, key, arrays)}
         elif isinstance(value, Convolution):  # the kernel is all that is not plain
             plain[name] = {"convolution": {k: v for k, v in vars(value).items() if k != "kernel"}}
             arrays[f"{key}/kernel"] = np.asarray(value.kernel)
@@ -112,6 +127,8 @@ def _unpack(plain: dict[str, Any], prefix: str, arrays: dict[str, Any]) -> dict[
         key = f"{prefix}/{name}"
         if isinstance(value, list):
             found[name] = {k: arrays[f"{key}/{k}"] for k in value}
+        elif isinstance(value, dict) and "stream" in value:
+            found[name] = unpack_stream(value["stream"], key, arrays)
         elif isinstance(value, dict) and "convolution" in value:
             stated = {k: _tuples(v) for k, v in value["convolution"].items()}
             found[name] = Convolution(arrays[f"{key}/kernel"], **stated)
@@ -143,7 +160,7 @@ def load_fixed(path: str | Path) -> FixedNetwork:
         raise FileFormatError(f"fixed network {error}, allowed: a file of save_fixed()") from None
     try:
         head = json.loads(str(arrays["head"]))
-        if head["format"] not in (FORMAT, WITH_POISSON):
+        if head["format"] not in FORMATS:
             raise ValueError(f"format = {head['format']!r}")
         return _rebuild(head, arrays)
     except RangeError:
@@ -153,7 +170,7 @@ def load_fixed(path: str | Path) -> FixedNetwork:
     ) as error:  # fmt: skip
         raise FileFormatError(
             f"fixed network {str(path)!r}: not a fixed network: {type(error).__name__} {error}, "
-            f"allowed: format {FORMAT} or {WITH_POISSON}, as save_fixed() writes it"
+            f"allowed: format {', '.join(FORMATS)}, as save_fixed() writes it"
         ) from None
 
 

@@ -9,12 +9,14 @@ import numpy as np
 
 from ..errors import NetworkError
 from ..lazy import sparse
-from ..network import CurrentInput, Network, Population, Probe, Projection, SpikeInput
+from ..network import CurrentInput, Input, Network, Population, Probe, Projection, SpikeInput
 from ..neurons import IF, LI, LIF, RESETS, Neuron
-from ..stimulus import Constant, Sampled, Sinusoid, Stimulus
 from ..synapses import NORMS, Alpha, BiExponential, Delta, Exponential, Synapse
 from ..units import TIME, VOLTAGE, Dimension
-from .schema import MEMBRANE, NEURONS, STIMULI, SYNAPSES, TOP, WEIGHT_UNITS, WEIGHTS
+from .inputs import need as _need
+from .inputs import read_fields as _fields
+from .inputs import read_poisson, read_stimulus
+from .schema import MEMBRANE, NEURONS, SYNAPSES, TOP, WEIGHT_UNITS, WEIGHTS
 from .source import ABSENT, Source
 
 Table = dict[str, Any]
@@ -27,7 +29,7 @@ def read_network(raw: Table, source: Source) -> Network | None:
               for name in ("populations", "projections", "inputs")}  # fmt: skip
     sizes = {name: _size(table) for name, table in tables["populations"].items()}
     channels = {name: _size(table) for name, table in tables["inputs"].items()
-                if table.get("kind") == "spikes"}  # fmt: skip
+                if table.get("kind") in ("spikes", "poisson")}  # fmt: skip
     populations = [_population(n, t, source) for n, t in tables["populations"].items()]
     projections = [_projection(n, t, sizes, channels | sizes, source)
                    for n, t in tables["projections"].items()]  # fmt: skip
@@ -52,25 +54,6 @@ def _whole(items: list[Any]) -> list[Any]:
 def _size(table: Table) -> int | None:
     size = table.get("size")
     return size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else None
-
-
-def _fields(
-    where: str, table: Table, fields: dict[str, Dimension], source: Source
-) -> tuple[Table, bool]:
-    """Return the numbers of a table, and whether all of them could be read."""
-    values = {
-        key: source.numbers(f"{where}.{key}", table[key], dimension)
-        for key, dimension in fields.items()
-        if key in table
-    }
-    return values, all(value is not None for value in values.values())
-
-
-def _need(where: str, table: Table, keys: tuple[str, ...], allowed: str, source: Source) -> bool:
-    missing = [key for key in keys if key not in table]
-    for key in missing:
-        source.refuse(f"{where}.{key}", ABSENT, allowed)
-    return not missing
 
 
 # -------------------------------------------------------------------------------- neurons
@@ -208,13 +191,13 @@ def _pattern(
 # ----------------------------------------------------------------------------------- inputs
 
 
-def _input(
-    name: str, table: Table, sizes: dict[str, int | None], source: Source
-) -> SpikeInput | CurrentInput | None:
+def _input(name: str, table: Table, sizes: dict[str, int | None], source: Source) -> Input | None:
     where = f"inputs.{name}"
-    kind = source.choice(where, table, "kind", ("spikes", "current"))
+    kind = source.choice(where, table, "kind", ("spikes", "poisson", "current"))
     if kind == "spikes":
         return _spikes(name, where, table, source)
+    if kind == "poisson":
+        return read_poisson(name, where, table, source)
     return _current(name, where, table, sizes, source) if kind else None
 
 
@@ -240,29 +223,10 @@ def _current(
     population = source.choice(where, table, "population", sizes)
     stimulus = None
     if "stimulus" in table:
-        stimulus = _stimulus(f"{where}.stimulus", table["stimulus"], source)
+        stimulus = read_stimulus(f"{where}.stimulus", table["stimulus"], source)
     if len(source.faults.lines) > before:
         return None
     return source.build(where, lambda: CurrentInput(name, population, stimulus))
-
-
-def _stimulus(where: str, table: Any, source: Source) -> Stimulus | None:
-    if not isinstance(table, dict):
-        source.refuse(where, table, f"{{ kind = ... }}, one of {', '.join(STIMULI)}")
-        return None
-    kind = source.choice(where, table, "kind", STIMULI)
-    if not kind:
-        return None
-    fields = STIMULI[kind]
-    source.keys(where, table, ("kind", *fields))
-    needed = tuple(key for key in fields if key != "phase")
-    complete = _need(where, table, needed, "a value (no default)", source)
-    values, readable = _fields(where, table, fields, source)
-    if not complete or not readable:
-        return None
-    make: Any = {"constant": Constant, "sinusoid": Sinusoid, "sampled": Sampled}[kind]
-    stimulus: Stimulus | None = source.build(where, lambda: make(**values))
-    return stimulus
 
 
 def _probes(value: Any, sizes: dict[str, int | None], source: Source) -> list[Probe]:

@@ -8,6 +8,7 @@ from ..units import (
     CHARGE,
     CONDUCTANCE,
     CURRENT,
+    RATE,
     RESISTANCE,
     TIME,
     VOLTAGE,
@@ -30,11 +31,19 @@ STIMULI: dict[str, dict[str, Dimension]] = {
     "constant": {"amplitude": CURRENT},
     "sinusoid": {"offset": CURRENT, "amplitude": CURRENT, "period": TIME, "phase": ANGLE},
     "sampled": {"values": CURRENT, "interval": TIME},
+    "triangle": {"peak": CURRENT, "duration": TIME, "start": TIME},
+    "gaussian": {"mean": CURRENT, "sd": CURRENT, "interval": TIME},
+    "window": {"start": TIME, "stop": TIME},
+    "sum": {},
 }
+STIMULUS_REST = {"gaussian": ("seed", "per", "shared"), "window": ("stimulus",), "sum": ("terms",)}
+"""Keys that are no numbers with a dimension."""
+OPTIONAL = {"sinusoid": ("phase",), "triangle": ("start",), "window": ("start", "stop"),
+            "gaussian": ("interval", "per", "shared")}  # fmt: skip
+POISSON: dict[str, Dimension] = {"rate": RATE, "interval": TIME}
 WEIGHT_UNITS = {"peak": CURRENT, "area": CHARGE, "psp": VOLTAGE, "nnmt": VOLTAGE}
 SYNAPSES = {"delta": (), "exponential": ("tau",), "alpha": ("tau",),
             "biexponential": ("tau_rise", "tau_decay")}  # fmt: skip
 """Kind of synapse -> its time constants."""
-
 WEIGHTS = ('rows [[...], ...] (n_post rows of n_pre), { array = "..." }, '
            "{ value = x, all_to_all = true } or { value = x, one_to_one = true }")  # fmt: skip

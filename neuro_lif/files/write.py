@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..arrays import is_sparse
-from ..network import CurrentInput, Network, Projection, SpikeInput
-from ..stimulus import Constant, Sinusoid, Stimulus
+from ..network import CurrentInput, Network, PoissonInput, Projection, SpikeInput
 from ..synapses import Alpha, BiExponential, Delta, Exponential, Synapse
+from .inputs import stimulus_text
 
 INLINE = 16
 """Arrays of up to this many numbers stand in the text."""
@@ -51,7 +51,12 @@ class Writer:
             self._projection(projection)
         for given in network.inputs:
             self._open(f"inputs.{key_of(given.name)}")
-            self._spikes(given) if isinstance(given, SpikeInput) else self._current(given)
+            if isinstance(given, SpikeInput):
+                self._spikes(given)
+            elif isinstance(given, PoissonInput):
+                self._poisson(given)
+            else:
+                self._current(given)
         for probe in network.probes:
             self.lines.append("\n[[probes]]")
             self._line("population", text_of(probe.population))
@@ -99,16 +104,17 @@ class Writer:
         self._line("population", text_of(current.population))
         if current.stimulus is None:
             return
-        entries = [f'kind = "{_kind(current.stimulus)}"']
-        for name, value in vars(current.stimulus).items():
-            entries.append(f"{name} = {self._value(f'{current.name}.{name}', value)}")
-        self._line("stimulus", "{ " + ", ".join(entries) + " }")
+        text = stimulus_text(current.stimulus, current.name, self._value)
+        self._line("stimulus", text)
 
-
-def _kind(stimulus: Stimulus) -> str:
-    if isinstance(stimulus, Constant):
-        return "constant"
-    return "sinusoid" if isinstance(stimulus, Sinusoid) else "sampled"
+    def _poisson(self, given: PoissonInput) -> None:
+        self._line("kind", '"poisson"')
+        self._line("size", str(int(given.size)))
+        self._line("rate", self._value(f"{given.name}.rate", given.rate))
+        self._line("seed", str(int(given.seed)))
+        self._line("draw", text_of(given.draw))
+        if given.interval is not None:
+            self._line("interval", self._value(f"{given.name}.interval", given.interval))
 
 
 def _synapse(synapse: Synapse) -> str:

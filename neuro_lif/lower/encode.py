@@ -13,9 +13,10 @@ from ..errors import RangeError
 from ..fixed import DirectInput, FixedSource
 from ..formats import near_tie, nearest
 from ..ledger import Entry, entry
-from ..network import Constant, CurrentInput
+from ..network import Constant, CurrentInput, PoissonInput, SpikeInput
 from ..stimulate import raster_of
 from ..stimulus import Sampled
+from ..streams import FARTHEST, CodedCurrent, DrawnSpikes, current_to_integers
 from .form import LifForm
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 CurrentCodes = dict[str, tuple[FloatArray, FloatArray, int]]
 """Population -> (LSB per A ``(n,)``, factor of u kept per step ``(n,)``, input shift)."""
-
-FARTHEST = 2.0**40
-"""Reals are cut to this before they become integers: beyond any parameter, inside an int64."""
 
 
 def code_bias(
@@ -64,15 +62,53 @@ def code_bias(
 
 
 def code_sources(stepped: SteppedNetwork) -> tuple[FixedSource, ...]:
-    """Return the spike inputs as sources; described spikes become a raster up to the last one."""
-    out = []
-    for spikes in stepped.network.spike_inputs:
-        raster = None
-        if spikes.times is not None:
-            last = float(np.max(spikes.times, initial=0.0))
-            raster = raster_of(spikes, stepped.dt, int(np.floor(last / stepped.dt + 1e-9)) + 1)
-        out.append(FixedSource(spikes.name, spikes.size, raster))
-    return tuple(out)
+    """Return the spike inputs as sources.
+
+    Described spikes become a raster up to the last one; those of a Poisson input are drawn as a run
+    goes.
+    """
+    return tuple(_source(spikes, stepped.dt) for spikes in stepped.network.spike_inputs)
+
+
+def _source(spikes: SpikeInput | PoissonInput, dt: float) -> FixedSource:
+    if isinstance(spikes, PoissonInput):
+        return FixedSource(spikes.name, spikes.size, None, DrawnSpikes(spikes, dt))
+    raster = None
+    if spikes.times is not None:
+        last = float(np.max(spikes.times, initial=0.0))
+        raster = raster_of(spikes, dt, int(np.floor(last / dt + 1e-9)) + 1)
+    return FixedSource(spikes.name, spikes.size, raster)
+
+
+MOST_CODED = 2**21
+"""Numbers of a described current that are coded ahead, into a raster."""
+
+LOOKED_AT = 4096
+"""Steps of a current coded as a run goes that the ledger tells of."""
+
+
+def is_streamed(stepped: SteppedNetwork, current: CurrentInput, n_steps: int | None) -> bool:
+    """Tell whether a described current is coded as a run goes: see :func:`code_currents`."""
+    stimulus, size = current.stimulus, stepped.network.population(current.population).size
+    if stimulus is None or isinstance(stimulus, Constant):
+        return False
+    if isinstance(stimulus, Sampled):
+        n_steps = _steps_of(stimulus, stepped.dt)
+    return stimulus.is_random or n_steps is None or n_steps * size > MOST_CODED
+
+
+def largest_current(
+    stepped: SteppedNetwork, current: CurrentInput, n_steps: int | None
+) -> FloatArray:
+    """Return the magnitude that a described current reaches, A ``(n,)``.
+
+    Where it is coded ahead, in those steps; else what it never passes.
+    """
+    if current.stimulus is not None and is_streamed(stepped, current, n_steps):
+        size = stepped.network.population(current.population).size
+        return current.stimulus.largest(size, stepped.dt)
+    amperes = np.abs(described(stepped, current, n_steps))
+    return np.asarray(amperes.max(axis=0, initial=0.0))
 
 
 def code_currents(
@@ -80,29 +116,39 @@ def code_currents(
 ) -> tuple[tuple[DirectInput, ...], tuple[Entry, ...]]:
     """Return the current inputs as integers put into u, and what rounding them did.
 
-    Constant currents are part of the bias already.
+    A short one is coded ahead, into a raster of ``n_steps`` (or as long as it is). What is random,
+    long, or has no end and no ``n_steps`` is coded as a run goes; of that the ledger tells what
+    rounding does to its first steps. Constant currents are part of the bias already.
     """
     out, noted = [], []
     for current in stepped.network.current_inputs:
         if isinstance(current.stimulus, Constant):
             continue
         lsb_per_ampere, kept, shift = codes[current.population]
-        raster = None
+        streamed = is_streamed(stepped, current, n_steps)
+        raster = stream = None
         if current.stimulus is not None:
-            amperes = described(stepped, current, n_steps)
-            raster = current_to_integers(amperes, lsb_per_ampere, kept, shift)
+            size = stepped.network.population(current.population).size
+            first = described(stepped, current, n_steps, LOOKED_AT if streamed else None)
+            coded = current_to_integers(first, lsb_per_ampere, kept, shift)
             gain = stepped.population(current.population).gain
             volts = np.where(lsb_per_ampere > 0, gain / lsb_per_ampere, 0.0)
-            got = _followed(raster, kept, shift) * volts
+            got = _followed(coded, kept, shift) * volts
             where = f"input {current.name!r}"
-            noted.append(entry(where, "current", amperes * gain, got, "V/step"))
+            noted.append(entry(where, "current", first * gain, got, "V/step"))
+            if streamed:
+                stream = CodedCurrent(current.stimulus, stepped.dt, size, lsb_per_ampere, kept,
+                                      shift)  # fmt: skip
+            else:
+                raster = coded
         ends = raster is None or isinstance(current.stimulus, Sampled)
         covers = None if ends else n_steps
         out.append(
             DirectInput(
-                current.name, current.population, raster, lsb_per_ampere, kept, shift, covers
+                current.name, current.population, raster, lsb_per_ampere, kept, shift, covers,
+                stream=stream,
             )
-        )
+        )  # fmt: skip
     return tuple(out), tuple(noted)
 
 
@@ -110,54 +156,29 @@ SETTLE = 2
 """Steps coded after the end of a sampled current."""
 
 
-def described(stepped: SteppedNetwork, current: CurrentInput, n_steps: int | None) -> FloatArray:
-    """Return the samples of a described current, A ``(n_steps, n)``.
+def _steps_of(sampled: Sampled, dt: float) -> int:
+    # the steps after the last sample bring u, which has a memory, back to 0
+    samples = np.asarray(sampled.values).shape[0]
+    return int(np.ceil(samples * sampled.interval / dt - 1e-9)) + SETTLE
 
-    Raises:
-        RangeError: the current has no end of its own and ``n_steps`` is None.
+
+def described(
+    stepped: SteppedNetwork, current: CurrentInput, n_steps: int | None, most: int | None = None
+) -> FloatArray:
+    """Return the steps of a described current, A ``(n_steps, n)``.
+
+    Args:
+        stepped, current: whose.
+        n_steps: of a current that has no end of its own; None: the first ``most``.
+        most: no more than so many.
     """
     size = stepped.network.population(current.population).size
     if current.stimulus is None:
         return np.zeros((0, size))
     if isinstance(current.stimulus, Sampled):
-        # the steps after the last sample bring u, which has a memory, back to 0
-        samples = np.asarray(current.stimulus.values).shape[0]
-        n_steps = int(np.ceil(samples * current.stimulus.interval / stepped.dt - 1e-9)) + SETTLE
-    elif n_steps is None:
-        raise RangeError(
-            f"input {current.name!r}: n_steps = None, allowed: the number of steps "
-            "(this current has no end of its own)"
-        )
-    return current.stimulus.sample(np.arange(n_steps) * stepped.dt, size)
-
-
-def current_to_integers(
-    amperes: npt.ArrayLike, lsb_per_ampere: FloatArray, kept: FloatArray, shift: int
-) -> IntArray:
-    """Turn a current into integers for the synaptic input.
-
-    The input goes through u, which keeps ``kept`` of itself per step, so each integer is chosen to
-    bring u to the wanted value; what rounding leaves over is made good in the next step, so the
-    charge is never off by more than half a unit (``2**shift`` LSB).
-
-    Args:
-        amperes: ``(..., n_steps, n)`` A.
-        lsb_per_ampere: ``(n,)`` LSB of v per step and A.
-        kept: ``(n,)``.
-        shift: left shift from the input to v.
-    """
-    wanted = np.asarray(amperes, np.float64) * lsb_per_ampere
-    unit = 2.0**shift
-    out = np.zeros(wanted.shape, np.int64)
-    u = np.zeros(wanted.shape[:-2] + wanted.shape[-1:])
-    owed = np.zeros(u.shape)
-    for t in range(wanted.shape[-2]):
-        row = wanted[..., t, :]
-        real = np.clip((row + owed - kept * u) / unit, -FARTHEST, FARTHEST)
-        out[..., t, :] = nearest(real)
-        u = kept * u + out[..., t, :] * unit
-        owed = row + owed - u
-    return out
+        n_steps = _steps_of(current.stimulus, stepped.dt)
+    steps = min(x for x in (n_steps, most) if x is not None)
+    return np.asarray(current.stimulus.rows(0, steps, stepped.dt, size)[0])
 
 
 def _followed(raster: IntArray, kept: FloatArray, shift: int) -> FloatArray:

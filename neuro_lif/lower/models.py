@@ -74,14 +74,19 @@ def check_counts(draft: Draft) -> Draft:
     """Note how many spikes an input sends at once; refuse more than the profile carries."""
     sources = code_sources(draft.stepped)
     largest = {s.name: int(s.raster.max(initial=1)) for s in sources if s.raster is not None}
+    drawn = {s.name: max(s.reach, 1) for s in sources if s.stream is not None}
+    largest |= drawn
     payload = draft.profile.routing.payload_bits
     for name, most in largest.items():
         if most >= 2 ** max(payload, 1):
             text = f"input {name!r} sends {most} spikes of one channel in one step"
             mend = "Use a shorter dt, or spread the spikes over several channels"
+            if name in drawn:
+                text = text.replace("sends", "may send")
+                mend = 'Draw them by draw="bernoulli", at most one in a step'
             draft = refuse_or_note(draft, "counts", text, mend)
             largest[name] = 1
-    open_ = [s.name for s in sources if s.raster is None]
+    open_ = [s.name for s in sources if s.raster is None and s.stream is None]
     said = tuple(f"input {n!r}: a spike count above 1 given at run time acts as 1" for n in open_)
     return note(replace(draft, most=largest), notes=said)
 

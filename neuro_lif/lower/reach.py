@@ -178,9 +178,8 @@ def arriving(
             for _, lo, hi in fixed.accumulator(p):
                 sums += [Reached(int(one[1].max()), hi), Reached(-int(one[0].min()), -lo)]
     for direct in fixed.directs:
-        if direct.population == name and direct.raster is not None and len(direct.raster):
-            port[0] += np.minimum(direct.raster.min(axis=0), 0)
-            port[1] += np.maximum(direct.raster.max(axis=0), 0)
+        if direct.population == name and direct.span is not None:
+            port += np.stack([np.minimum(direct.span[0], 0), np.maximum(direct.span[1], 0)])
     return port, sums
 
 

@@ -13,7 +13,7 @@ from ..ledger import Headroom
 from ..network import Constant, CurrentInput
 from .bounds import Demand, Incoming, Limits, bounds, lanes_of
 from .draft import Draft, Plan, note
-from .encode import described
+from .encode import largest_current
 from .form import LifForm
 from .reach import Reach, reach
 from .search import GOOD_ENOUGH, WORSE_AT_MOST, choose_scale
@@ -111,8 +111,7 @@ def demand_of(draft: Draft, p: SteppedPopulation) -> Demand:
         if c.stimulus is None:
             largest += allowance(p)
         else:
-            amperes = described(draft.stepped, c, draft.n_steps)
-            largest += np.abs(gain * amperes).max(axis=0, initial=0.0)
+            largest += np.abs(gain) * largest_current(draft.stepped, c, draft.n_steps)
     decay = plan.form.decay_v
     return Demand(
         p.threshold,

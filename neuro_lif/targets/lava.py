@@ -22,7 +22,8 @@ from ..fixed import FixedNetwork
 from ..npz import NpzFile
 from ..recording import OverflowEvent, Recording
 from ..reference.clocked import check_record
-from ..runs import RECORDS, in_order, input_events, input_rows, spike_dtype, wanted_registers
+from ..run_inputs import input_events, input_rows
+from ..runs import RECORDS, in_order, spike_dtype, wanted_registers
 from ..stimulate import Inputs, batch_of, check_given, steps_of
 from .lava_choice import LavaChoice
 from .lava_export import export_lava, exported_plan, write_export

@@ -14,7 +14,8 @@ from ..errors import FileFormatError, TargetError
 from ..fixed import FixedNetwork
 from ..npz import NpzFile
 from ..reference.clocked import check_record
-from ..runs import RECORDS, input_rows
+from ..run_inputs import input_rows
+from ..runs import RECORDS
 from ..stimulate import Inputs, batch_of, check_given, steps_of
 from .lava_choice import LavaChoice
 from .lava_plan import plan_lava

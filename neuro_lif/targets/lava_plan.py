@@ -16,7 +16,7 @@ from scipy import sparse
 from ..arrays import entries, has_duplicates, is_sparse, post_of_entries, with_entries
 from ..checks import expect
 from ..errors import Faults, TargetError
-from ..fixed import FixedNetwork, FixedProjection
+from ..fixed import DirectInput, FixedNetwork, FixedProjection, FixedSource
 from ..formats import shift
 from ..numerics import walk
 from ..profile_model import Weights
@@ -67,16 +67,13 @@ def plan_lava(
 
 def _payloads(fixed: FixedNetwork) -> dict[str, int]:
     """Return the largest magnitude each population, source and direct input can send."""
-    sent = {s.name: _magnitude(s.raster) for s in fixed.sources}
-    sent |= {d.name: _magnitude(d.raster) for d in fixed.directs}
+    sent = {s.name: _magnitude(s) for s in fixed.sources}
+    sent |= {d.name: _magnitude(d) for d in fixed.directs}
     return sent | {p.name: most_sent(fixed.profile.ops(p.model)) for p in fixed.populations}
 
 
-def _magnitude(raster: Any) -> int:
-    if raster is None:
-        return 1
-    array = np.asarray(raster)
-    return max(abs(int(array.min())), abs(int(array.max()))) if array.size else 0
+def _magnitude(item: FixedSource | DirectInput) -> int:
+    return 1 if item.raster is None and item.stream is None else item.reach
 
 
 def most_sent(ops: Any) -> int:

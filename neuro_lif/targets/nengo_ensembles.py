@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import nengo
@@ -24,7 +25,9 @@ from ..network import (
     LI,
     CurrentInput,
     Delta,
+    Input,
     Network,
+    PoissonInput,
     Population,
     Projection,
     SpikeInput,
@@ -35,7 +38,7 @@ from ..reference.clocked import check_record
 from ..stimulate import Inputs, input_sizes, steps_of
 from .nengo_neurons import Mapped, add_population, refuse_unlike_stock
 from .nengo_parts import NengoModel, rows_given
-from .nengo_processes import Current, Delay, Rows, SpikeTimes
+from .nengo_processes import Current, Delay, Made, Rows, SpikeTimes
 
 
 @dataclass
@@ -170,14 +173,17 @@ def _check_dt(dt: object) -> None:
 # ------------------------------------------------------------------- inputs and projections
 
 
-def _add_input(parts: _Parts, item: SpikeInput | CurrentInput, rows: Any) -> None:
-    spikes = isinstance(item, SpikeInput)
+def _add_input(parts: _Parts, item: Input, rows: Any) -> None:
+    spikes = not isinstance(item, CurrentInput)
     size = input_sizes(parts.network)[item.name]
     process: Any = None  # a Node without a function hands on what is connected to it
     if rows is not None:
         process = Rows(rows, pulses=spikes)
     elif isinstance(item, SpikeInput) and item.indices is not None and item.times is not None:
         process = SpikeTimes(item.indices, item.times, size)
+    elif isinstance(item, PoissonInput):
+        poisson = item
+        process = Made(lambda dt: partial(poisson.rows, dt=dt), size, pulses=True)
     elif isinstance(item, CurrentInput) and item.stimulus is not None:
         process = Current(item.stimulus, size)
     wide = size if process is None else 0

@@ -16,12 +16,11 @@ from ..errors import RangeError
 from ..fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from ..recording import OverflowEvent, Recording
 from ..reference.clocked import check_record
+from ..run_inputs import input_events, input_rows
 from ..runs import (
     RECORDS,
     events_of,
     in_order,
-    input_events,
-    input_rows,
     recorded,
     refuse_overflow,
     register_of,
@@ -31,7 +30,7 @@ from ..runs import (
 from ..stimulate import Inputs, steps_of
 from .nengo_integers import FixedPointNeurons, FixedSynapses, signal_of
 from .nengo_parts import NengoModel, rows_given
-from .nengo_processes import Rows
+from .nengo_processes import Made, Rows
 from .plain import refuse_special
 
 
@@ -101,6 +100,10 @@ def _ensemble(fixed: FixedNetwork, p: FixedPopulation) -> Any:
 
 def _input_node(fixed: FixedNetwork, item: FixedSource | DirectInput, rows: Any) -> Any:
     size = fixed.input_sizes()[item.name]
+    if rows is None and item.stream is not None:
+        pulses = isinstance(item, FixedSource)
+        made = Made(lambda dt: item.stream.reader((0,)), size, pulses)
+        return nengo.Node(made, size_in=0, size_out=size, label=item.name)
     if rows is None:  # a Node without a function hands on what is connected to it
         return nengo.Node(size_in=size, label=item.name)
     process = Rows(rows, pulses=isinstance(item, FixedSource))

@@ -19,7 +19,8 @@ from ..emulator.oplist import OpList
 from ..errors import TargetError
 from ..fixed import FixedNetwork, FixedProjection
 from ..numerics import walk
-from ..runs import Noise, counts_lost, may_lose_counts
+from ..run_inputs import counts_lost
+from ..runs import Noise, may_lose_counts
 from .nengo_parts import own_identity, step_of
 from .nengo_processes import State, Step
 

@@ -12,7 +12,15 @@ import numpy as np
 from ..arrays import FloatArray, IntArray, entries, per_neuron
 from ..errors import Faults, LoweringError, TargetError
 from ..network import IF, LI, LIF, Network, Population
-from ..stimulus import Constant, Sinusoid, Stimulus
+from ..stimulus import (
+    Constant,
+    GaussianNoise,
+    Sampled,
+    Sinusoid,
+    Stimulus,
+    Triangle,
+    Window,
+)
 from .nengo_parts import own_identity
 from .nengo_processes import ReadOut
 
@@ -115,7 +123,14 @@ def _lowest(stimulus: Stimulus) -> float:
         return float(np.min(stimulus.amplitude))
     if isinstance(stimulus, Sinusoid):
         return float(np.min(np.asarray(stimulus.offset) - np.abs(stimulus.amplitude)))
-    return float(np.min(stimulus.values, initial=0.0))
+    if isinstance(stimulus, Sampled):
+        return float(np.min(stimulus.values, initial=0.0))
+    if isinstance(stimulus, Triangle):
+        return min(float(np.min(stimulus.peak)), 0.0)
+    if isinstance(stimulus, GaussianNoise):  # it has no lowest value worth the name
+        return -np.inf if np.any(np.asarray(stimulus.sd) > 0) else float(np.min(stimulus.mean))
+    lowest = sum(_lowest(part) for part in stimulus.parts)
+    return min(lowest, 0.0) if isinstance(stimulus, Window) else lowest
 
 
 # ---------------------------------------------------------------------------- populations

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..arrays import FloatArray
 from ..stimulus import Stimulus
+from ..streams import Make
 from .nengo_parts import own_identity, step_of
 
 State = Mapping[str, npt.NDArray[Any]]
@@ -71,6 +72,37 @@ class SpikeTimes(nengo.Process):  # type: ignore[misc]
             first, last = np.searchsorted(rows, (row, row + 1))
             counts = np.bincount(self.indices[first:last], minlength=shape_out[0])
             return np.asarray(counts / dt)
+
+        return step
+
+
+@own_identity
+class Made(nengo.Process):  # type: ignore[misc]
+    """Plays rows that are made as it goes: row ``i`` in step ``i + 1``.
+
+    Args:
+        reader: called with dt, returns what makes rows ``first .. last - 1``, ``(1, steps, n)``.
+        size: channels.
+        pulses: True: a value is a number of spikes and leaves as pulses of height ``1/dt``.
+    """
+
+    AHEAD = 256
+
+    def __init__(self, reader: Callable[[float], Make], size: int, pulses: bool) -> None:
+        self.reader, self.pulses = reader, pulses
+        super().__init__(default_size_in=0, default_size_out=size)
+
+    def make_step(self, shape_in: Any, shape_out: Any, dt: float, rng: Any, state: State) -> Step:
+        """Return Nengo's step function."""
+        make, first, scale = self.reader(dt), 0, 1.0 / dt if self.pulses else 1.0
+        rows = np.zeros((0, *shape_out))
+
+        def step(t: float) -> FloatArray:
+            nonlocal first, rows
+            row = step_of(t, dt) - 1
+            if not first <= row < first + len(rows):
+                first, rows = row, np.asarray(make(row, row + self.AHEAD)[0], np.float64) * scale
+            return np.asarray(rows[row - first])
 
         return step
 

@@ -1,0 +1,176 @@
+"""Integers of an input that are made as a run goes: what a described input becomes on a chip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .arrays import FloatArray, IntArray, frozen
+from .errors import Faults, RangeError
+from .formats import nearest
+from .spike_inputs import PoissonInput
+from .stimulus import Stimulus
+
+Make = Callable[[int, int], npt.NDArray[Any]]
+"""Called with (first, last) for stretches that follow each other from 0 on; see
+:class:`neuro_lif.feeds.Feed`."""
+
+FARTHEST = 2.0**40
+"""Reals are cut to this before they become integers: beyond any parameter, inside an int64."""
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnSpikes:
+    """Spikes drawn as a run goes: the float reference sees the same.
+
+    Args:
+        spikes: the described input.
+        dt: s.
+
+    Raises:
+        RangeError: a rate too high for the step.
+    """
+
+    spikes: PoissonInput
+    dt: float
+
+    def __post_init__(self) -> None:
+        _check(self, "spikes", PoissonInput, "a PoissonInput")
+        self.spikes.check_step(self.dt)
+
+    @property
+    def size(self) -> int:
+        """Channels."""
+        return int(self.spikes.size)
+
+    @property
+    def span(self) -> IntArray:
+        """The lowest and highest value of any step ``(2, size)``."""
+        most = self.spikes.most(self.dt)
+        return np.asarray(np.broadcast_to([[0], [most]], (2, self.size)), np.int64)
+
+    def reader(self, samples: Sequence[int]) -> Make:
+        """Return what makes the rows of these samples of a batch."""
+        return lambda first, last: self.spikes.rows(first, last, self.dt, samples)
+
+
+@dataclass(frozen=True, eq=False)
+class CodedCurrent:
+    """A described current, coded as a run goes.
+
+    Args:
+        stimulus: the current.
+        dt: s.
+        size: neurons.
+        lsb_per_ampere, kept, shift: as of :func:`current_to_integers`.
+    """
+
+    stimulus: Stimulus
+    dt: float
+    size: int
+    lsb_per_ampere: Any
+    kept: Any
+    shift: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self, "stimulus", Stimulus, "a stimulus")
+        for name in ("lsb_per_ampere", "kept"):
+            object.__setattr__(self, name, frozen(getattr(self, name), np.float64))
+
+    @property
+    def span(self) -> IntArray:
+        """What no value of any step passes ``(2, size)``: each makes good what u keeps, too."""
+        most = self.stimulus.largest(self.size, self.dt) * np.abs(self.lsb_per_ampere)
+        end = np.ceil((1.0 + np.asarray(self.kept)) * most / 2.0**self.shift) + 2.0
+        whole = np.minimum(end, FARTHEST).astype(np.int64)
+        return np.asarray(np.stack([-whole, whole]))
+
+    def reader(self, samples: Sequence[int]) -> Make:
+        """Return what makes the rows of these samples of a batch."""
+        return _CurrentReader(self, samples)
+
+
+class _CurrentReader:
+    """Codes a current stretch by stretch; begins again where it is asked for an earlier one."""
+
+    def __init__(self, coded: CodedCurrent, samples: Sequence[int]) -> None:
+        self.coded, self.samples, self.at = coded, samples, 0
+        self.coder = self._coder()
+
+    def _coder(self) -> Coder:
+        return Coder(self.coded.lsb_per_ampere, self.coded.kept, self.coded.shift)
+
+    def __call__(self, first: int, last: int) -> IntArray:
+        if first < self.at:
+            self.at, self.coder = 0, self._coder()
+        while self.at < first:
+            self._next(min(first, self.at + 1024))
+        return self._next(last)
+
+    def _next(self, last: int) -> IntArray:
+        c = self.coded
+        amperes = c.stimulus.rows(self.at, last, c.dt, c.size, self.samples)
+        self.at = last
+        return self.coder.code(amperes)
+
+
+class Coder:
+    """Turns a current into integers, step by step: see :func:`current_to_integers`."""
+
+    def __init__(self, lsb_per_ampere: FloatArray, kept: FloatArray, shift: int) -> None:
+        self.lsb_per_ampere, self.kept, self.unit = lsb_per_ampere, kept, 2.0**shift
+        self.u: FloatArray | None = None
+        self.owed: FloatArray | None = None
+
+    def code(self, amperes: npt.ArrayLike) -> IntArray:
+        """Return the integers of the next steps, ``(..., n_steps, n)`` as the amperes are."""
+        wanted = np.asarray(amperes, np.float64) * self.lsb_per_ampere
+        unit, kept = self.unit, self.kept
+        out = np.zeros(wanted.shape, np.int64)
+        start = np.zeros(wanted.shape[:-2] + wanted.shape[-1:])
+        u = start if self.u is None else self.u
+        owed = start if self.owed is None else self.owed
+        for t in range(wanted.shape[-2]):
+            row = wanted[..., t, :]
+            real = np.clip((row + owed - kept * u) / unit, -FARTHEST, FARTHEST)
+            out[..., t, :] = nearest(real)
+            u = kept * u + out[..., t, :] * unit
+            owed = row + owed - u
+        self.u, self.owed = u, owed
+        return out
+
+
+def current_to_integers(
+    amperes: npt.ArrayLike, lsb_per_ampere: FloatArray, kept: FloatArray, shift: int
+) -> IntArray:
+    """Turn a current into integers for the synaptic input.
+
+    The input goes through u, which keeps ``kept`` of itself per step, so each integer is chosen to
+    bring u to the wanted value; what rounding leaves over is made good in the next step, so the
+    charge is never off by more than half a unit (``2**shift`` LSB).
+
+    Args:
+        amperes: ``(..., n_steps, n)`` A.
+        lsb_per_ampere: ``(n,)`` LSB of v per step and A.
+        kept: ``(n,)``.
+        shift: left shift from the input to v.
+    """
+    return Coder(lsb_per_ampere, kept, shift).code(amperes)
+
+
+Stream = DrawnSpikes | CodedCurrent
+
+
+def _check(stream: Any, name: str, kind: type[Any], allowed: str) -> None:
+    faults = Faults()
+    where = type(stream).__name__
+    if not isinstance(getattr(stream, name), kind):
+        faults.add(where, name, getattr(stream, name), allowed)
+    dt = stream.dt
+    if isinstance(dt, bool) or not isinstance(dt, (int, float, np.floating)) or not 0 < dt < np.inf:
+        faults.add(where, "dt", dt, "a step > 0 s")
+    faults.raise_if_any(RangeError)
