@@ -7,7 +7,7 @@
 One neuron: tau = 10 ms, threshold 15 mV, reset 0; the note's drives R I are in mV, so the
 resistance here is 1 MOhm, and 1 nA is 1 mV.
 
-1. A constant drive of 20 mV: the exact propagator, Euler and event-exact spike times; the f-I curve.
+1. A constant drive of 20 mV: the exact propagator, Euler, event-exact spike times; the f-I curve.
 2. Gaussian noise, 15 mV with a standard deviation of 5 mV, drawn anew every 0.1 ms.
 3. 25 Poisson sources of 40 Hz with weights of 1.62 +- 0.5 mV: once as the note's program does it,
    by a bug through an exponential synapse, and twice as its text says, with alpha synapses.
