@@ -30,6 +30,9 @@ compile lock-lava-py310.txt --python-version 3.10 ${1+"$1"} requirements/lava-py
 # The live oracles, with the very versions of the other Python 3.10 lock.
 compile lock-oracles-py310.txt --python-version 3.10 --extra test --extra oracles ${1+"$1"} \
     pyproject.toml requirements/oracles-py310.in requirements/tools.in
+# NNMT, which the theory is compared with, for any Python that may be there.
+compile lock-nnmt.txt --universal --python-version 3.10 --fork-strategy fewest ${1+"$1"} \
+    requirements/nnmt.in
 # The peers of `make bench` that live on newer Pythons (lock-bench-torch.txt is kept by hand).
 compile lock-bench-py311plus.txt --universal --python-version 3.11 --fork-strategy fewest \
     ${1+"$1"} requirements/bench-py311plus.in

@@ -6,6 +6,7 @@
 #   setup_venv.sh lava     .venv-lava     Python 3.10 with Lava alone, for newer Pythons to call
 #   setup_venv.sh oracles  .venv-oracles  Python 3.10 with all the peers that `make verify` runs
 #   setup_venv.sh bench    .venv-bench    Python 3.11-3.13 with the other peers of `make bench`
+#   setup_venv.sh nnmt     .venv-nnmt     Python 3.10-3.13 with NNMT alone, for `make verify` to call
 #
 # PYTHON=/path/to/python in the environment overrides the choice for `main`.
 set -euo pipefail
@@ -38,8 +39,11 @@ oracles)
 bench)
     venv=.venv-bench # 3.11 first: lock-bench-torch.txt is for it
     python=$(find_python 3.11 3.12 3.13) || fail "no working Python 3.11-3.13 was found" ;;
+nnmt)
+    venv=.venv-nnmt
+    python=$(find_python 3.10 3.11 3.12 3.13) || fail "no working Python 3.10-3.13 was found" ;;
 *)
-    fail "usage: $0 main|new|lava|oracles|bench" ;;
+    fail "usage: $0 main|new|lava|oracles|bench|nnmt" ;;
 esac
 
 version=$("$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])') ||
@@ -48,6 +52,7 @@ case "$1/$version" in
 lava/3.10) lock=requirements/lock-lava-py310.txt ;;
 oracles/3.10) lock=requirements/lock-oracles-py310.txt ;;
 bench/*) lock=requirements/lock-bench-py311plus.txt ;;
+nnmt/*) lock=requirements/lock-nnmt.txt ;;
 */3.10) lock=requirements/lock-py310.txt ;;
 */3.11 | */3.12 | */3.13) lock=requirements/lock-py311plus.txt ;;
 *) fail "$python is Python $version, but 3.10-3.13 is needed" ;;
@@ -88,7 +93,8 @@ fi
 # The kernel, or the reason why there is none, stands in the checkout under the ABI's name.
 kernel_there() { compgen -G "neuro_lif/kernel/_native.*${version/./}*" >/dev/null; }
 
-if [ "$1" != lava ] && [ "$1" != bench ] && { ! holds "$venv/self.stamp" "$self_stamp" || ! kernel_there; }; then
+alone=" lava bench nnmt "
+if [[ "$alone" != *" $1 "* ]] && { ! holds "$venv/self.stamp" "$self_stamp" || ! kernel_there; }; then
     echo "installing neuro-lif (editable) into $venv"
     rm -f "$venv/self.stamp"
     # A build folder for each environment: what changed is compiled, and no cache is shared.

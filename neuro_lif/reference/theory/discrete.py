@@ -128,8 +128,9 @@ def truncation_shift(
     """
     by_v, by_u, unit = numbers("truncation_shift", leak_v=leak_v, leak_u=leak_u, lsb=lsb)
     for name, leak in (("leak_v", by_v), ("leak_u", by_u)):
-        if not np.all((leak > 0) & (leak <= 1)):
-            raise RangeError(f"truncation_shift: {name} = {show(leak)}, allowed: above 0, up to 1")
+        wrong = np.ravel(leak)[~np.ravel((leak > 0) & (leak <= 1))]
+        if wrong.size:
+            raise RangeError(f"truncation_shift: {name} = {show(wrong[0])}, allowed: above 0..1")
     if constant:
         return plain(-unit / by_v * (1 - by_v / 2))
     through_u = np.where(by_u < 1, 1 / by_u, 0.0)
@@ -211,6 +212,7 @@ def nu_dt(
 
 
 def _check_decay(where: str, name: str, decay: Any, above: float) -> None:
-    if not np.all((decay > above) & (decay < 1)):
+    wrong = np.ravel(decay)[~np.ravel((decay > above) & (decay < 1))]
+    if wrong.size:
         low = "above 0" if above == 0 else "0 or above"
-        raise RangeError(f"{where}: {name} = {show(decay)}, allowed: {low}, below 1")
+        raise RangeError(f"{where}: {name} = {show(wrong[0])}, allowed: {low}, below 1")

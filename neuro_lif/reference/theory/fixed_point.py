@@ -72,7 +72,10 @@ def working_point(
     if cell[0].shape not in ((), (n,)):
         raise RangeError(f"working_point: neurons of shape {cell[0].shape}, allowed: () or ({n},)")
     V_th, V_0, tau, _, tau_syn = (np.broadcast_to(x, (n,)) for x in cell)
-    JK, JJK = (np.broadcast_to(np.multiply(K, np.power(J, p)), (n, n)) for p in (1.0, 2.0))
+    J_, K_ = numbers("working_point", J=J, K=K)
+    if J_.shape not in ((), (n, n)):
+        raise RangeError(f"working_point: J and K of shape {J_.shape}, allowed: () or ({n}, {n})")
+    JK, JJK = (np.broadcast_to(K_ * J_**power, (n, n)) for power in (1, 2))
 
     def inputs(nu: FloatArray) -> tuple[FloatArray, FloatArray]:
         return (mean_input(nu, J, K, tau_m, **ext, I_ext=I_ext, C=C),
@@ -92,9 +95,8 @@ def working_point(
 
 
 def _size(*given: Any) -> int:
-    """Return the number of populations that the arguments speak of."""
-    sizes = [np.shape(x)[0] for x in given if x is not None and np.ndim(x) > 0]
-    return max(sizes, default=1)
+    """Return the number of populations: that of the first argument that is not a number."""
+    return next((np.shape(x)[0] for x in given if x is not None and np.ndim(x) > 0), 1)
 
 
 def solve_rates(
@@ -159,7 +161,7 @@ def _relax(rates: Callable[[FloatArray], Any], nu: FloatArray, most_steps: int) 
             break
         unstable = float(np.max(np.linalg.eigvals(slope).real)) - 1
         if unstable > 0:  # a longer step would go to an unstable state, not away from it
-            step = min(step, 0.5 / unstable)
+            step = min(step, 0.3 / unstable)
         matrix = (1 + 1 / step) * np.eye(len(nu)) - slope
         move = np.linalg.solve(matrix, residual)
         tried = nu + move
@@ -171,7 +173,7 @@ def _relax(rates: Callable[[FloatArray], Any], nu: FloatArray, most_steps: int) 
             step *= 0.25
             continue
         nu, residual, slope = np.maximum(tried, 0.0), there, slope_there
-        step = min(step * min(max(1 / max(grown, 1e-6), 0.5), 4.0), 1e12)
+        step = min(step * min(max(1 / max(grown, 1e-6), 1.0), 4.0), 1e12)
     return nu
 
 
