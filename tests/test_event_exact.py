@@ -176,8 +176,9 @@ def ivp_spikes(net: nl.Network, duration: float) -> list[float]:
         return float(v[0] - neuron.v_threshold)
 
     passes.terminal, passes.direction = True, 1.0  # type: ignore[attr-defined]
-    edges = [c.stimulus.interval * k for c in net.current_inputs
-             if isinstance(c.stimulus, Sampled) for k in range(len(c.stimulus.values) + 1)]  # fmt: skip
+    sampled: list[Any] = [c.stimulus for c in net.current_inputs]
+    edges = [x.interval * k for x in sampled if isinstance(x, Sampled)
+             for k in range(len(x.values) + 1)]  # fmt: skip
     now, v, spikes = 0.0, float(neuron.v_init), []
     marks = sorted({*(e for e in edges if 0 < e < duration), duration})
     while now < duration:

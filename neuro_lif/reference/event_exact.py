@@ -29,7 +29,8 @@ from ..checks import expect, expect_progress
 from ..engines import Progress
 from ..errors import RangeError, show
 from ..network import LI, Network, SpikeInput
-from ..stimulus import Constant, Sampled, Sinusoid, Stimulus
+from ..stimulus import Stimulus
+from .exact_drive import pieces_of
 from .exact_queue import Queue
 from .exact_recording import ExactInterrupted, ExactRecording
 
@@ -53,7 +54,7 @@ def run_exact(
 
     Args:
         network: LIF, IF and LI neurons, all synapses and delays; currents that are constant,
-            sinusoids, or sampled (constant over each interval).
+            sinusoids, lines, or held over intervals, and sums and stretches of these.
         duration: s, > 0; spikes at its very end are part of the run.
         inputs: in place of what the network describes: for a spike input one list of times (s) per
             channel, or a SpikeInput; for a current input a stimulus.
@@ -152,21 +153,26 @@ def _checked_inputs(
 ) -> tuple[dict[str, SpikeInput], dict[str, Stimulus]]:
     if inputs is not None and not isinstance(inputs, Mapping):
         raise RangeError(f"inputs = {show(inputs)}, allowed: a mapping of input name to input")
-    trains = {i.name: i for i in network.spike_inputs}
+    known_inputs = {i.name: i for i in network.spike_inputs}
+    trains = {k: i for k, i in known_inputs.items() if isinstance(i, SpikeInput)}
     currents = {c.name: c for c in network.current_inputs}
     stimuli: dict[str, Stimulus] = {}
     for name, given in (inputs or {}).items():
-        if name in trains:
-            trains[name] = _checked_trains(name, given, trains[name].size)
+        if name in known_inputs:
+            trains[name] = _checked_trains(name, given, known_inputs[name].size)
         elif name in currents:
-            if not isinstance(given, (Constant, Sinusoid, Sampled)):
-                allowed = "Constant, Sinusoid or Sampled"
-                raise RangeError(f"inputs[{name!r}] = {show(given)}, allowed: {allowed}")
-            _check_fits(network, name, currents[name].population, given)
-            stimuli[name] = given
+            stimulus: Any = given
+            _check_fits(network, name, currents[name].population, stimulus)
+            stimuli[name] = stimulus
         else:
-            known = ", ".join(sorted([*trains, *currents])) or "none"
+            known = ", ".join(sorted([*known_inputs, *currents])) or "none"
             raise RangeError(f"inputs: {name!r} is unknown, allowed: {known}")
+    for name, described in known_inputs.items():
+        if name not in trains:
+            raise RangeError(
+                f"input {name!r}: {type(described).__name__}, allowed in an event-exact run: spike "
+                "times (give some in inputs=; what is drawn for each step needs a step)"
+            )
     return trains, stimuli
 
 
@@ -181,7 +187,9 @@ def _checked_trains(name: str, given: Any, size: int) -> SpikeInput:
 
 def _check_fits(network: Network, name: str, population: str, stimulus: Stimulus) -> None:
     size = network.population(population).size
-    for field, value in vars(stimulus).items():
+    pieces_of(f"inputs[{name!r}]", stimulus, size, 0.0)
+    arrays = {k: v for k, v in vars(stimulus).items() if isinstance(v, np.ndarray)}
+    for field, value in arrays.items():
         shape = np.shape(value)
         fits = shape[-1] in (1, size) if field == "values" else shape in ((), (size,))
         if not fits:

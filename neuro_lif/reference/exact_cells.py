@@ -2,7 +2,7 @@
 
 Every neuron has a clock of its own. Its state is what it was after the last thing that reached it:
 
-- ``q``: V less where the membrane would settle under the constant current and the sinusoids (V);
+- ``q``: V less where the injected currents alone would have brought it (V);
 - ``y``, ``x``: per receptor, the current (A) and, of alpha and bi-exponential ones, what feeds it;
 - ``hold``: V less the base, while it is held after a spike.
 
@@ -28,7 +28,7 @@ from ..errors import RangeError
 from ..network import IF, LI, Network, Population
 from ..stimulus import Stimulus
 from .exact_crossing import Chain, Path, first_crossing
-from .exact_drive import Drive
+from .exact_drive import Waves, changes
 from .exact_kernels import psi2_peak, psi2_rows, psi3_rows
 from .exact_synapses import DELTA, Stages
 
@@ -67,20 +67,19 @@ class Cells:
             self.ohms, self.base = per_neuron(neuron.resistance, n), per_neuron(neuron.v_rest, n)
             self.rate, self.per_ampere = 1.0 / tau, self.ohms / tau
         self._set_spiking(population)
-        self.bias, self.drive = per_neuron(neuron.i_bias, n), Drive(network, self.name, given)
-        self._changes = self.drive.changes()
-        self.next_change, self._current = next(self._changes)
-        self.waves = [(omega, amplitude * self.per_ampere / (1j * omega + self.rate))
-                      for omega, amplitude in self.drive.waves]  # fmt: skip
+        self.bias = per_neuron(neuron.i_bias, n)
+        self._changes = changes(network, self.name, given, end)
+        self._next = next(self._changes)
+        self.next_change = self._next.time
+        self.since, self.waves = 0.0, Waves()
         self.time = np.zeros(n)
         self._set_receptors(receptors)
         init: Any = neuron.v_init
         self.q = per_neuron(init, n) - self.base
         self.hold, self.held = np.zeros(n), np.zeros(n, np.bool_)
         self.when, self.kind = np.full(n, np.inf), np.zeros(n, np.int8)
-        self.settle, self.slope = np.zeros(n), np.zeros(n)
-        self.offset = -self.threshold
-        self.q = self.q - self.wave_at(0.0)
+        self.settle, self.line, self.bend = np.zeros(n), np.zeros(n), np.zeros(n)
+        self.moving, self.offset = False, -self.threshold
         self.all, self.last = np.arange(n), np.full(n, -np.inf)
 
     def _set_spiking(self, population: Population) -> None:
@@ -129,8 +128,6 @@ class Cells:
         """Return q, y and x of neurons ``h`` (s) after their last event."""
         rate, per_ampere = self.rate[idx], self.per_ampere[idx]
         q = self.q[idx] * np.exp(-rate * h)
-        if not self.leaky:
-            q = q + self.slope[idx] * h
         ys: list[Array] = []
         xs: list[Array | None] = []
         for (b, c), of_y, of_x in zip(self.receptors, self.y, self.x, strict=True):
@@ -147,17 +144,24 @@ class Cells:
             xs.append(moved)
         return q, ys, xs
 
-    def wave_at(self, time: float) -> Any:
-        """Return what the sinusoids alone make of V at ``time``, ``(n,)`` or 0."""
-        total: Any = 0.0
+    def moved_by(self, time: float) -> Any:
+        """Return what ramps, drifts and sinusoids make of V at ``time``, ``(n,)`` or 0."""
+        if not self.moving:
+            return 0.0
+        total: Any = self.polynomial(time)
         for omega, amplitude in self.waves:
             total = total + (amplitude * cmath.exp(1j * omega * time)).imag
         return total
 
+    def polynomial(self, time: float) -> Array:
+        """Return the part of :meth:`moved_by` that is no sinusoid, ``(n,)``."""
+        u = time - self.since
+        return np.asarray(u * (self.line + 0.5 * u * self.bend))
+
     def volts(self, time: float) -> Array:
         """Return V ``(n,)`` at ``time``, not before any neuron's last event."""
         q = self._moved(self.all, time - self.time)[0]
-        free = q + self.settle + self.wave_at(time)
+        free = q + self.settle + self.moved_by(time)
         return np.asarray(self.base + np.where(self.held, self.hold, free))
 
     # ---------------------------------------------------------------------- what reaches it
@@ -165,12 +169,18 @@ class Cells:
     def change(self, time: float) -> None:
         """Take the current that begins at ``time``: V goes on from where it is."""
         self.advance(self.all, time)
-        current = self._current + self.bias
-        before = self.settle
-        self.settle, self.slope = self.ohms * current, np.zeros(self.size)
-        if not self.leaky:
-            self.slope = self.per_ampere * current
-        self.q = self.q + (before - self.settle)
+        before = self.settle + self.moved_by(time)
+        now = self._next
+        current, self.since = now.level + self.bias, time
+        if self.leaky:  # a ramp is followed tau late
+            self.line, self.bend = self.ohms * now.ramp, np.zeros(self.size)
+            self.settle = self.ohms * current - self.line / self.rate
+        else:
+            self.line, self.bend = self.per_ampere * current, self.per_ampere * now.ramp
+        self.waves = [(omega, amplitude * self.per_ampere / (1j * omega + self.rate))
+                      for omega, amplitude in now.waves]  # fmt: skip
+        self.moving = bool(self.waves or self.line.any() or self.bend.any())
+        self.q = self.q + (before - (self.settle + self.moved_by(time)))
         offset = self.settle - self.threshold
         if self.leaky and self.spiking:
             # where the membrane settles at the threshold but for rounding, it never passes it
@@ -180,7 +190,7 @@ class Cells:
         following = next(self._changes, None)
         self.next_change = np.inf
         if following is not None:
-            self.next_change, self._current = following
+            self._next, self.next_change = following, following.time
         self.predict(self.all, time)
 
     def receive(self, stages: Stages, posts: Array, jumps: Array, time: float) -> None:
@@ -213,16 +223,22 @@ class Cells:
             drive = drive + up
         slope = slope + self.per_ampere[idx] * drive
         g = q + self.offset[idx]
-        if self.waves:
-            g = g + self.wave_at(time)[idx]
+        if self.moving:
+            g = g + self.moved_by(time)[idx]
+            rising, left = self._rising(idx, time)
+            most = most + self.polynomial(time)[idx] + rising * left
+            slope = slope + rising
             for omega, amplitude in self.waves:
                 size = np.abs(amplitude[idx])
                 most, slope = most + size, slope + size * omega
         most = most + self.offset[idx]
-        if not self.leaky:
-            slope = slope + np.maximum(self.slope[idx], 0.0)
-            most = np.where(self.slope[idx] > 0, np.inf, most)
         self._bound(idx, time, g, most, slope)
+
+    def _rising(self, idx: Array, time: float) -> tuple[Array, float]:
+        """Return the steepest rise of ramps and drifts, V/s, and how long they go on, s."""
+        left = max(min(self.next_change, self.end) - time, 0.0)
+        line, bend = self.line[idx] + self.bend[idx] * (time - self.since), self.bend[idx]
+        return np.maximum(line + np.maximum(bend * left, 0.0), 0.0), left
 
     def _bound(self, idx: Array, time: float, g: Array, most: Array, slope: Array) -> None:
         """Write down the bound that follows from g, the most it can be, and its largest slope."""
@@ -246,13 +262,15 @@ class Cells:
             y, x = float(of_y[i]), 0.0 if of_x is None else float(of_x[i])
             if x or y:
                 chains.append(Chain(b, b if c is None else c, y, x))
+        bend = float(self.bend[i])
         waves = [(complex(amplitude[i]) * cmath.exp(1j * omega * start), omega)
                  for omega, amplitude in self.waves if amplitude[i]]  # fmt: skip
         path = Path(
             float(self.rate[i]),
             float(self.per_ampere[i]),
-            float(self.slope[i]),
-            float(self.offset[i]),
+            float(self.offset[i]) + float(self.polynomial(start)[i]),
+            float(self.line[i]) + bend * (start - self.since),
+            bend,
             float(self.q[i]),
             tuple(chains),
             tuple(waves),
@@ -264,8 +282,7 @@ class Cells:
         """Reset neurons that spike at ``time``."""
         self._check_rate(idx, time)
         self.advance(idx, time)
-        wave = self.wave_at(time)
-        wave = wave[idx] if self.waves else 0.0
+        wave = self.moved_by(time)[idx] if self.moving else 0.0
         rest = self.settle[idx] + wave
         after = self.reset[idx]
         if self.subtract:  # V is the threshold, but where a jump went beyond it
@@ -293,7 +310,7 @@ class Cells:
     def release(self, idx: Array, time: float) -> None:
         """End the hold of neurons."""
         self.advance(idx, time)
-        wave = self.wave_at(time)[idx] if self.waves else 0.0
+        wave = self.moved_by(time)[idx] if self.moving else 0.0
         self.q[idx] = self.hold[idx] - self.settle[idx] - wave
         self.held[idx] = False
         self.predict(idx, time)

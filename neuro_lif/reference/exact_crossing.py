@@ -43,9 +43,11 @@ class Chain(NamedTuple):
 
 
 class Level(NamedTuple):
-    """A sum of modes: its weights of 1, of q, of every y and x, and amplitudes of sinusoids."""
+    """A sum of modes: its weights of 1, s, s^2/2, q, every y and x, and amplitudes of sinusoids."""
 
     one: float
+    line: float
+    bend: float
     q: float
     y: list[float]
     x: list[float]
@@ -54,13 +56,16 @@ class Level(NamedTuple):
 
 @dataclass(frozen=True)
 class Path:
-    """V of one neuron between two events: ``g(s) = offset + q(s) + sum Im(wave e^(i omega s))``.
+    """V of one neuron between two events, less its threshold.
+
+    ``g(s) = offset + line s + bend s^2/2 + q(s) + sum Im(wave e^(i omega s))``
 
     Args:
         rate: 1/tau_m, 1/s; 0 for a membrane without leak.
-        per_ampere: 1/C, V/(A s): ``q' = -rate q + slope + per_ampere * sum of y``.
-        slope: constant drive of a membrane without leak, V/s; 0 where there is a leak.
+        per_ampere: 1/C, V/(A s): ``q' = -rate q + per_ampere * sum of y``.
         offset: V, where the membrane would settle, less the threshold.
+        line: V/s, under a ramp, or of a membrane without leak.
+        bend: V/s^2, of a membrane without leak under a ramp.
         q: V at s = 0, above where the membrane would settle.
         chains: the receptors that are not silent.
         waves: complex amplitude (V, at s = 0) and angular frequency (1/s) of each sinusoid.
@@ -68,50 +73,79 @@ class Path:
 
     rate: float
     per_ampere: float
-    slope: float
     offset: float
+    line: float
+    bend: float
     q: float
     chains: tuple[Chain, ...] = ()
     waves: tuple[tuple[complex, float], ...] = ()
 
-    def membrane(self, s: float) -> float:
-        """Return q at time ``s`` after the event."""
-        q = self.q * math.exp(-self.rate * s) + self.slope * s
+    @property
+    def has_closed_form(self) -> bool:
+        """Whether the drive is constant and no receptor is active."""
+        steady = not self.bend and not (self.rate and self.line)
+        return steady and not self.chains and not self.waves
+
+    def membrane(self, s: float, grown: float = 0.0) -> float:
+        """Return q at time ``s`` after the event, times ``e^(grown s)``."""
+        rate = self.rate - grown
+        q = self.q * math.exp(-rate * s)
         for b, c, y, x in self.chains:
             if y:
-                q += self.per_ampere * y * psi2(s, self.rate, b)
+                q += self.per_ampere * y * psi2(s, rate, b - grown)
             if x:
-                q += self.per_ampere * x * psi3(s, self.rate, b, c)
+                q += self.per_ampere * x * psi3(s, rate, b - grown, c - grown)
         return q
 
-    def value(self, level: Level, s: float) -> float:
-        """Return the value of a level at time ``s``."""
-        total = level.one
+    def value(self, level: Level, s: float, grown: float = 0.0) -> float:
+        """Return the value of a level at time ``s``, times ``e^(grown s)``.
+
+        Where all of a level decays, ``grown`` keeps its sign from being lost to underflow.
+        """
+        total = level.one + s * (level.line + 0.5 * s * level.bend)
         if level.q:
-            total += level.q * self.membrane(s)
+            total += level.q * self.membrane(s, grown)
         for (b, c, y, x), of_y, of_x in zip(self.chains, level.y, level.x, strict=True):
             if of_y:
-                total += of_y * (y * math.exp(-b * s) + (x * psi2(s, b, c) if x else 0.0))
+                current = y * math.exp((grown - b) * s)
+                current += x * psi2(s, b - grown, c - grown) if x else 0.0
+                total += of_y * current
             if of_x:
-                total += of_x * x * math.exp(-c * s)
+                total += of_x * x * math.exp((grown - c) * s)
         for amplitude, (_, omega) in zip(level.waves, self.waves, strict=True):
             total += (amplitude * cmath.exp(1j * omega * s)).imag
         return total
 
+    def slowest(self, level: Level) -> float:
+        """Return the smallest rate of the modes of a level, 1/s; 0 where some do not decay."""
+        if level.one or level.line or level.bend or any(level.waves):
+            return 0.0
+        rates = [self.rate] if level.q else []
+        for (b, c, y, x), of_y, of_x in zip(self.chains, level.y, level.x, strict=True):
+            if (of_y or level.q) and (y or x):
+                rates.append(b)
+            if (of_y or of_x or level.q) and x:
+                rates.append(c)
+        return min(rates, default=0.0)
+
     def levels(self) -> tuple[list[Level], list[float]]:
         """Return the levels, and with which rate each but the last became the next."""
         n = len(self.chains)
-        level = Level(self.offset, 1.0, [0.0] * n, [0.0] * n, [a for a, _ in self.waves])
+        level = Level(
+            self.offset, self.line, self.bend, 1.0, [0.0] * n, [0.0] * n, [a for a, _ in self.waves]
+        )
         levels, rates = [level], [self.rate]
         level = self._without(level, self.rate)
         levels.append(level)
-        wanted = [0.0] if level.one else []
-        for chain in self.chains:
-            wanted += [chain.b, chain.c] if chain.x else [chain.b]
-        for rate in wanted:
-            level = self._without(level, rate)
+        while level.one or level.line or level.bend:
+            level = self._without(level, 0.0)
             levels.append(level)
-            rates.append(rate)
+            rates.append(0.0)
+        for chain in self.chains:
+            for rate in (chain.b, chain.c) if chain.x else (chain.b,):
+                level = self._without(level, rate)
+                levels.append(level)
+                rates.append(rate)
         return levels, rates
 
     def _without(self, level: Level, rate: float) -> Level:
@@ -122,14 +156,16 @@ class Path:
                 for chain, x, y in zip(self.chains, level.x, level.y, strict=True)]  # fmt: skip
         waves = [a * (1j * omega + rate)
                  for a, (_, omega) in zip(level.waves, self.waves, strict=True)]  # fmt: skip
-        one = rate * level.one + self.slope * level.q
-        return Level(one, (rate - self.rate) * level.q, of_y, of_x, waves)
+        one, line = rate * level.one + level.line, rate * level.line + level.bend
+        return Level(one, line, rate * level.bend, (rate - self.rate) * level.q, of_y, of_x, waves)
 
     def settled(self, s: float) -> Path:
         """Return the path from ``s`` on, where all that decays is gone."""
         q = 0.0 if self.rate else self.membrane(s)
         waves = tuple((a * cmath.exp(1j * omega * s), omega) for a, omega in self.waves)
-        return replace(self, q=q, chains=(), waves=waves)
+        offset = self.offset + s * (self.line + 0.5 * s * self.bend)
+        line = self.line + s * self.bend
+        return replace(self, offset=offset, line=line, q=q, chains=(), waves=waves)
 
 
 def first_crossing(path: Path, end: float, touching: bool) -> float:
@@ -140,7 +176,7 @@ def first_crossing(path: Path, end: float, touching: bool) -> float:
         end: how far to look, s.
         touching: whether to reach 0 is enough (``>=``).
     """
-    if not path.chains and not path.waves:
+    if path.has_closed_form:
         s = _closed_form(path, touching)
         return s if s <= end else math.inf
     slow = min([r for r in (path.rate, *(k for c in path.chains for k in (c.b, c.c))) if r > 0],
@@ -150,10 +186,11 @@ def first_crossing(path: Path, end: float, touching: bool) -> float:
     if s < math.inf or end <= far:
         return s
     rest, left = path.settled(far), end - far
-    if not rest.waves:
+    if rest.has_closed_form:
+        # with a leak, where it settles is either reached by now or never
         s = _closed_form(rest, touching) if not rest.rate else math.inf
         return far + s if s <= left else math.inf
-    if rest.rate and len(rest.waves) == 1:  # what settles is periodic
+    if rest.rate and len(rest.waves) == 1 and not (rest.line or rest.bend):  # it is periodic now
         left = min(left, 2 * math.tau / rest.waves[0][1])
     return far + _search(rest, left, touching)
 
@@ -165,7 +202,7 @@ def _closed_form(path: Path, touching: bool) -> float:
         return 0.0
     if path.rate:
         return math.log1p(-g / path.offset) / path.rate if path.offset > 0 else math.inf
-    return -g / path.slope if path.slope > 0 else math.inf
+    return -g / path.line if path.line > 0 else math.inf
 
 
 def _search(path: Path, end: float, touching: bool) -> float:
@@ -186,10 +223,10 @@ def _with_zeros(
     path: Path, level: Level, below: Level, rate: float, points: list[float]
 ) -> list[float]:
     """Return the points, and the zeros of a level that is monotone between them."""
-    found = points[:1]
-    before = path.value(level, points[0])
+    found, grown = points[:1], path.slowest(level)
+    before = path.value(level, points[0], grown)
     for left, right in zip(points, points[1:], strict=False):
-        after = path.value(level, right)
+        after = path.value(level, right, grown)
         if (before < 0 < after) or (after < 0 < before):
             found.append(_zero(path, level, below, rate, left, right, after > 0))
         found.append(right)
@@ -200,12 +237,12 @@ def _with_zeros(
 def _passing(
     path: Path, levels: list[Level], rate: float, points: list[float], touching: bool
 ) -> float:
-    level = levels[0]
-    before = path.value(level, points[0])
+    level, grown = levels[0], path.slowest(levels[0])
+    before = path.value(level, points[0], grown)
     if before > 0 or (touching and before == 0):
         return points[0]
     for left, right in zip(points, points[1:], strict=False):
-        after = path.value(level, right)
+        after = path.value(level, right, grown)
         if after > 0:  # from 0 itself it rises at once
             return left if before == 0 else _zero(path, level, levels[1], rate, left, right, True)
         if touching and after == 0:
@@ -222,16 +259,16 @@ def _zero(
     Newton's steps with the slope that the level below gives; halves where they leave the bracket
     or gain too little.
     """
-    s, last = low, math.inf
+    s, last, grown = low, math.inf, path.slowest(level)
     for _ in range(400):
-        value = path.value(level, s)
+        value = path.value(level, s, grown)
         if value == 0.0:
             return s
         if (value > 0) == rising:
             high = s
         else:
             low = s
-        slope = path.value(below, s) - rate * value
+        slope = path.value(below, s, grown) + (grown - rate) * value
         new = s - value / slope if slope else math.inf
         if not low < new < high or abs(value) > 0.5 * abs(last):
             # a step of some last bits is the end, wherever it leads
