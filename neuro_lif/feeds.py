@@ -21,7 +21,7 @@ Make = Callable[[int, int], Array]
 ``(batch or 1, last - first, n)``. Called for stretches that follow each other from 0 on, or from 0
 again."""
 
-AT_ONCE = 2**20
+AT_ONCE = 2**18
 """Numbers of inputs that are made at a time."""
 
 

@@ -196,7 +196,7 @@ INPUTS: dict[str, Case] = {
     "amplitude nan": (lambda: Constant(NAN), NetworkError, ("Constant: amplitude = nan", "finite")),
     "period": (lambda: Sinusoid(0, 1, 0), NetworkError, ("Sinusoid: period = ", "one time > 0 s")),
     "periods": (lambda: Sinusoid(0, 1, [1, 2]), NetworkError,  # type: ignore[arg-type]
-                ("Sinusoid: period = array([1., 2.])", "one time > 0 s")),
+                ("Sinusoid: period = [1, 2]", "one time > 0 s")),
     "samples": (lambda: Sampled([1, 2], 1), NetworkError,
                 ("Sampled: values = 'shape (2,)'", "shape (n_samples, n)")),
     "interval": (lambda: Sampled([[1]], -1), NetworkError, ("Sampled: interval = -1", "> 0 s")),
@@ -204,7 +204,7 @@ INPUTS: dict[str, Case] = {
     "interval text": (lambda: Sampled([[1]], "1 ms"), NetworkError,  # type: ignore[arg-type]
                       ("Sampled: interval = '1 ms'", "a real number")),
     "stimulus": (lambda: CurrentInput("s", "a", 1.0), NetworkError,  # type: ignore[arg-type]
-                 (IN + "stimulus = 1.0", "Constant, Sinusoid, Sampled or None")),
+                 (IN + "stimulus = 1.0", "a stimulus (Constant, Sinusoid, ... of")),
     "variable": (lambda: Probe("a", "w"), NetworkError,  # type: ignore[arg-type]
                  ("probe of 'a': variable = 'w'", "spikes, v, u")),
     "probe of a list": (lambda: Probe(["a"]), NetworkError,  # type: ignore[arg-type]
