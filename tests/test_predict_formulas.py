@@ -13,6 +13,7 @@ from neuro_lif import predict
 from neuro_lif.errors import LoweringError, RangeError
 from neuro_lif.formats import round_shift
 from neuro_lif.predict.residual import SPANS, kept_factor
+from neuro_lif.reference.theory import d_nu_d_mu, d_nu_d_sigma, siegert
 
 # ------------------------------------------------------------------ what one rounding does
 
@@ -375,6 +376,22 @@ def test_f6_whole_steps_add_half_a_step() -> None:
     assert predict.overshoot(2.0) == pytest.approx(1.1651943158780214, rel=1e-12)
 
 
+@pytest.mark.parametrize("tau", [20, 100, 500])
+def test_f7_the_first_spike_is_as_late_as_the_bound_lets_it(tau: int) -> None:
+    n = 200
+    drive = np.random.default_rng(tau).uniform(17.0, 40.0, n)
+    neuron = nl.LIF(tau * 1e-3, 1e6, v_rest=0.0, v_threshold=15e-3, v_reset=0.0,
+                    i_bias=drive * 1e-9)  # fmt: skip
+    stepped = nl.discretize(nl.Network([nl.Population("a", n, neuron)]), 1e-3)
+    fixed = nl.quantize(stepped, nl.load_profile("generic", state_bits=18, threshold_bits=11))
+    e = predict.errors_of(fixed, stepped, "a")
+    first = [np.argmax(np.asarray(r.spikes["a"]) != 0, axis=0) * 1e-3 for r in (
+        nl.run_clocked(stepped, 6 * tau), nl.run_fixed(fixed, 6 * tau))]  # fmt: skip
+    late = np.abs(first[1] - first[0])
+    assert np.all(late <= 1.05 * e.spike_time + 1e-3)  # first order, and a step of the grid
+    assert np.any(late > 0.02 * e.spike_time) and "first spike, bias alone" in str(e)
+
+
 def random_free(rng: np.random.Generator, profile: Any) -> Any:
     """A few neurons that never reach their threshold, with random inputs."""
     n, m = 4, 6
@@ -501,6 +518,22 @@ def test_the_slopes_of_weights_predict_the_change_of_the_rate() -> None:
     assert e.weights[0].mean_shift.std() == pytest.approx(e.weights[0].model_sd.mean(), rel=0.5)
     by_sender = predict.rate_error(fixed, stepped, "a", predict.Drive({"s": np.full(k, 10.0)}))
     assert np.array_equal(by_sender.coded, e.rate.coded)
+
+
+def test_the_mean_change_of_rates_of_different_neurons() -> None:
+    """A spread of mu from neuron to neuron changes the mean rate by the curvature."""
+    at = (20e-3, 0.0, 20e-3, 2e-3)  # threshold, reset, tau_m, tau_r
+    mu, sigma, shift, spread = 15e-3, 4e-3, -0.1e-3, 0.4e-3
+    z = np.sqrt(2) * np.polynomial.hermite.hermgauss(21)[0]
+    weights = np.polynomial.hermite.hermgauss(21)[1] / np.sqrt(np.pi)
+    rates = siegert(mu + shift + spread * z, sigma * 1.01, *at)
+    exact = float(weights @ rates - siegert(mu, sigma, *at))
+    h = 1e-5
+    slopes = d_nu_d_mu(np.array([mu - h, mu, mu + h]), sigma, *at)
+    found = float(predict.rate_change(
+        slopes[1], shift, (slopes[2] - slopes[0]) / (2 * h), spread**2,
+        d_nu_d_sigma(mu, sigma, *at), 0.01 * sigma))  # fmt: skip
+    assert found == pytest.approx(exact, rel=0.05) and abs(exact) > 0.05
 
 
 def test_what_is_refused() -> None:

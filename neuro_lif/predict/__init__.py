@@ -3,6 +3,7 @@
 Not imported by ``import neuro_lif``.
 """
 
+from .beside import Beside, beside_run, predictions
 from .decays import (
     dead_zone,
     most_relative_error,
@@ -50,6 +51,7 @@ from .verdict import REASONS, NeuronVerdicts, SpikeCertificate
 __all__ = [
     "OVERSHOOT",
     "REASONS",
+    "Beside",
     "DecayError",
     "Drive",
     "NeuronVerdicts",
@@ -61,6 +63,7 @@ __all__ = [
     "SpikeCertificate",
     "ThresholdError",
     "WeightError",
+    "beside_run",
     "certify_spikes",
     "compensator",
     "dead_zone",
@@ -74,6 +77,7 @@ __all__ = [
     "path_bound",
     "period_slope",
     "period_steps",
+    "predictions",
     "rate_change",
     "rate_error",
     "relative_error",

@@ -57,6 +57,10 @@ class Coded:
             a lattice adds (:func:`~neuro_lif.predict.thresholds.lattice_threshold`).
         held, meant_held: steps v is held after a spike.
         incoming: the projections onto it.
+        start, start_error: largest magnitude of v at the start, and what its coding is off.
+        varying: whether a current that is not constant goes into it.
+        altered: whether it was approximated: by other delays, another reset, or another number of
+            held steps.
     """
 
     name: str
@@ -76,6 +80,10 @@ class Coded:
     held: FloatArray
     meant_held: FloatArray
     incoming: tuple[Incoming, ...]
+    start: FloatArray
+    start_error: FloatArray
+    varying: bool
+    altered: bool
 
     @property
     def strict(self) -> bool:
@@ -110,21 +118,36 @@ def coded_lif(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> 
     params, lsb = fixed.params(population), np.asarray(fixed.population(population).lsb)
     voltage, current = form.registers
     own = voltage != current and form.decay_u is not None
-    constant = _bias(form, params, lsb, meant.size)
+    start = np.asarray(meant.v_init)
     return Coded(
         population, meant.size, stepped.dt, form, lsb,
         _loss(form.decay_u, params, meant.size) if own else np.ones(meant.size),
         _loss(form.decay_v, params, meant.size), np.asarray(meant.leak_v),
         _residual(ops, current, params, meant.size) if own else _nothing(meant.size),
         _residual(ops, voltage, params, meant.size),
-        constant, _meant_bias(stepped, meant),
+        _bias(form, params, lsb, meant.size), _meant_bias(stepped, meant),
         np.asarray(params[form.threshold] * 2.0**form.thr_shift * lsb),
         np.asarray(meant.threshold), np.asarray(real.refractory, np.float64),
         np.asarray(meant.refractory, np.float64),
         tuple(_incoming(fixed, stepped, q, p, form, lsb)
               for q, p in zip(fixed.projections, stepped.projections, strict=True)
               if q.post == population),
+        np.abs(start), np.abs(fixed.initial(population)[voltage] * lsb - start),
+        any(i.population == population and not isinstance(i.stimulus, Constant)
+            for i in stepped.network.current_inputs),
+        bool(meant.spikes) and (real.reset != meant.reset
+                                or bool(np.any(real.refractory != meant.refractory)))
+        or _delayed(fixed, stepped, population),
     )  # fmt: skip
+
+
+def _delayed(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> bool:
+    """Tell whether spikes arrive in another step than they should."""
+    return any(
+        bool(np.any(q.delays + fixed.latency(q) != p.delays + p.latency))
+        for q, p in zip(fixed.projections, stepped.projections, strict=True)
+        if q.post == population
+    )
 
 
 def _loss(code: DecayCode | None, params: Any, n: int) -> FloatArray:

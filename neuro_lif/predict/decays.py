@@ -69,13 +69,15 @@ def period_steps(
     """
     theta, b, d = np.broadcast_arrays(*(np.asarray(x, np.float64)
                                         for x in (threshold, bias, delta)))  # fmt: skip
+    finite = np.isfinite(theta)
+    theta = np.where(finite, theta, 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         leaky = np.log1p(-theta * d / b) / np.log1p(-d)
         n = np.where(d > 0, np.where(d < 1, leaky, 1.0), theta / b)
         near = np.abs(n - np.rint(n)) <= 1e-9 * np.maximum(np.abs(n), 1.0)  # whole but for float64
     whole = np.where(near, np.rint(n) + int(strict), np.ceil(n))
     reached = (b > theta * d) if strict else (b >= theta * d) & ((d == 0) | (b > theta * d))
-    fires = reached & (b > 0) & np.isfinite(theta)
+    fires = reached & (b > 0) & finite
     return np.asarray(np.where(fires, np.maximum(whole, 1.0) + np.asarray(held), np.inf))
 
 

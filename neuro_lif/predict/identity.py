@@ -82,12 +82,14 @@ def certify_spikes(
     steps, batch = steps_of(n_steps, given), batch_of(given)
     made = float_feeds(stepped.network, stepped.dt, steps, batch or 1, given)
     feeds: Any = {k: Rolling(feed, batch or 1, steps, steps) for k, feed in made.items()}
-    rows = input_rows(fixed, _as_integers(fixed, given), batch or 1, steps)
+    rows = input_rows(fixed, as_integers(fixed, given), batch or 1, steps)
     follower = _Follower(fixed, stepped, batch or 1, steps, rounding, record)
     stepper = Stepper(stepped, batch or 1)
     for t, spikes in enumerate(stepper.steps(feeds, steps), start=1):
         volts = {name: neurons.v for name, neurons in stepper.neurons.items()}
         follower.step(t, {name: a[:, t - 1] for name, a in rows.items()}, spikes, volts)
+        if follower.done:
+            break
     return follower.certificate(batch is None, rounding)
 
 
@@ -101,7 +103,7 @@ def _check_kind(fixed: FixedNetwork) -> None:
                          "float network has no such input; give rasters")  # fmt: skip
 
 
-def _as_integers(fixed: FixedNetwork, given: Mapping[str, Any]) -> dict[str, Any]:
+def as_integers(fixed: FixedNetwork, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the inputs of the float run as the chip gets them."""
     sizes = fixed.input_sizes()
     out: dict[str, Any] = {}
@@ -237,6 +239,11 @@ class _Follower:
                 if synapses.p.pre == name:
                     synapses.send(t, spikes[name].astype(np.int64))
                     self._hand_on(t, synapses, new)
+
+    @property
+    def done(self) -> bool:
+        """Whether no neuron is certified any more."""
+        return all(bool((n.first > 0).all()) for n in self.neurons.values())
 
     def _doubt_lost(self, t: int, name: str) -> None:
         """End the certificate of a population whose sums of synaptic input overflowed."""

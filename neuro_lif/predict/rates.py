@@ -270,5 +270,7 @@ def check_theory(c: Coded, stepped: SteppedNetwork, drive: Drive) -> None:
         raise RangeError(f"{where}: reset by subtraction, allowed: reset to a value")
     if np.any(c.meant_v <= 0) or np.any(c.delta_v <= 0):
         raise RangeError(f"{where}: no leak, allowed: a membrane with one")
+    if np.any(c.delta_u <= 0):
+        raise RangeError(f"{where}: a current that never decays, allowed: one that does")
     if len({float(d) for p in c.incoming for d in np.unique(p.delta_u)}) > 1:
         raise RangeError(f"{where}: several synaptic time constants, allowed: one")

@@ -22,9 +22,17 @@ from .decays import (
     tau_effective,
 )
 from .rates import Drive, RateError, check_theory, meant_point, per_synapse, rate_error
+from .residual import Residual
 from .roundings import compensator, settled_shift, shift_of, state_sd, threshold_needed
 from .synapses import mean_shift_of_weights, sd_of_weights, variance_of_weights
-from .thresholds import isi_on_grid, lattice_threshold, overshoot, path_bound, period_slope
+from .thresholds import (
+    isi_on_grid,
+    lattice_threshold,
+    overshoot,
+    path_bound,
+    period_slope,
+    spike_time_error,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +159,10 @@ class PopulationErrors:
         weights: F4, one per projection.
         threshold: F5, F6.
         path: F7, ``(n,)`` V: no more than this lies between the two v while spikes are the same,
-            whatever the inputs do. inf without a leak.
+            whatever the senders do (one spike each in a step). inf without a leak, where a
+            current varies, or where delays, reset or refractory period were approximated.
+        spike_time: F7, ``(n,)`` s by which that moves the first spike under the bias alone; inf
+            where the bias does not reach the threshold.
         rate: the rates of both, None without a drive or a theory of the population.
     """
 
@@ -164,6 +175,7 @@ class PopulationErrors:
     weights: tuple[WeightError, ...]
     threshold: ThresholdError
     path: FloatArray
+    spike_time: FloatArray
     rate: RateError | None
 
     def __str__(self) -> str:
@@ -196,7 +208,7 @@ def errors_of(
     return PopulationErrors(
         population, c.lsb, _decay(c, c.delta_v, c.meant_v, c.form.decay_v), _decay_u(c),
         _periods(c), _rounding(c), tuple(_weights(c, p, drive) for p in c.incoming),
-        _threshold(c, drive), _path(c),
+        _threshold(c, drive), _path(c), _spike_time(c),
         None if drive is None else rate_error(fixed, stepped, population, drive),
     )  # fmt: skip
 
@@ -240,20 +252,22 @@ def _rounding(c: Coded) -> RoundingError:
 
 
 def _weights(c: Coded, p: Incoming, drive: Drive | None) -> WeightError:
-    known = drive is not None and p.pre in drive.rates
     synapses = np.bincount(p.post, p.meant != 0, minlength=c.size).astype(np.float64)
-    each = per_synapse(p, drive.rates[p.pre]) * c.dt if drive is not None and known else np.full(
-        p.sender.shape, np.nan)  # fmt: skip
-    meant, coded = p.meant / p.delta_u[p.post], p.coded / c.delta_u[p.post]
+    known = drive is not None and p.pre in drive.rates
+    each = np.full(p.sender.shape, np.nan)
+    if drive is not None and known:
+        each = per_synapse(p, drive.rates[p.pre]) * c.dt
 
     def total(x: FloatArray) -> FloatArray:
         return np.bincount(p.post, x * each, minlength=c.size).astype(np.float64)
 
-    shift = total(coded) / c.delta_v - total(meant) / c.meant_v
-    variance = total(coded**2) - total(meant**2)
+    with np.errstate(divide="ignore", invalid="ignore"):  # what never decays has no mean
+        meant, coded = p.meant / p.delta_u[p.post], p.coded / c.delta_u[p.post]
+        shift = total(coded) / c.delta_v - total(meant) / c.meant_v
+        variance = total(coded**2) - total(meant**2)
+        charge = p.step / c.delta_u
     rate = total((p.meant != 0).astype(np.float64)) / np.maximum(synapses, 1)
     delta = c.delta_u * c.delta_v
-    charge = p.step / c.delta_u
     return WeightError(
         p.name, p.step, synapses, shift, variance,
         sd_of_weights(p.step, synapses, rate, delta),
@@ -298,21 +312,41 @@ def _threshold(c: Coded, drive: Drive | None) -> ThresholdError:
 
 
 def _path(c: Coded) -> FloatArray:
-    """Return F7 with all inputs on in every step: nothing that comes in can be worse."""
+    """Return F7 with all senders on in every step: nothing that comes in can be worse."""
+    through = np.zeros(c.size)  # error of the current, and its largest magnitude
     up = np.zeros(c.size)
-    error = np.zeros(c.size)
     for p in c.incoming:
-        up += np.bincount(p.post, np.abs(p.meant), minlength=c.size) / p.delta_u
-        error += np.bincount(p.post, np.abs(p.coded - p.meant), minlength=c.size)
-    error_u = error
-    if np.any(c.delta_u < 1):
-        meant = c.incoming[0].delta_u if c.incoming else c.delta_u
-        most = np.max(np.abs([c.round_u.low, c.round_u.high]), axis=(0, 1)) * c.lsb
-        error_u = path_bound(c.delta_u - meant, up, error, most, c.delta_u)
+        most = np.bincount(p.post, np.abs(p.meant), minlength=c.size) / p.delta_u
+        error = np.bincount(p.post, np.abs(p.coded - p.meant), minlength=c.size)
+        through += path_bound(c.delta_u - p.delta_u, most, error, 0.0, c.delta_u)
+        up += most
+    through += path_bound(0.0, 0.0, 0.0, _most(c.round_u) * c.lsb, c.delta_u)
     with np.errstate(divide="ignore", invalid="ignore"):
-        lowest = np.where(c.meant_v > 0, (up + np.abs(c.meant_bias)) / c.meant_v, np.inf)
-    top = np.maximum(np.where(np.isfinite(c.meant_threshold), c.meant_threshold, lowest), lowest)
-    most = np.max(np.abs([c.round_v.low, c.round_v.high]), axis=(0, 1)) * c.lsb
-    step = error_u + np.abs(c.bias - c.meant_bias)
+        rest = np.where(c.meant_v > 0, (up + np.abs(c.meant_bias)) / c.meant_v, np.inf)
+    finite = np.isfinite(c.meant_threshold)
+    top = np.maximum(np.maximum(np.where(finite, c.meant_threshold, 0.0), rest), c.start)
+    step = through + np.abs(c.bias - c.meant_bias)
+    if c.form.reset == "subtract":  # every spike takes away another threshold
+        step = step + np.where(finite, np.abs(c.threshold - c.meant_threshold), 0.0)
     delta = c.delta_v - c.meant_v
-    return path_bound(delta, np.where(delta == 0, 0.0, top), step, most, c.delta_v)
+    bound = path_bound(delta, np.where(delta == 0, 0.0, top), step, _most(c.round_v) * c.lsb,
+                       c.delta_v)  # fmt: skip
+    # a float64 of its own for the float's v, whose rounding is nobody's error here
+    beyond = c.varying or c.altered
+    return np.where(beyond, np.inf, bound + c.start_error) * (1 + 1e-9)
+
+
+def _spike_time(c: Coded) -> FloatArray:
+    """Return F7's error of the first spike under the bias alone, s."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rest = np.where(c.meant_v > 0, c.meant_bias / c.meant_v, np.inf)
+        leak = np.where(c.meant_v > 0, c.meant_v * c.meant_threshold, 0.0)
+    slope = (c.meant_bias - leak) / c.dt  # V/s at the threshold, the least on the way there
+    off = path_bound(c.delta_v - c.meant_v, np.minimum(c.meant_threshold, np.abs(rest)),
+                     c.bias - c.meant_bias, _most(c.round_v) * c.lsb, c.delta_v)  # fmt: skip
+    off = off + np.abs(lattice_threshold(c.threshold / c.lsb, c.strict) * c.lsb - c.meant_threshold)
+    return np.where(slope > 0, spike_time_error(off, slope), np.inf)
+
+
+def _most(r: Residual) -> FloatArray:
+    return np.asarray(np.max(np.abs([r.low, r.high]), axis=(0, 1)))

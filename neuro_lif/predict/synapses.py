@@ -24,8 +24,7 @@ def mean_shift_of_weights(
     rounding: str = "nearest",
 ) -> FloatArray:  # fmt: skip
     """Return the mean shift of v, V: 0, and ``-step k rate / (2 delta)`` for ``floor``."""
-    size = np.asarray(step) * np.asarray(k) * np.asarray(rate) / np.asarray(delta)
-    return np.asarray(OFFSETS[rounding] * size)
+    return np.asarray(OFFSETS[rounding] * _effect(step, rate, delta) * np.asarray(k))
 
 
 def sd_of_weights(
@@ -38,7 +37,13 @@ def sd_of_weights(
     than about 3 standard deviations of the weights: their errors are not equidistributed then.
     """
     spread = np.sqrt(np.asarray(k) * VARIANCES[rounding])
-    return np.asarray(np.asarray(step) * spread * np.asarray(rate) / np.asarray(delta))
+    return np.asarray(spread * _effect(step, rate, delta))
+
+
+def _effect(step: npt.ArrayLike, rate: npt.ArrayLike, delta: npt.ArrayLike) -> FloatArray:
+    """Return what one step's error of one synapse does to the mean of v; inf without a leak."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.asarray(step) * np.asarray(rate) / np.asarray(delta))
 
 
 def variance_of_weights(
@@ -48,9 +53,9 @@ def variance_of_weights(
 
     ``rate k step**2 / 12``.
     """
-    return np.asarray(
-        np.asarray(rate) * np.asarray(k) * np.asarray(step) ** 2 * VARIANCES[rounding]
-    )
+    with np.errstate(invalid="ignore"):
+        each = np.asarray(rate) * np.asarray(step) ** 2
+        return np.asarray(np.asarray(k) * each * VARIANCES[rounding])
 
 
 def rate_change(

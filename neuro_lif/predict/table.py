@@ -35,32 +35,49 @@ def table_of(e: Any) -> str:
     rows += [
         ("F2", "mean of v, fluctuating drive", _both(r.shift, r.volts)),
         ("F2", "v at rest, constant drive from below", _both(r.settled, r.settled_volts)),
-        ("F2", "v that never decays, below | above 0",
-         f"{span(-r.dead_below)} | {span(r.dead_above)} LSB"),
+        ("F2", "magnitude of v that never decays, below | above 0",
+         f"{span(r.dead_below)} | {span(r.dead_above)} LSB"),
         ("F2", "bias that makes it good", f"{span(r.compensator)} LSB/step"),
         ("F2", "threshold of which the shift is 0.5 %", f"{span(r.half_percent)} LSB"),
         ("F3", "spread of v by rounding", f"{span(r.sd)} LSB"),
     ]  # fmt: skip
-    for w in e.weights:
-        rows.append(
-            (
-                "F4",
-                f"weights of {w.name!r}: mean of v (spread of a model)",
-                f"{span(w.mean_shift, 1e3, '+.3g')} ({span(w.model_sd, 1e3, '.3g')}) mV",
-            )
-        )
-        rows.append(("F4", f"weights of {w.name!r}: rate", f"{span(w.rate, 1, '+.3g')} Hz"))
+    rows += _weights(e.weights)
+    if np.isfinite(t.lattice).all():
+        rows.append(("F5", "threshold, with the lattice", f"{span(t.lattice, 1e3, '+.3g')} mV"))
+    if not np.isnan(t.rate).all():
+        rows += [
+            ("F5", "rate by the threshold", f"{span(t.rate, 1, '+.3g')} Hz"),
+            ("F6", "threshold by looking once per step", f"{span(t.overshoot, 1e3, '+.3g')} mV"),
+        ]
     rows += [
-        ("F5", "threshold, with the lattice", f"{span(t.lattice, 1e3, '+.3g')} mV"),
-        ("F5", "rate by the threshold", f"{span(t.rate, 1, '+.3g')} Hz"),
         ("F6", "whole steps add to each interval", f"{t.grid * 1e3:.4g} ms"),
-        ("F6", "threshold by looking once per step", f"{span(t.overshoot, 1e3, '+.3g')} mV"),
         ("F7", "v, at most, while spikes are the same", f"{span(e.path, 1e3)} mV"),
     ]
+    if np.isfinite(e.spike_time).any():
+        rows.append(("F7", "first spike, bias alone", f"{span(e.spike_time, 1e3, '.3g')} ms"))
     rows += _rates(e.rate)
     width = max(len(r[1]) for r in rows)
     lines = [f"  {a}  {b.ljust(width)}  {c}" for a, b, c in rows]
     return "\n".join([f"predicted errors of population {e.population!r}", *lines])
+
+
+def _weights(weights: Any) -> list[tuple[str, str, str]]:
+    rows = []
+    for w in weights:
+        about = f"weights of {w.name!r}: "
+        if np.isnan(w.mean_shift).all():
+            rows.append(("F4", about + "from one to the next", f"{span(w.step, 1e3, '.3g')} mV"))
+            continue
+        rows.append(
+            (
+                "F4",
+                about + "mean of v (spread of a model)",
+                f"{span(w.mean_shift, 1e3, '+.3g')} ({span(w.model_sd, 1e3, '.3g')}) mV",
+            )
+        )
+        if not np.isnan(w.rate).all():
+            rows.append(("F4", about + "rate", f"{span(w.rate, 1, '+.3g')} Hz"))
+    return rows
 
 
 def _both(lsb: Any, volts: Any) -> str:

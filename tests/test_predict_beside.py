@@ -1,0 +1,178 @@
+"""Predicted beside measured: the command, and Brunel's network at full size."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+
+import neuro_lif as nl
+from neuro_lif import predict
+from neuro_lif.cli import main
+from neuro_lif.errors import RangeError
+from neuro_lif.predict.rates import Point
+
+ROOT = Path(__file__).resolve().parent.parent
+NETWORK = ROOT / "examples" / "network_file" / "balanced.toml"
+
+
+@pytest.fixture
+def brunel(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    import brunel
+
+    return brunel
+
+
+def test_the_command_prints_predictions_beside_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(NETWORK), "--profile", "loihi2", "--steps", "200"]) == 0
+    text = capsys.readouterr().out
+    for name in ("'exc'", "'inh'", "'readout'", "F1", "F2", "F3", "F4", "F5", "F6", "F7"):
+        assert name in text
+    assert "measured in 200 steps" in text and "it never spikes" in text
+    assert "loihi2, 200 steps, as the profile rounds" in text
+    assert main(["predict", str(NETWORK), "--profile", "loihi2", "--no-run"]) == 0
+    assert "measured" not in capsys.readouterr().out
+    assert main(["predict", str(NETWORK), "--profile", "loihi2"]) == 2
+    assert "n_steps = None" in capsys.readouterr().err
+
+
+def test_rates_of_a_population_are_predicted_from_those_of_its_senders() -> None:
+    """60 neurons that hear 100 Poisson sources: float64 and coarse integers, both as predicted."""
+    rng, n, k, steps = np.random.default_rng(8), 60, 100, 20000
+    neuron = nl.LIF(20e-3, 1.0, v_rest=0.0, v_threshold=20e-3, v_reset=0.0, t_refractory=2e-3)
+    weights = rng.normal(0.9e-3, 0.2e-3, (n, k))
+    net = nl.Network([nl.Population("a", n, neuron)],
+                     [nl.Projection("x", "s", "a", weights, nl.Delta(), 1e-3)],
+                     [nl.SpikeInput("s", k)])  # fmt: skip
+    stepped = nl.discretize(net, 1e-3)
+    profile = nl.load_profile("generic", align_shift=0, threshold_bits=9)
+    fixed = nl.quantize(stepped, profile)
+    rows = {"s": rng.poisson(0.01, (steps, k)).clip(0, 1)}
+    found = predict.beside_run(fixed, stepped, inputs=rows)
+    e = found.errors["a"]
+    assert e.rate is not None and not found.notes
+    spikes = found.meant["a"].sum() * steps * 1e-3
+    # all neurons hear the same sources, so their spikes are worth less than as many of others
+    tolerance = 0.02 + 4 * 3 / np.sqrt(spikes)
+    measured, coded = found.meant["a"].mean(), found.coded["a"].mean()
+    assert measured == pytest.approx(e.rate.meant.mean(), rel=tolerance)
+    assert np.corrcoef(found.meant["a"], e.rate.meant)[0, 1] > 0.95
+    change, predicted = coded / measured - 1, e.rate.coded.mean() / e.rate.meant.mean() - 1
+    print(f"predicted {100 * predicted:.2f} %, measured {100 * change:.2f} %")
+    assert predicted < -0.01 and change == pytest.approx(predicted, abs=0.005)
+    assert found.certificate is not None and str(found).count("population") >= 2
+
+
+def test_what_cannot_be_predicted_is_said() -> None:
+    neuron = nl.LIF(20e-3, 1.0, v_rest=0.0, v_threshold=1.0, v_reset=0.0, reset="subtract")
+    wave = nl.stimulus.Sampled(np.full((30, 1), 1.5), 1e-3)
+    net = nl.Network(
+        [nl.Population("a", 2, neuron), nl.Population("b", 2, nl.LIF(
+            20e-3, 1.0, v_rest=0.0, v_threshold=1.0, v_reset=0.0))],
+        [], [nl.CurrentInput("i", "b", wave)],
+    )  # fmt: skip
+    stepped = nl.discretize(net, 1e-3)
+    fixed = nl.quantize(stepped, "loihi2")
+    found = predict.beside_run(fixed, stepped, 30)
+    assert "reset by subtraction" in found.notes["a"] and "'i' varies" in found.notes["b"]
+    assert set(found.errors) == {"a", "b"} and "not predicted" in str(found)
+    with pytest.raises(RangeError, match="a batch"):
+        predict.beside_run(fixed, stepped, inputs={"i": np.zeros((2, 5, 2))})
+
+
+GOLDEN = {"float": 37.34, "512": 37.72, "64": 37.71, "8": 36.31, "4": 35.10}
+
+
+def test_predictions_of_brunels_network(brunel: Any) -> None:
+    """The rate of mean-field theory is 37.95 Hz (Siegert); a grid of 0.1 ms takes 1.6 %."""
+    found = {case: brunel.predicted(case) for case in brunel.CASES}
+    assert found == pytest.approx(GOLDEN, abs=0.01)
+    assert found["512"] > found["64"] > found["8"] > found["4"]
+
+
+def test_brunels_network_in_coarse_integers(brunel: Any) -> None:
+    """Four LSB for J: what rounding takes is seen in the first half second."""
+    got = brunel.measured("4", 0.4, 1)
+    assert got.rate == pytest.approx(brunel.predicted("4"), rel=0.02 + 3 * got.error / got.rate)
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("case", ["float", "512", "64", "8", "4"])
+def test_brunels_network_is_within_two_percent_of_its_prediction(brunel: Any, case: str) -> None:
+    got, expected = brunel.measured(case, 2.0, 1), brunel.predicted(case)
+    print(f"LSB per J {case}: predicted {expected:.2f} Hz, measured {got.rate:.2f} +- "
+          f"{got.error:.2f} Hz, {100 * (got.rate / expected - 1):+.2f} %")  # fmt: skip
+    assert got.rate == pytest.approx(expected, rel=0.02)
+
+
+def test_the_example_prints_its_table(brunel: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    brunel.main(["--predict"])
+    text = capsys.readouterr().out
+    assert text.count("\n") == 6 and "37.72" in text
+    with pytest.raises(SystemExit):
+        brunel.main(["--seconds", "0"])
+    assert "brunel" in sys.modules
+
+
+def resting_at_zero(brunel: Any, unit: int) -> nl.FixedNetwork:
+    """The network as the error theory was first tested: v = 0 is the rest, the reset above it."""
+    raw = brunel.profile().model_dump(by_alias=True)
+    raw["params"]["rest"] = {**raw["params"]["vth"], "about": "v after a spike"}
+    lif = dict(raw["models"]["lif"])
+    ops = [dict(op) for op in lif["ops"]]
+    for op in ops:
+        if op["op"] == "if_ref":
+            op["then"] = [{"op": "set", "reg": "v", "value": "rest"}]
+        if op["op"] == "fire":
+            op["value"] = "rest"
+    raw["models"] = {"lif": {**lif, "ops": ops}}
+    profile = nl.HardwareProfile.model_validate(raw)
+    fixed = brunel.integer_network(unit, 3)
+    p, reset = fixed.population("n"), round(brunel.RESET / brunel.J * unit)
+    params = dict(p.params) | {"bias_mant": 0, "rest": reset,
+                               "vth": round(brunel.THRESHOLD / brunel.J * unit)}  # fmt: skip
+    n = nl.FixedPopulation("n", p.size, "lif", params, {"v": p.init["v"] + reset}, p.lsb)
+    return nl.FixedNetwork(profile, (n,), fixed.projections, dt=fixed.dt, seed=3,
+                           poissons=fixed.poissons)  # fmt: skip
+
+
+def predicted_at_rest_zero(brunel: Any, unit: int) -> float:
+    """The same theory with mu less what truncation takes, v counted from the reset."""
+    delta = brunel.DV / 4096
+    lsb, one = brunel.J / unit, np.ones(1)
+
+    def gap(rate: float) -> float:
+        drive = brunel.EXTERNAL + rate * (brunel.C_EXC - brunel.G * brunel.C_INH)
+        power = brunel.EXTERNAL + rate * (brunel.C_EXC + brunel.G**2 * brunel.C_INH)
+        mu = brunel.J * drive * brunel.DT / delta - 0.5 * lsb / delta - brunel.RESET
+        sd = np.sqrt(power * brunel.DT * brunel.J**2 + lsb**2 / 12)
+        top = brunel.THRESHOLD - brunel.RESET + 0.5 * lsb
+        tau = float(predict.tau_effective(delta, brunel.DT))
+        at = Point(mu * one, sd * one, tau * one, 0 * one, top * one, brunel.T_REF * one,
+                   (1 - delta) * one)  # fmt: skip
+        return float(at.rate[0]) - rate
+
+    return float(brentq(gap, 1.0, 300.0, xtol=1e-6))
+
+
+PUBLISHED = {512: (37.62, 38.06), 64: (37.44, 37.41), 8: (35.93, 36.10), 4: (34.21, 34.47)}
+"""LSB per J -> rates predicted and measured by another program, Hz."""
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("unit", PUBLISHED)
+def test_brunels_network_as_another_program_ran_it(brunel: Any, unit: int) -> None:
+    expected, measured = PUBLISHED[unit]
+    found = predicted_at_rest_zero(brunel, unit)
+    assert found == pytest.approx(expected, rel=0.004)
+    run = nl.run_fixed(resting_at_zero(brunel, unit), 21000)
+    _, times = run.spike_times("n")
+    rate = float((times > brunel.WARM_UP).sum() / 2.0 / 12500)
+    print(f"LSB per J {unit}: predicted {found:.2f} Hz, measured {rate:.2f} Hz, by another program "
+          f"{measured} Hz")  # fmt: skip
+    assert rate == pytest.approx(measured, rel=0.02) and rate == pytest.approx(found, rel=0.02)
