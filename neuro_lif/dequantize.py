@@ -11,7 +11,11 @@ from .checks import expect
 from .discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
 from .errors import RangeError
 from .fixed import FixedNetwork, FixedProjection
+from .lower.draft import Draft
 from .lower.form import DecayCode, LifForm, lif_form
+from .lower.models import choose_models
+from .lower.stage_form import StageForm, stage_form
+from .lower.stages import lower_stages
 from .network import Constant
 
 
@@ -30,15 +34,22 @@ def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
     """
     expect(fixed, FixedNetwork, "dequantize (fixed)")
     expect(stepped, SteppedNetwork, "dequantize (stepped)")
+    stepped = _as_lowered(fixed, stepped)
     check_same(fixed, stepped)
     if fixed.poissons:
         raise RangeError(f"poissons = {[p.name for p in fixed.poissons]}, allowed: none, as "
                          "quantize() makes none")  # fmt: skip
-    forms = {p.name: lif_form(fixed.profile, p.model) for p in fixed.populations}
+    forms = {p.name: lif_form(fixed.profile, fixed.population(p.name).model)
+             for p in stepped.described}  # fmt: skip
     compare = next(iter(forms.values())).compare
-    populations = tuple(_population(fixed, stepped, p, forms[p.name]) for p in stepped.populations)
+    populations = tuple(
+        _stage(fixed, p) if p.graded else _population(fixed, stepped, p, forms[p.name])
+        for p in stepped.populations
+    )
+    units = {name: form.in_shift for name, form in forms.items()}
+    units |= {p.name: _stage_form(fixed).in_shift for p in stepped.populations if p.graded}
     projections = tuple(
-        _projection(fixed, q, p, forms[q.post])
+        _projection(fixed, q, p, units[q.post])
         for q, p in zip(fixed.projections, stepped.projections, strict=True)
     )
     rule = replace(stepped.rule, compare=compare)  # type: ignore[arg-type]
@@ -50,6 +61,28 @@ def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
         projections=projections,
         notes=(*stepped.notes, note),
     )
+
+
+def _as_lowered(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
+    """Return the network with the filter stages that lowering gave it for several currents."""
+    several = any(len(p.tau_syn) > 1 for p in stepped.described)
+    if not several or len(fixed.populations) == len(stepped.populations):
+        return stepped
+    bits = fixed.profile.weights.default_bits
+    draft = Draft(stepped, fixed.profile, frozenset(), bits, None, True, False)
+    return lower_stages(choose_models(draft)).stepped
+
+
+def _stage_form(fixed: FixedNetwork) -> StageForm:
+    form = stage_form(fixed.profile)
+    if form is None:
+        raise RangeError(f"profile {fixed.profile.name} has no filter stage, but the network has")
+    return form
+
+
+def _stage(fixed: FixedNetwork, p: SteppedPopulation) -> SteppedPopulation:
+    loss = _loss(_stage_form(fixed).decay, fixed.params(p.name))
+    return replace(p, decay_u=frozen(np.broadcast_to(1.0 - loss, (1, p.size))))
 
 
 def check_same(fixed: FixedNetwork, stepped: SteppedNetwork) -> None:
@@ -127,10 +160,12 @@ def _loss(code: DecayCode | None, params: dict[str, IntArray]) -> FloatArray:
 
 
 def _projection(
-    fixed: FixedNetwork, q: FixedProjection, p: SteppedProjection, form: LifForm
+    fixed: FixedNetwork, q: FixedProjection, p: SteppedProjection, in_shift: int
 ) -> SteppedProjection:
     effective = fixed.effective_weights(q)
-    unit = 2.0 ** (fixed.sum_exponent(q) + form.in_shift)
+    unit = 2.0 ** (fixed.sum_exponent(q) + in_shift)
+    if q.graded and p.pre in {x.name for x in fixed.populations}:  # a link: one, in float
+        return replace(p, delays=q.delays, receptor=0, latency=fixed.latency(q))
     lsb = np.asarray(fixed.population(q.post).lsb)[post_of_entries(effective)]
     volts = with_entries(effective, np.asarray(entries(effective) * unit * lsb))
     return replace(p, weights=volts, delays=q.delays, receptor=0, latency=fixed.latency(q))

@@ -49,7 +49,7 @@ class StepRule:
 
     def __post_init__(self) -> None:
         allowed: dict[str, tuple[Any, ...]] = {
-            "integrator": ("exact", "exp-euler", "euler"),
+            "integrator": ("exact", "euler", "exp-euler"),
             "compare": (">", ">="),
             "refractory": ("nearest", "up", "down"),
             "delay": ("nearest", "up"),
@@ -65,9 +65,9 @@ class StepRule:
 RULES = {
     "exact": StepRule(),
     "euler": StepRule(integrator="euler"),
-    "exp-euler": StepRule(integrator="exp-euler"),
     "exact-ge": StepRule(compare=">="),
     "euler-ge": StepRule(integrator="euler", compare=">="),
+    "exp-euler": StepRule(integrator="exp-euler"),
     "exp-euler-ge": StepRule(integrator="exp-euler", compare=">="),
 }
 """Named step rules."""

@@ -121,10 +121,15 @@ class _CurrentReader:
 class Coder:
     """Turns a current into integers, step by step: see :func:`current_to_integers`."""
 
-    def __init__(self, lsb_per_ampere: FloatArray, kept: FloatArray, shift: int) -> None:
+    def __init__(
+        self, lsb_per_ampere: FloatArray, kept: FloatArray, shift: int,
+        close: FloatArray | None = None, kept_v: FloatArray | None = None,
+    ) -> None:  # fmt: skip
         self.lsb_per_ampere, self.kept, self.unit = lsb_per_ampere, kept, 2.0**shift
+        self.close, self.kept_v = close, kept_v
         self.u: FloatArray | None = None
         self.owed: FloatArray | None = None
+        self.behind: FloatArray | None = None
 
     def code(self, amperes: npt.ArrayLike) -> IntArray:
         """Return the integers of the next steps, ``(..., n_steps, n)`` as the amperes are."""
@@ -134,19 +139,28 @@ class Coder:
         start = np.zeros(wanted.shape[:-2] + wanted.shape[-1:])
         u = start if self.u is None else self.u
         owed = start if self.owed is None else self.owed
+        behind = start if self.behind is None else self.behind
         for t in range(wanted.shape[-2]):
             row = wanted[..., t, :]
             real = np.clip((row + owed - kept * u) / unit, -FARTHEST, FARTHEST)
             out[..., t, :] = nearest(real)
+            if self.close is not None and self.kept_v is not None:
+                # a little slack, so that a whole number is not rounded down
+                lower = np.floor((row - self.kept_v * behind - kept * u) / unit + 1e-9)
+                lower = np.clip(lower, -FARTHEST, FARTHEST).astype(np.int64)
+                out[..., t, :] = np.where(self.close, lower, out[..., t, :])
             u = kept * u + out[..., t, :] * unit
+            if self.kept_v is not None:
+                behind = self.kept_v * behind + u - row
             owed = row + owed - u
-        self.u, self.owed = u, owed
+        self.u, self.owed, self.behind = u, owed, behind
         return out
 
 
 def current_to_integers(
-    amperes: npt.ArrayLike, lsb_per_ampere: FloatArray, kept: FloatArray, shift: int
-) -> IntArray:
+    amperes: npt.ArrayLike, lsb_per_ampere: FloatArray, kept: FloatArray, shift: int,
+    close: FloatArray | None = None, kept_v: FloatArray | None = None,
+) -> IntArray:  # fmt: skip
     """Turn a current into integers for the synaptic input.
 
     The input goes through u, which keeps ``kept`` of itself per step, so each integer is chosen to
@@ -158,8 +172,11 @@ def current_to_integers(
         lsb_per_ampere: ``(n,)`` LSB of v per step and A.
         kept: ``(n,)``.
         shift: left shift from the input to v.
+        close: ``(n,)`` whose v must never be above what it is meant to be: what rounding leaves
+            over is then carried as v keeps it, and never positive.
+        kept_v: ``(n,)`` factor of v kept per step; with ``close``.
     """
-    return Coder(lsb_per_ampere, kept, shift).code(amperes)
+    return Coder(lsb_per_ampere, kept, shift, close, kept_v).code(amperes)
 
 
 Stream = DrawnSpikes | CodedCurrent

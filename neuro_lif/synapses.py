@@ -278,9 +278,10 @@ def described(synapse: Synapse) -> str:
         return "delta"
     kind = {Exponential: "exp", Alpha: "alpha", BiExponential: "biexp"}[type(synapse)]
     taus = synapse.taus[:1] if isinstance(synapse, Alpha) else synapse.taus[::-1]
-    return "_".join([kind, *(_milliseconds(tau) for tau in taus)])
+    return "_".join([kind, *(milliseconds(tau) for tau in taus)])
 
 
-def _milliseconds(tau: float) -> str:
+def milliseconds(tau: float) -> str:
+    """Return a time in s as part of a name: ``5ms``, ``0p5ms``."""
     text = show(float(f"{tau * 1e3:.6g}")).removesuffix(".0")
     return text.replace(".", "p").replace("-", "m").replace("+", "") + "ms"

@@ -173,7 +173,7 @@ def check_sums(
     for p, (one, together) in projections:
         payload = 1
         if p.graded and p.pre in named:
-            payload = min(_sent(profile, named[p.pre]), 2**profile.routing.payload_bits)
+            payload = min(most_sent(profile, named[p.pre]), 2**profile.routing.payload_bits)
         elif p.graded:
             payload = most[p.pre]
         single = p.port in profile.event_ports(named[p.post].model)
@@ -194,8 +194,8 @@ def check_sums(
         _check_acc(profile, named[name], port, reach, faults)
 
 
-def _sent(profile: HardwareProfile, p: FixedPopulation) -> Reach:
-    """Return the largest magnitude that a population's neurons can be meant to send."""
+def most_sent(profile: HardwareProfile, p: FixedPopulation) -> Reach:
+    """Return the largest magnitude that a population's neurons can be meant to send in a step."""
     operands, total = _Operands(profile, p), 0
     for op in walk(profile.ops(p.model)):
         if op["op"] == "emit":

@@ -37,7 +37,7 @@ profiles
 convolution
 stepped
 filter_stage propagators
-discretize
+discretize forms
 recording ledger
 connect stimulate fixed_parts
 feeds fixed_inputs

@@ -443,7 +443,7 @@ def test_a_stepped_network_cannot_be_changed() -> None:
 def test_named_rules(name: str) -> None:
     rule = RULES[name]
     assert (rule.integrator, rule.compare) == (
-        name.split("-")[0],
+        name.removesuffix("-ge"),
         ">=" if name.endswith("ge") else ">",
     )
     net = orhan()

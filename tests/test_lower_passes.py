@@ -28,8 +28,8 @@ def network(neuron: Any, *projections: Any, size: int = 1, inputs: int = 2) -> n
     return nl.Network([nl.Population("p", size, neuron)], projections, [nl.SpikeInput("x", inputs)])
 
 
-def draft_of(net: nl.Network, profile: Any, rule: Any = "exact", passes: int = 4) -> Draft:
-    """Return a draft after the first passes: 4 leave all but the coding."""
+def draft_of(net: nl.Network, profile: Any, rule: Any = "exact", passes: int = 5) -> Draft:
+    """Return a draft after the first passes: 5 leave all but the coding."""
     stepped = nl.discretize(net, DT, rule)
     loaded = nl.load_profile(profile) if isinstance(profile, str) else profile
     draft = Draft(stepped, loaded, frozenset(), 8, None, True, False, ledger=Ledger(""))

@@ -374,7 +374,7 @@ def test_two_synapses_on_one_population() -> None:
         [nl.SpikeInput("x", 3)],
     )
     with pytest.raises(LoweringError, match="2 ms, 10 ms"):
-        lower(network)
+        lower(network, "loihi1")
     stepped = nl.discretize(network, DT)
     fixed = nl.quantize(stepped, "loihi2", approximate=("synapse",))
     inputs = {"x": regular(2000, 3, 4)}

@@ -164,8 +164,10 @@ SYNAPSES: dict[str, Case] = {
         synapses(CSR, delay=sparse.csr_matrix([[1.0, 0], [0, 1]])), NetworkError,
         (PW + "delay = 'a sparse matrix'", "the same structure as the weights", "explicit zeros")),
     "sparse delay, dense weights": (synapses(delay=CSR), NetworkError, ("delay = 'a sparse", "sa")),
-    "synapse": (synapses(synapse="delta"), NetworkError, (PW + "synapse = 'delta'", "Delta() or")),
-    "synapse class": (synapses(synapse=Exponential), NetworkError, (PW + "synapse = ", "Delta() ")),
+    "synapse": (synapses(synapse="delta"), NetworkError,
+                (PW + "synapse = 'delta'", "Delta(), Exponential(tau), Alpha(tau) or")),
+    "synapse class": (synapses(synapse=Exponential), NetworkError,
+                      (PW + "synapse = ", "Delta(), ")),
     "synapse tau": (synapses(synapse=Exponential(0)), NetworkError,
                     (PW + "synapse.tau = 0", "one time constant > 0 s")),
     "synapse taus": (synapses(synapse=Exponential([1, 2])), NetworkError,  # type: ignore[arg-type]
@@ -173,7 +175,7 @@ SYNAPSES: dict[str, Case] = {
     "synapse tau text": (synapses(synapse=Exponential("5 ms")), NetworkError,  # type: ignore[arg-type]
                          (PW + "synapse.tau = '5 ms'", "a real number")),
     "synapse norm": (synapses(synapse=Exponential(1, "max")), NetworkError,  # type: ignore[arg-type]
-                     (PW + "synapse.norm = 'max'", '"peak", "area" or "psp"')),
+                     (PW + "synapse.norm = 'max'", '"peak", "area", "nnmt" or "psp"')),
     "pre no text": (lambda: Projection("p", ["a"], "a", ROWS), NetworkError,  # type: ignore[arg-type]
                     (PW + "pre = ['a']", "the name of another part")),
 }  # fmt: skip
@@ -274,8 +276,8 @@ STEPS: dict[str, Case] = {
                    ("StepRule: integrator = 'rk4'", "'exact', 'euler'")),
     "compare": (lambda: StepRule(compare="=="), NetworkError,  # type: ignore[arg-type]
                 ("StepRule: compare = '=='", "'>', '>='")),
-    "rounding": (lambda: StepRule(delay="down", refractory="down"), NetworkError,  # type: ignore[arg-type]
-                 ("StepRule: refractory = 'down'", "StepRule: delay = 'down'", "'nearest', 'up'")),
+    "rounding": (lambda: StepRule(delay="down", refractory="floor"), NetworkError,  # type: ignore[arg-type]
+                 ("StepRule: refractory = 'floor'", "StepRule: delay = 'down'", "'nearest', 'up'")),
     "latency": (lambda: StepRule(input_latency=2), NetworkError,  # type: ignore[arg-type]
                 ("StepRule: input_latency = 2", "0, 1")),
     "stepped population": (lambda: discretize(described(), 1e-3).population("b"), NetworkError,

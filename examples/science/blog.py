@@ -135,13 +135,15 @@ def synapse_exact(tau_s: float, times: Array) -> Array:
     return 1e3 * run_exact(net, float(times[-1]), sample_times=times).v("n")[:, 0]
 
 
-def chosen_codes(rounding: str = "rtz", compare: str = ">=") -> nl.FixedNetwork:
+def chosen_codes(rounding: str = "rtz", compare: str = ">=", more: int = 0) -> nl.FixedNetwork:
     """Return the constant input in integers that say it exactly: 4096 bias = dv threshold.
 
-    With dv = 410 (0.1 of 4096, rounded) a threshold of 4096 k and a bias of 410 k do.
+    With dv = 410 (0.1 of 4096, rounded) a threshold of 4096 k and a bias of 410 k do; ``more`` is
+    added to the bias.
     """
     profile, k = nl.load_profile("generic", rounding=rounding, compare=compare), 8
-    codes = {"du": 4096, "dv": 410, "vth": 64 * k, "bias_mant": 410 * k}  # vth counts 64 LSB
+    # vth counts 64 LSB
+    codes = {"du": 4096, "dv": 410, "vth": 64 * k, "bias_mant": 410 * k + more}
     lsb = (THRESHOLD - REST) / (4096 * k)
     neuron = nl.FixedPopulation("n", 1, "lif", codes, lsb=lsb, v_zero=REST)
     return nl.FixedNetwork(profile, (neuron,), dt=DT, probes=(nl.Probe("n"),))
@@ -150,9 +152,8 @@ def chosen_codes(rounding: str = "rtz", compare: str = ">=") -> nl.FixedNetwork:
 def never(n_steps: int = 2000) -> dict[str, tuple[int, float]]:
     """Return for each way to run the constant input: spikes, and threshold - largest V (V).
 
-    R I = 15 mV is the distance of the threshold from rest, and V converges to it from below. What
-    spikes are integers that ``quantize`` chose: threshold and bias are rounded by themselves, and
-    then V converges to something else.
+    R I = 15 mV is the distance of the threshold from rest, and V converges to it from below. Where
+    the bias has one LSB more than it should, V converges to something else.
     """
     net, found = membranes({"n": Constant(CONSTANT)}), {}
 
@@ -168,9 +169,10 @@ def never(n_steps: int = 2000) -> dict[str, tuple[int, float]]:
         for compare in (">", ">="):
             fixed = chosen_codes(rounding, compare)
             add(f"integers that say it exactly, {rounding} {compare}", nl.run_fixed(fixed, n_steps))
-    for profile in ("loihi2", "generic"):
+    for profile in ("loihi2", "lava-0.10", "generic"):
         fixed = nl.quantize(nl.discretize(net, DT, "euler-ge"), profile)
         add(f"integers of quantize, {profile}", nl.run_fixed(fixed, n_steps))
+    add("integers, one LSB of bias too many", nl.run_fixed(chosen_codes(more=1), n_steps))
     return found
 
 
@@ -227,10 +229,10 @@ def draw_never(folder: Path) -> Path:
     curves = {
         "event-exact": (run_exact(net, n * DT, sample_times=times).v("n"), drawing.BLACK),
         "Euler, float64": (nl.run_clocked(stepped, n).volts("n"), drawing.BLUE),
-        "integers that say it exactly": (nl.run_fixed(chosen_codes(), n).volts("n"),
-                                         drawing.GREEN),
-        "integers of quantize (Loihi 2)": (
-            nl.run_fixed(nl.quantize(stepped, "loihi2"), n).volts("n"), drawing.ORANGE),
+        "integers of quantize, Loihi 2": (nl.run_fixed(nl.quantize(stepped, "loihi2"), n).volts("n"),
+                                          drawing.GREEN),
+        "integers, one LSB of bias too many": (nl.run_fixed(chosen_codes(more=1), n).volts("n"),
+                                               drawing.ORANGE),
     }  # fmt: skip
     for text, (v, colour) in curves.items():
         gap = 1e3 * (THRESHOLD - v[:, 0])

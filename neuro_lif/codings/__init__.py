@@ -15,6 +15,7 @@ from ..lower.codes import code_network
 from ..lower.draft import Draft
 from ..lower.models import choose_models, code_decays, share_parameters
 from ..lower.scales import choose_scales
+from ..lower.stages import lower_stages
 from .lava_network import code_as_lava, lower_as_lava
 from .nengo_network import code_as_nengo_loihi, lower_as_nengo_loihi
 from .parts import approximations_of
@@ -48,7 +49,7 @@ class Coding:
 CODINGS = {
     "own": Coding(
         "our own quantiser: scales searched for the least error that leaves head-room",
-        (choose_models, share_parameters, code_decays, choose_scales, code_network),
+        (choose_models, lower_stages, share_parameters, code_decays, choose_scales, code_network),
         ("weight_bits", "gain_compensation", "proved"),
     ),
     "nengo-loihi": Coding(

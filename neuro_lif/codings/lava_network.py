@@ -45,6 +45,7 @@ from .parts import (
     draft_of,
     headroom_rows,
     loss_u_of,
+    refuse_stages,
 )
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def code_as_lava(
 def lower_as_lava(draft: Draft) -> Draft:
     """Code the network of a draft (a pass of the lowering)."""
     check_holds(draft.profile, NEEDS)
+    refuse_stages(draft, "lava")
     draft = check_counts(draft)
     populations: list[FixedPopulation] = []
     projections: list[FixedProjection] = []

@@ -38,6 +38,7 @@ from .parts import (
     decay_entry,
     draft_of,
     loss_u_of,
+    refuse_stages,
 )
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def code_as_nengo_loihi(
 def lower_as_nengo_loihi(draft: Draft, repair_small_synapses: bool = False) -> Draft:
     """Code the network of a draft (a pass of the lowering)."""
     check_holds(draft.profile, NEEDS)
+    refuse_stages(draft, "nengo-loihi")
     draft = check_counts(draft)
     populations: list[FixedPopulation] = []
     projections: list[FixedProjection] = []

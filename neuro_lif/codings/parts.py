@@ -131,6 +131,20 @@ def coded_network(draft: Draft) -> FixedNetwork:
 # ---------------------------------------------------------------------------- what all code alike
 
 
+def refuse_stages(draft: Draft, coding: str) -> None:
+    """Refuse filter stages, which no peer has.
+
+    Raises:
+        LoweringError: names the first.
+    """
+    name = next((p.name for p in draft.stepped.populations if p.graded), None)
+    if name is not None:
+        raise LoweringError(
+            f"filter stage {name!r} (alpha and bi-exponential synapses): coding {coding} has no "
+            "such part, allowed: delta and exponential synapses, or coding own"
+        )
+
+
 def check_population(draft: Draft, p: SteppedPopulation, coding: str, reset: str) -> Draft:
     """Refuse (or note, where allowed) what a coding has no way to say about a population."""
     where = f"population {p.name!r}"

@@ -16,6 +16,7 @@ from ..memo import Memo
 from ..numerics import walk
 from ..runs import may_lose_counts, spike_dtype
 from ..stored import delivered_weights
+from ..width import most_sent
 from .bounds import INT32
 from .convolved import Taps, taps_of
 from .program import MOST_EVENTS, MOST_PORTS
@@ -196,7 +197,10 @@ def _most(fixed: FixedNetwork, p: FixedProjection, rows: Synapses) -> int:
     limit = GRADED_MOST >> max(fixed.sum_exponent(p), 0)
     for _, lo, hi in fixed.accumulator(p):
         limit = min(limit, min(-lo, hi) >> max(fixed.sum_exponent(p), 0))
-    return max(limit // rows.n_delays, 0) * rows.n_delays
+    most = max(limit // rows.n_delays, 0) * rows.n_delays
+    sender = next((s for s in fixed.populations if s.name == p.pre), None)
+    # no more than its registers hold
+    return most if sender is None else min(most, most_sent(fixed.profile, sender) * rows.reach)
 
 
 def _add_population(

@@ -48,6 +48,21 @@ class Incoming:
 
 
 @dataclass(frozen=True)
+class Feed:
+    """A filter stage that leads to a population, as the search sees it.
+
+    Args:
+        incoming: the projections onto it, V per step that they make it send.
+        loss: ``(n,)`` share of itself that it loses per step.
+        feeds: the stages that lead to it.
+    """
+
+    incoming: tuple[Incoming, ...]
+    loss: FloatArray
+    feeds: tuple[Feed, ...] = ()
+
+
+@dataclass(frozen=True)
 class Bounds:
     """Largest excursions in V, per neuron: one step's input ``sum``, ``u``, ``v`` up and down."""
 
@@ -68,6 +83,7 @@ class Demand:
         incoming: the projections onto it.
         current: largest injected current, V per step.
         lost: LSB that one rounding of a decay takes from the magnitude, on average.
+        feeds: the filter stages that lead to it.
     """
 
     threshold: FloatArray
@@ -79,6 +95,7 @@ class Demand:
     incoming: tuple[Incoming, ...]
     current: FloatArray
     lost: float = 0.5
+    feeds: tuple[Feed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,12 +166,31 @@ def arriving(
     return up, down
 
 
+def sent(feed: Feed, activity: float) -> tuple[FloatArray, FloatArray]:
+    """Return the most that a filter stage sends in one step (up, down), V per step."""
+    up, down = all_arriving(feed.incoming, feed.feeds, len(feed.loss), activity)
+    settling = _settling(feed.loss, activity)
+    return up / settling, down / settling
+
+
+def all_arriving(
+    incoming: Sequence[Incoming], feeds: Sequence[Feed], n: int, activity: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the most that can arrive in one step (up, down), from filter stages too."""
+    up, down = arriving(incoming, n, activity)
+    for feed in feeds:
+        more_up, more_down = sent(feed, activity)
+        up, down = up + more_up, down + more_down
+    return up, down
+
+
 def bounds(demand: Demand, activity: float) -> Bounds:
     """Return how far sum, u and v can go while at most ``activity`` of the sources fire per step.
 
     Without a leak (or with hardly any, where the bound is no proof) it is over 1,000 steps.
     """
-    up, down = arriving(demand.incoming, len(demand.threshold), activity)
+    n = len(demand.threshold)
+    up, down = all_arriving(demand.incoming, demand.feeds, n, activity)
     # a current is coded so that u follows it: it adds to u once, not 1/loss_u times
     kept = 1.0 - demand.loss_u
     loss_u, leak = _settling(demand.loss_u, activity), _settling(demand.loss_v, activity)

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import FloatArray, IntArray, frozen, with_entries
-from ..discretize import SteppedPopulation, SteppedProjection
+from ..arrays import FloatArray, IntArray, frozen
+from ..discretize import SteppedPopulation
 from ..errors import LoweringError
-from ..fixed import FixedNetwork, FixedPopulation, FixedProjection
+from ..fixed import FixedNetwork, FixedPopulation
 from ..formats import near_tie, nearest
 from ..ledger import Entry, entry
-from .bounds import Incoming
+from .code_projections import Scaled, code_projection
+from .code_projections import code_delays as code_delays
+from .code_stages import code_stages
 from .draft import Draft, Plan, note, refuse_or_note
+from .drives import held_drive
 from .encode import code_bias, code_currents, code_sources
 from .form import LifForm
 from .models import headroom
 from .scales import bias_of, headroom_of, incoming_of, leak_gain, limits_of, note_scales, shrink
-from .search import code_weights
+from .stage_reach import stage_rows
 
 if TYPE_CHECKING:
     from ..profile_model import HardwareProfile
@@ -32,12 +35,12 @@ def code_network(draft: Draft) -> Draft:
     """Code the network; lower the scale where the coded integers could overflow after all."""
     for _ in range(ROUNDS):
         coded = _code(draft)
-        rows = {p.name: headroom_of(coded, p) for p in draft.stepped.populations}
+        rows = {p.name: headroom_of(coded, p) for p in draft.stepped.described}
         smaller = shrink(draft, rows)
         if smaller is None:
             break
         draft = smaller
-    found = tuple(row for name in rows for row in rows[name])
+    found = tuple(row for name in rows for row in rows[name]) + stage_rows(coded)
     loose = [f"{h.where}, register {h.register}" for h in found if not h.sure]
     if draft.proved and loose:
         raise LoweringError(
@@ -52,18 +55,24 @@ def code_network(draft: Draft) -> Draft:
 def _code(draft: Draft) -> Draft:
     """Code weights, thresholds, biases, refractory periods, delays and inputs."""
     populations, projections = [], []
-    for p in draft.stepped.populations:
+    for p in draft.stepped.described:
         draft, population = _code_population(draft, p)
         populations.append(population)
-        scale = draft.plans[p.name].scale
+        plan = draft.plans[p.name]
+        scale = plan.scale
         exponents = scale.exponents if scale else ()
+        s = scale.lsb_per_volt if scale else 1.0
+        onto = Scaled(limits_of(draft, plan.form), s, plan.relative)
         for (q, incoming), exponent in zip(incoming_of(draft, p), exponents, strict=True):
-            draft, projection = _code_projection(draft, p, q, incoming, exponent)
+            draft, projection = code_projection(draft, q, incoming, exponent, onto)
             projections.append(projection)
+    draft, stages, through = code_stages(draft)
+    places = {p.name: i for i, p in enumerate(draft.stepped.populations)}
+    populations = sorted([*populations, *stages], key=lambda p: places[p.name])
     order = {q.name: i for i, q in enumerate(draft.stepped.projections)}
-    projections.sort(key=lambda q: order[q.name])
-    kept = {p.name: _current_code(draft, p) for p in draft.stepped.populations}
-    directs, noted = code_currents(draft.stepped, kept, draft.n_steps)
+    projections = sorted([*projections, *through], key=lambda q: order[q.name])
+    kept = {p.name: _current_code(draft, p) for p in draft.stepped.described}
+    directs, noted = code_currents(draft.stepped, kept, draft.n_steps, draft.held)
     fixed = FixedNetwork(
         draft.profile,
         tuple(populations),
@@ -94,7 +103,17 @@ def _code_population(draft: Draft, p: SteppedPopulation) -> tuple[Draft, FixedPo
             values[code.param] = decay
     values[form.threshold], noted = _code_threshold(draft, p, plan, where)
     draft = note(draft, entries=noted)
-    draft, bias = _code_bias(draft, p, plan, where)
+    highest = values[form.threshold] * 2.0**form.thr_shift - (form.compare == ">=")
+    steady = held_drive(draft, p, np.asarray(highest, np.float64))
+    if steady.close.any():
+        text = (
+            f"{where}: the bias and currents of {int(steady.close.sum())} neuron(s) are coded so "
+            "that they alone never reach the threshold, as they do not in float"
+        )
+        draft = note(draft, notes=(text,))
+        kept_v = 1.0 - plan.loss_v
+        draft = replace(draft, held=draft.held | {p.name: (steady.close, steady.current, kept_v)})
+    draft, bias = _code_bias(draft, p, plan, where, steady.bias)
     draft, held = _code_refractory(draft, p, form, where)
     params = {k: collapse(profile, where, k, v) for k, v in (values | bias | held).items()}
     voltage = form.registers[0]
@@ -158,7 +177,7 @@ def _code_threshold(
 
 
 def _code_bias(
-    draft: Draft, p: SteppedPopulation, plan: Plan, where: str
+    draft: Draft, p: SteppedPopulation, plan: Plan, where: str, most: FloatArray
 ) -> tuple[Draft, dict[str, IntArray]]:
     form, profile, bias = plan.form, draft.profile, bias_of(draft, p)
     if form.bias_mant is None:
@@ -167,7 +186,9 @@ def _code_bias(
                 f"{where}: i_bias or v_rest != v_reset needs a bias; {profile.name} has none"
             )
         return draft, {}
-    mant, exp, noted = code_bias(profile, form, bias / plan.relative, plan.lsb_per_volt, where)
+    mant, exp, noted = code_bias(
+        profile, form, bias / plan.relative, plan.lsb_per_volt, where, most
+    )
     coded = {form.bias_mant: mant} | ({form.bias_exp: exp} if form.bias_exp else {})
     return note(draft, entries=(noted,)), coded
 
@@ -213,74 +234,3 @@ def _code_refractory(
     room = headroom(hi, coded)
     noted = entry(where, form.refractory, values, coded, "steps", clipped, room)
     return note(draft, entries=(noted,)), {form.refractory: coded}
-
-
-def _code_projection(
-    draft: Draft, p: SteppedPopulation, q: SteppedProjection, incoming: Incoming, exponent: int
-) -> tuple[Draft, FixedProjection]:
-    plan, where = draft.plans[p.name], f"projection {q.name!r}"
-    limits = limits_of(draft, plan.form)
-    s = plan.scale.lsb_per_volt if plan.scale else 1.0
-    mantissas = code_weights(incoming.values, incoming, limits, s, exponent)
-    unit = 2.0 ** (exponent + limits.in_shift) / s
-    real = incoming.values / unit
-    lo, hi = limits.weights.kept_range(incoming.mode, exponent)
-    step = limits.weights.step(incoming.mode, incoming.weight_bits)
-    high, low = hi // step * step, -(-lo // step) * step
-    clipped = int(np.sum((real > high + step / 2) | (real < low - step / 2)))
-    relative = plan.relative[incoming.post]
-    noted = entry(
-        where,
-        "weights",
-        incoming.values / relative,
-        mantissas * unit / relative,
-        "V/step",
-        clipped,
-        headroom(max(hi, -lo), mantissas),
-        int(near_tie(real / step).sum()),
-        1e-12 * unit / relative,
-    )
-    draft, delays = code_delays(draft, q, where)
-    projection = FixedProjection(
-        q.name,
-        q.pre,
-        q.post,
-        with_entries(q.weights, mantissas),
-        exponent,
-        incoming.mode,
-        incoming.weight_bits,
-        delays,
-        graded=incoming.most > 1,
-    )
-    lost = int(np.sum((incoming.values != 0) & (mantissas == 0)))
-    if 2 * lost > np.count_nonzero(incoming.values):
-        text = f"{where}: {lost} of {mantissas.size} weights are below half a step and became 0"
-        draft = note(draft, notes=(text,))
-    return note(draft, entries=(noted,)), projection
-
-
-def code_delays(draft: Draft, q: SteppedProjection, where: str) -> tuple[Draft, IntArray]:
-    """Code the delays of a projection; refuse, or note, what the profile has no delay for."""
-    routing = draft.profile.routing
-    external = q.pre in {i.name for i in draft.stepped.network.spike_inputs}
-    latency = routing.input_latency if external else routing.recurrent_latency
-    delays = q.delays + (q.latency - latency)
-    if np.any(delays < routing.delay_lo):
-        early = routing.delay_lo - int(delays.min())
-        text = f"{where} wants its spikes {early} step(s) earlier than they can arrive"
-        mend = "Use a step rule with input_latency=1" if external else "Use a shorter dt"
-        draft = refuse_or_note(draft, "delay", text, mend)
-    if np.any(delays > routing.delay_hi):
-        longest = int(delays.max())
-        text = f"{where} wants a delay of {longest} steps, the longest is {routing.delay_hi}"
-        draft = refuse_or_note(draft, "delay", text, "Use a longer dt")
-    coded = np.clip(delays, routing.delay_lo, routing.delay_hi)
-    changed = int(np.sum(coded != delays))
-    if routing.delay_per != "synapse" and np.unique(coded).size > 1:
-        text = f"{where} wants delays from synapse to synapse"
-        draft = refuse_or_note(draft, "delay", text, "Split the projection, one delay each")
-        coded = np.asarray(nearest(coded.mean()))
-    got = np.broadcast_to(coded, delays.shape)
-    room = headroom(routing.delay_hi, coded)
-    noted = entry(where, "delays", delays, got, "steps", changed, room)
-    return note(draft, entries=(noted,)), np.asarray(coded, np.int64)

@@ -14,6 +14,7 @@ from ..fixed import FixedNetwork
 from ..ledger import Ledger
 from .form import LifForm
 from .search import Scale
+from .stage_form import StageForm
 
 if TYPE_CHECKING:
     from ..profile_model import HardwareProfile
@@ -56,8 +57,33 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class StagePlan:
+    """A filter stage on its way to integers.
+
+    Args:
+        form: its model.
+        du: coded decay; ``loss`` the share lost per step that it gives.
+        post: where it leads: a population, or a stage; ``target`` the population in the end.
+        fine: the stage's LSB is ``2**-fine`` of the target's; ``exponents`` of its projections.
+        activity: share of the sources that may fire in a step without its register overflowing.
+    """
+
+    form: StageForm
+    du: IntArray
+    loss: FloatArray
+    post: str
+    target: str
+    fine: int = 0
+    exponents: tuple[int, ...] = ()
+    activity: float = 1.0
+
+
+@dataclass(frozen=True)
 class Draft:
-    """What the passes hand on; ``most`` is source -> most spikes of one channel in one step."""
+    """What the passes hand on.
+
+    ``most`` is source -> most spikes of one channel in one step; ``held`` is of :mod:`.drives`.
+    """
 
     stepped: SteppedNetwork
     profile: HardwareProfile
@@ -68,6 +94,8 @@ class Draft:
     proved: bool
     most: dict[str, int] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
+    stages: dict[str, StagePlan] = field(default_factory=dict)
+    held: dict[str, tuple[FloatArray, FloatArray, FloatArray]] = field(default_factory=dict)
     fixed: FixedNetwork | None = None
     ledger: Ledger = Ledger("")
 

@@ -27,7 +27,12 @@ CurrentCodes = dict[str, tuple[FloatArray, FloatArray, int]]
 
 
 def code_bias(
-    profile: HardwareProfile, form: LifForm, bias: FloatArray, s: FloatArray, where: str
+    profile: HardwareProfile,
+    form: LifForm,
+    bias: FloatArray,
+    s: FloatArray,
+    where: str,
+    most: npt.ArrayLike = np.inf,
 ) -> tuple[IntArray, IntArray, Entry]:
     """Code a bias (V per step) as mantissa and exponent, the smallest exponent that fits.
 
@@ -36,6 +41,8 @@ def code_bias(
         bias: V per step ``(n,)``.
         s: LSB per V ``(n,)``.
         where: the population, for the ledger.
+        most: ``(n,)`` a bias, LSB per step, that may not be passed; one rounded above it is
+            rounded down.
 
     Returns:
         (mantissa ``(n,)``, exponent ``(n,)``, ledger entry).
@@ -50,7 +57,8 @@ def code_bias(
     if form.bias_exp and profile.params[form.bias_exp].per != "neuron":
         exponent = np.full(exponent.shape, exponent.max(initial=exp_lo), np.int64)
     shifted = np.clip(real / 2.0**exponent, -FARTHEST, FARTHEST)
-    mantissa = np.clip(nearest(shifted), lo, hi)
+    highest = np.floor(np.minimum(np.asarray(most) / 2.0**exponent, FARTHEST))
+    mantissa = np.clip(np.minimum(nearest(shifted), highest.astype(np.int64)), lo, hi)
     clipped = int(np.sum((shifted > hi + 0.5) | (shifted < lo - 0.5)))
     largest = float(np.abs(real).max(initial=0.0))
     room = hi * 2.0**exp_hi
@@ -111,14 +119,23 @@ def largest_current(
     return np.asarray(amperes.max(axis=0, initial=0.0))
 
 
+HeldCurrents = dict[str, tuple[FloatArray, FloatArray, FloatArray]]
+"""Population -> (who is held below the threshold, factor on currents, factor of v kept per step),
+``(n,)`` each."""
+
+
 def code_currents(
-    stepped: SteppedNetwork, codes: CurrentCodes, n_steps: int | None
+    stepped: SteppedNetwork,
+    codes: CurrentCodes,
+    n_steps: int | None,
+    held: HeldCurrents | None = None,
 ) -> tuple[tuple[DirectInput, ...], tuple[Entry, ...]]:
     """Return the current inputs as integers put into u, and what rounding them did.
 
     A short one is coded ahead, into a raster of ``n_steps`` (or as long as it is). What is random,
     long, or has no end and no ``n_steps`` is coded as a run goes; of that the ledger tells what
-    rounding does to its first steps. Constant currents are part of the bias already.
+    rounding does to its first steps. Constant currents are part of the bias already. ``held``: see
+    :mod:`.drives`.
     """
     out, noted = [], []
     for current in stepped.network.current_inputs:
@@ -130,15 +147,18 @@ def code_currents(
         if current.stimulus is not None:
             size = stepped.network.population(current.population).size
             first = described(stepped, current, n_steps, LOOKED_AT if streamed else None)
-            coded = current_to_integers(first, lsb_per_ampere, kept, shift)
+            close, share, kept_v = (held or {}).get(current.population, (None, 1.0, None))
+            coded = current_to_integers(
+                first, lsb_per_ampere * share, kept, shift, close, kept_v
+            )
             gain = stepped.population(current.population).gain
             volts = np.where(lsb_per_ampere > 0, gain / lsb_per_ampere, 0.0)
             got = _followed(coded, kept, shift) * volts
             where = f"input {current.name!r}"
             noted.append(entry(where, "current", first * gain, got, "V/step"))
             if streamed:
-                stream = CodedCurrent(current.stimulus, stepped.dt, size, lsb_per_ampere, kept,
-                                      shift)  # fmt: skip
+                stream = CodedCurrent(current.stimulus, stepped.dt, size,
+                                      lsb_per_ampere * share, kept, shift)  # fmt: skip
             else:
                 raster = coded
         ends = raster is None or isinstance(current.stimulus, Sampled)

@@ -104,8 +104,8 @@ def lif_form(profile: HardwareProfile, model: str) -> LifForm:
         _refuse(profile, where, bias, "shift", "0, or a parameter")
     form = LifForm(
         model=model,
-        decay_v=_decay(profile, ops, spec.voltage, where),
-        decay_u=None if current == spec.voltage else _decay(profile, ops, current, where),
+        decay_v=decay_code(profile, ops, spec.voltage, where),
+        decay_u=None if current == spec.voltage else decay_code(profile, ops, current, where),
         in_shift=0,
         bias_mant=None if bias is None else str(bias["src"]),
         bias_exp=bias["shift"] if bias and isinstance(bias["shift"], str) else None,
@@ -171,7 +171,12 @@ def _check_roles(form: LifForm, where: str) -> None:
             )
 
 
-def _decay(profile: HardwareProfile, ops: Any, register: str, where: str) -> DecayCode | None:
+def decay_code(profile: HardwareProfile, ops: Any, register: str, where: str) -> DecayCode | None:
+    """Return how a register's decay is coded; None where it has none.
+
+    Raises:
+        LoweringError: in a way that no parameter of a decay can say.
+    """
     op = next((o for o in ops if o["op"] == "decay" and o["reg"] == register), None)
     if op is None:
         return None

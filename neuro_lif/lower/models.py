@@ -13,9 +13,11 @@ from ..discretize import SteppedNetwork, SteppedPopulation
 from ..errors import LoweringError
 from ..formats import near_tie
 from ..ledger import Entry, TimeConstant, entry
-from .draft import Draft, Plan, note, refuse_or_note
+from .draft import Draft, Plan, StagePlan, note, refuse_or_note
 from .encode import code_sources
 from .form import DecayCode, LifForm, lif_form
+from .stage_form import stage_form
+from .stages import all_stages_of
 
 if TYPE_CHECKING:
     from ..profile_model import HardwareProfile
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 def choose_models(draft: Draft) -> Draft:
     """Choose a neuron model of the profile for every population, or refuse by name."""
     forms = _forms(draft.profile)
-    for p in draft.stepped.populations:
+    for p in draft.stepped.described:
         draft, form = _choose_model(draft, p, forms)
         plan = Plan(form, np.ones(p.size))
         draft = replace(draft, plans=draft.plans | {p.name: plan})
@@ -63,10 +65,6 @@ def _choose_model(
             mend = "Use a profile with a refractory counter (loihi1, loihi2, generic)"
             draft = refuse_or_note(draft, "refractory", text, mend)
         fitting = held or fitting
-    if len(p.tau_syn) > 1:
-        times = ", ".join(f"{t * 1e3:.4g} ms" for t in p.tau_syn)
-        text = f"{where} has synapses with different time constants ({times}; 0: delta)"
-        draft = refuse_or_note(draft, "synapse", text, "Give its projections one synapse")
     return draft, fitting[0]
 
 
@@ -100,7 +98,7 @@ def share_parameters(draft: Draft) -> Draft:
     The equations of a neuron are the same on any scale of voltage, so each neuron gets its own
     scale, at which its threshold is the common one. This is exact.
     """
-    for p in draft.stepped.populations:
+    for p in draft.stepped.described:
         plan = draft.plans[p.name]
         per = draft.profile.params[plan.form.threshold].per
         if per == "neuron" or not p.spikes or np.all(p.threshold == p.threshold[0]):
@@ -123,9 +121,11 @@ def _on_own_scale(
     scaled = {name: frozen(getattr(p, name) * relative) for name in ("bias", "gain", "v_init")}
     scaled["threshold"] = frozen(np.full(p.size, p.threshold.max()))
     populations = [replace(x, **scaled) if x is p else x for x in stepped.populations]
+    # a stage's values reach its target one to one, at weight 1: it is on the target's scale
+    stages = all_stages_of(stepped, p.name)
     projections = [
         replace(q, weights=with_entries(q.weights, _rows(q.weights, relative)))
-        if q.post == p.name
+        if q.post in (p.name, *stages) and q.pre not in stages
         else q
         for q in stepped.projections
     ]
@@ -141,7 +141,7 @@ def _rows(weights: object, relative: FloatArray) -> FloatArray:
 
 def code_decays(draft: Draft) -> Draft:
     """Code the decays of u and v."""
-    for p in draft.stepped.populations:
+    for p in draft.stepped.described:
         plan, where = draft.plans[p.name], f"population {p.name!r}"
         form, meant_u = plan.form, _meant_u(draft.stepped, p)
         if form.registers[0] == form.registers[1]:  # the input enters v: delta synapses alone
@@ -159,6 +159,26 @@ def code_decays(draft: Draft) -> Draft:
         draft = replace(draft, plans=draft.plans | {p.name: plan})
         taus = time_constants(draft.stepped, p, loss_u, loss_v)
         draft = note(draft, entries=entry_u + entry_v, time_constants=taus)
+    return _code_stages(draft)
+
+
+def _code_stages(draft: Draft) -> Draft:
+    """Code the decays of the filter stages, those first that others lead to."""
+    form = stage_form(draft.profile)
+    for target in draft.stepped.described:
+        for name in all_stages_of(draft.stepped, target.name):
+            if form is None:  # such stages were refused, or are gone
+                raise LoweringError(f"profile {draft.profile.name} has no filter stage for {name}")
+            p, where = draft.stepped.population(name), f"filter stage {name!r}"
+            meant = 1.0 - np.asarray(p.decay_u[0])
+            du, loss, noted = _code_decay(where, form.register, form.decay, meant, p.size)
+            post = next(q.post for q in draft.stepped.projections if q.pre == name)
+            plan = StagePlan(form, du, loss, post, target.name)
+            euler = draft.stepped.rule.integrator == "euler"
+            realised = _tau(draft.stepped.dt, loss, euler)
+            taus = (TimeConstant(where, "tau_syn", float(p.tau_syn[0]), realised),)
+            draft = replace(draft, stages=draft.stages | {name: plan})
+            draft = note(draft, entries=noted, time_constants=taus)
     return draft
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import FloatArray, IntArray, entries, post_of_entries
+from ..arrays import FloatArray, IntArray, entries, is_sparse, post_of_entries
 from ..certify.intervals import Interpreter
 from ..certify.spans import hull, shifted, within
 from ..certify.world import World
@@ -119,6 +119,7 @@ def reach(
     most: Mapping[str, int],
     activity: float,
     spikes: bool,
+    graded: Mapping[str, IntArray] | None = None,
 ) -> Reach | None:
     """Return how far a population's registers go while at most ``activity`` of each source fire.
 
@@ -129,6 +130,7 @@ def reach(
         most: source -> most spikes of one channel in one step, where above 1.
         activity: share of each projection's sources that may fire in one step.
         spikes: False for a read-out, which must not reach its threshold.
+        graded: filter stage -> lowest and highest value that each neuron sends ``(2, n)``.
 
     Returns:
         None where the model's operations do not lend themselves to a proof.
@@ -136,7 +138,7 @@ def reach(
     ops, params = fixed.profile.ops(form.model), fixed.params(name)
     if not lends_itself(ops):
         return None
-    port, sums = arriving(fixed, name, most, activity)
+    port, sums = arriving(fixed, name, most, activity, graded)
     start = {r: np.stack([x, x]) for r, x in fixed.initial(name).items()}
     voltage = form.registers[0]
     inside = candidate(fixed, name, form, port, activity)
@@ -166,14 +168,21 @@ def _stepped(ops: Any, params: Any, state: Any, spikes: bool, port: IntArray) ->
 
 
 def arriving(
-    fixed: FixedNetwork, name: str, most: Mapping[str, int], activity: float
-) -> tuple[IntArray, list[Reached]]:
-    """Return the lowest and highest input of one step ``(2, n)``, and how far the sums go."""
+    fixed: FixedNetwork, name: str, most: Mapping[str, int], activity: float,
+    graded: Mapping[str, IntArray] | None = None,
+) -> tuple[IntArray, list[Reached]]:  # fmt: skip
+    """Return the lowest and highest input of one step ``(2, n)``, and how far the sums go.
+
+    ``graded`` is filter stage -> lowest and highest value that each neuron sends ``(2, n)``.
+    """
     port = np.zeros((2, fixed.population(name).size), np.int64)
     sums = []
     for p in fixed.projections:
         if p.post == name:
-            one = delivered(fixed, p, most.get(p.pre, 1), activity)
+            if graded is not None and p.pre in graded:
+                one = _linked(fixed, p, graded[p.pre])
+            else:
+                one = delivered(fixed, p, most.get(p.pre, 1), activity)
             port += one
             for _, lo, hi in fixed.accumulator(p):
                 sums += [Reached(int(one[1].max()), hi), Reached(-int(one[0].min()), -lo)]
@@ -194,6 +203,19 @@ def delivered(fixed: FixedNetwork, p: FixedProjection, most: int, activity: floa
     whole = np.asarray(np.rint([-down, up]), np.int64) * most
     rounding = fixed.profile.weights.exponent_round
     return shift_rounded(whole, fixed.sum_exponent(p), rounding)
+
+
+def _linked(fixed: FixedNetwork, p: FixedProjection, values: IntArray) -> IntArray:
+    """Return the lowest and highest that graded values ``(2, n_pre)`` deliver ``(2, n_post)``."""
+    effective = fixed.effective_weights(p)
+    weights, post = entries(effective), post_of_entries(effective)
+    pre = effective.indices if is_sparse(effective) else np.tile(
+        np.arange(effective.shape[1]), effective.shape[0])  # fmt: skip
+    ends = np.sort(weights * values[:, pre], axis=0)
+    whole = np.zeros((2, effective.shape[0]), np.int64)
+    for row, end in zip(whole, ends, strict=True):
+        np.add.at(row, post, end)
+    return shift_rounded(whole, fixed.sum_exponent(p), fixed.profile.weights.exponent_round)
 
 
 def candidate(

@@ -11,12 +11,14 @@ from ..discretize import SteppedPopulation, SteppedProjection
 from ..errors import LoweringError
 from ..ledger import Headroom
 from ..network import Constant, CurrentInput
-from .bounds import Demand, Incoming, Limits, bounds, lanes_of
+from .bounds import Demand, Feed, Incoming, Limits, bounds, lanes_of
 from .draft import Draft, Plan, note
 from .encode import largest_current
 from .form import LifForm
 from .reach import Reach, reach
 from .search import GOOD_ENOUGH, WORSE_AT_MOST, choose_scale
+from .stage_reach import stage_reaches
+from .stages import stages_onto
 
 POOR = 0.5
 """A predicted error of v, as a share of the threshold, that the ledger warns of."""
@@ -24,7 +26,7 @@ POOR = 0.5
 
 def choose_scales(draft: Draft) -> Draft:
     """Choose the scale and the projections' exponents of every population that has none yet."""
-    for p in draft.stepped.populations:
+    for p in draft.stepped.described:
         plan = draft.plans[p.name]
         if plan.scale is not None:
             continue
@@ -56,14 +58,17 @@ def limits_of(draft: Draft, form: LifForm) -> Limits:
 
 
 def incoming_of(draft: Draft, p: SteppedPopulation) -> list[tuple[SteppedProjection, Incoming]]:
-    """Return the projections onto a population with their gain-compensated weights."""
-    plan = draft.plans[p.name]
+    """Return the projections onto a population with their gain-compensated weights.
+
+    Those that come from a filter stage are not among them; what leads to one, a stage itself, has
+    the gain of its target's membrane.
+    """
     out = []
     for q in draft.stepped.projections:
-        if q.post != p.name:
+        if q.post != p.name or q.pre in draft.stages:
             continue
         post = post_of_entries(q.weights)
-        gain = _area_gain(p, plan, q.receptor, draft.compensate)[post]
+        gain = _gain_of(draft, p, q.receptor)[post]
         values = entries(q.weights) * gain
         mode = "mixed" if values.size and values.min() < 0 < values.max() else "excitatory"
         mode = "inhibitory" if values.size and values.max() <= 0 and values.min() < 0 else mode
@@ -72,6 +77,23 @@ def incoming_of(draft: Draft, p: SteppedPopulation) -> list[tuple[SteppedProject
         part = Incoming(values, post, mode, draft.weight_bits, sources, most, lane, lanes)
         out.append((q, part))
     return out
+
+
+def _gain_of(draft: Draft, p: SteppedPopulation, receptor: int) -> FloatArray:
+    if not p.graded:
+        return _area_gain(p, draft.plans[p.name], receptor, draft.compensate)
+    target = draft.stages[p.name].target
+    return leak_gain(draft.stepped.population(target), draft.plans[target], draft.compensate)
+
+
+def feeds_of(draft: Draft, name: str) -> tuple[Feed, ...]:
+    """Return the filter stages that lead to a population or stage."""
+    found = []
+    for stage in stages_onto(draft.stepped, name):
+        incoming = incoming_of(draft, draft.stepped.population(stage))
+        loss = draft.stages[stage].loss
+        found.append(Feed(tuple(i for _, i in incoming), loss, feeds_of(draft, stage)))
+    return tuple(found)
 
 
 def _area_gain(p: SteppedPopulation, plan: Plan, receptor: int, compensate: bool) -> FloatArray:
@@ -123,6 +145,7 @@ def demand_of(draft: Draft, p: SteppedPopulation) -> Demand:
         tuple(i for _, i in incoming_of(draft, p)),
         largest,
         0.0 if decay is not None and decay.rounding == "nearest_up" else 0.5,
+        feeds_of(draft, p.name),
     )
 
 
@@ -150,7 +173,8 @@ def headroom_of(draft: Draft, p: SteppedPopulation) -> tuple[Headroom, ...]:
     if draft.fixed is None or plan.scale is None:
         raise LoweringError("head-room is known only of a coded network")
     activity, varying = plan.scale.activity, _varying(draft, p)
-    found = reach(draft.fixed, p.name, plan.form, draft.most, activity, p.spikes)
+    stages, _ = stage_reaches(draft, p.name, activity)
+    found = reach(draft.fixed, p.name, plan.form, draft.most, activity, p.spikes, stages)
     open_ = any(c.stimulus is None for c in varying)
     if found is not None and not open_:
         rows = _rows(p.name, found, activity, draft.profile.registers)
@@ -218,7 +242,7 @@ def shrink(draft: Draft, rows: dict[str, tuple[Headroom, ...]]) -> Draft | None:
 
 def note_scales(draft: Draft) -> Draft:
     """Note the scales and the errors predicted for them."""
-    for p in draft.stepped.populations:
+    for p in draft.stepped.described:
         plan = draft.plans[p.name]
         if plan.scale is None:
             continue
