@@ -226,11 +226,11 @@ def draw_never(folder: Path) -> Path:
     net, n = membranes({"n": Constant(CONSTANT)}), 500
     times = np.arange(1, n + 1) * DT
     stepped = nl.discretize(net, DT, "euler-ge")
+    fixed = nl.quantize(stepped, "loihi2")
     curves = {
         "event-exact": (run_exact(net, n * DT, sample_times=times).v("n"), drawing.BLACK),
         "Euler, float64": (nl.run_clocked(stepped, n).volts("n"), drawing.BLUE),
-        "integers of quantize, Loihi 2": (nl.run_fixed(nl.quantize(stepped, "loihi2"), n).volts("n"),
-                                          drawing.GREEN),
+        "integers of quantize, Loihi 2": (nl.run_fixed(fixed, n).volts("n"), drawing.GREEN),
         "integers, one LSB of bias too many": (nl.run_fixed(chosen_codes(more=1), n).volts("n"),
                                                drawing.ORANGE),
     }  # fmt: skip
