@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "examples" / "science"))
 
 import blog  # noqa: E402
 import book  # noqa: E402
+import integrators  # noqa: E402
 import orhan  # noqa: E402
 import rates  # noqa: E402
 
@@ -242,6 +243,33 @@ def test_brunel_rates() -> None:
         assert 0.9 * golden < rates.brunel_in_steps(g, eta) < golden
 
 
+# ------------------------------------------------------------------------- integrators and proofs
+
+
+@pytest.mark.parametrize("kind", ("euler", "exp-euler", "off grid"))
+def test_first_order(kind: str) -> None:
+    found = integrators.errors(kind)
+    assert integrators.order(found.voltage) == pytest.approx(1.0, abs=0.1)
+    assert integrators.order(found.lateness) == pytest.approx(1.0, abs=0.2)
+
+
+def test_exact_propagator_is_exact_on_the_grid_but_for_spike_times() -> None:
+    found = integrators.errors("exact")
+    assert found.voltage.max() < 1e-14  # V; the others have 1e-3 at steps of 1 ms
+    assert integrators.order(found.lateness) == pytest.approx(1.0, abs=0.2)
+    assert (found.lateness > 0).all() and (found.lateness < integrators.STEPS).all()
+
+
+def test_proofs_are_never_false_and_say_much() -> None:
+    kept = []
+    for bits in (6, 12):
+        found = integrators.proof(bits, 150, seed=8)
+        assert found.false == 0
+        assert found.proved[-1].sum() > 0.9 * found.equal[-1].sum()
+        kept.append(found.equal[-1].sum())
+    assert 0 < kept[0] < kept[1] < 200
+
+
 # ----------------------------------------------------------------------------------- the scripts
 
 
@@ -251,6 +279,7 @@ def test_brunel_rates() -> None:
         (orhan, ["--trials", "50", "--figure", "1", "--figure", "3"], ["orhan_1", "orhan_3"]),
         (blog, [], ["blog_never", "blog_table"]),
         (book, ["--paint"], ["book"]),
+        (integrators, [], ["certificate", "integrators"]),
     ),
 )
 def test_scripts_draw(

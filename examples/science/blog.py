@@ -193,6 +193,7 @@ def print_table(columns: dict[str, Array]) -> None:
         print(f"with a synapse of {1e3 * tau_s:g} ms, V Poisson from 7 ms on: {last}")
 
 
+@drawing.styled
 def draw_inputs(folder: Path, columns: dict[str, Array]) -> Path:
     figure, (left, right) = drawing.axes(1, 2, (9.0, 3.4), width_ratios=(1.5, 1))
     kinds = {"const": ("constant", drawing.BLACK, "o"), "sin": ("sinusoid", drawing.BLUE, "s"),
@@ -221,6 +222,7 @@ def draw_inputs(folder: Path, columns: dict[str, Array]) -> Path:
     return drawing.save(figure, folder, "blog_table")
 
 
+@drawing.styled
 def draw_never(folder: Path) -> Path:
     figure, ax = drawing.axes(1, 1, (6.4, 3.6))
     net, n = membranes({"n": Constant(CONSTANT)}), 500

@@ -143,6 +143,7 @@ def painted(v: Array, spikes: list[int]) -> Array:
 # --------------------------------------------------------------------------------- script
 
 
+@drawing.styled
 def draw(folder: Path, book: Book, paint: bool) -> Path:
     figure, (top, middle, low) = drawing.axes(3, 1, (7.5, 5.8), sharex=True,
                                               height_ratios=(0.6, 1.6, 1))  # fmt: skip

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +40,24 @@ def parser(text: str | None) -> argparse.ArgumentParser:
     return found
 
 
-def axes(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Any, Any]:
-    """Return a figure of ``size`` inches and its axes; nothing is shown on a screen."""
-    import matplotlib
+def styled(draw: Callable[..., Path]) -> Callable[..., Path]:
+    """Let a function draw in the style of this folder; nothing is shown on a screen."""
 
-    matplotlib.use("Agg")
+    @wraps(draw)
+    def drawn(*arguments: Any) -> Path:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        with matplotlib.rc_context(STYLE):
+            return draw(*arguments)
+
+    return drawn
+
+
+def axes(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Any, Any]:
+    """Return a figure of ``size`` inches and its axes."""
     import matplotlib.pyplot as plt
 
-    plt.rcParams.update(STYLE)
     return plt.subplots(rows, columns, figsize=size, layout="constrained", **options)
 
 

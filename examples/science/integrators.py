@@ -104,6 +104,7 @@ def order(values: Array) -> float:
     return float(np.polyfit(np.log(STEPS[-4:]), np.log(np.abs(values[-4:])), 1)[0])
 
 
+@drawing.styled
 def draw_orders(folder: Path, found: dict[str, Errors]) -> Path:
     figure, (left, right) = drawing.axes(1, 2, (9.0, 3.8))
     colours = (drawing.ORANGE, drawing.BLUE, drawing.PINK, drawing.BLACK)
@@ -161,6 +162,7 @@ def proof(weight_bits: int, n_steps: int = 300, seed: int = 3) -> Proof:
     return Proof(equal, certificate.certified_steps("n"))
 
 
+@drawing.styled
 def draw_proofs(folder: Path, found: dict[int, Proof]) -> Path:
     figure, ax = drawing.axes(1, 1, (6.6, 3.6))
     colours = (drawing.ORANGE, drawing.BLUE, drawing.GREEN)

@@ -91,6 +91,7 @@ def print_figure_1() -> None:
         print(f"  {1e3 * drive:7.0f} {row}")
 
 
+@drawing.styled
 def draw_figure_1(folder: Path) -> Path:
     figure, (left, right) = drawing.axes(1, 2, (9.0, 3.4), width_ratios=(1.5, 1))
     times = np.linspace(0.0, 45e-3, 901)
@@ -190,6 +191,7 @@ def print_figure_2(found: Noisy) -> None:
     )
 
 
+@drawing.styled
 def draw_figure_2(folder: Path, found: Noisy) -> Path:
     figure, (left, right) = drawing.axes(1, 2, (9.0, 3.2), width_ratios=(2, 1))
     run = nl.run_clocked(nl.discretize(noisy(1, 1, 4), DT), round(2 * DURATION / DT))
@@ -309,6 +311,7 @@ def print_figure_3(counts: dict[str, Array]) -> None:
         )
 
 
+@drawing.styled
 def draw_figure_3(folder: Path, counts: dict[str, Array]) -> Path:
     figure, grid = drawing.axes(3, 2, (9.0, 5.4), width_ratios=(1.6, 1), sharex="col")
     run = bombarded_run(1, 12)

@@ -66,7 +66,7 @@ class Size(NamedTuple):
     """How much is run: neurons for each mu, and s."""
 
     each: int = 40
-    seconds: float = 3.0
+    seconds: float = 2.0
 
     @property
     def steps(self) -> int:
@@ -259,6 +259,7 @@ def draw_points(ax: Any, low: Any, sigma: float, points: Points, style: dict[str
                  **style)  # fmt: skip
 
 
+@drawing.styled
 def draw(folder: Path, runs: dict[str, dict[float, tuple[Points, Points]]]) -> Path:
     figure, grid = drawing.axes(2, 2, (9.0, 6.2), sharex=True, sharey="row",
                                 height_ratios=(1.7, 1))  # fmt: skip
