@@ -43,6 +43,10 @@ class StudyError(NeuroLifError, RuntimeError):
     """A study cannot be run or resumed."""
 
 
+class ConvergenceError(NeuroLifError, RuntimeError):
+    """An iteration did not reach a solution."""
+
+
 def show(value: object, limit: int = 60) -> str:
     """Return ``repr(value)`` on one line, cut to ``limit`` characters.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,17 @@ def test_the_formula(row: Any) -> None:
     mu, sigma, cell, dt, integrator, wanted = row
     found = theory.nu_dt(**case_of(mu, sigma, cell), dt=dt * MS, integrator=integrator)
     assert round(float(found), 3) == wanted
+
+
+def test_the_numbers_of_the_document() -> None:
+    text = (Path(__file__).parents[1] / "docs/theory.md").read_text("utf-8")
+    names = {"theory": theory}
+    cell = re.findall(r"^(cell = .*)$", text, re.M)[0]
+    exec(cell, names)
+    calls = re.findall(r"^(theory\..*)  # ([\d.]+) Hz", text, re.M)
+    assert len(calls) == 3
+    for call, wanted in calls:
+        assert f"{eval(call, names):.3f}" == wanted
 
 
 def test_golden_note() -> None:
@@ -130,6 +143,19 @@ def test_all_float_runs(row: Any) -> None:
     run_row(row)
 
 
+@pytest.mark.verify
+@pytest.mark.parametrize(
+    ("jump", "dt"), [(0.1, 0.1), (0.5, 0.1), (0.1, 1.0), (0.5, 1.0), (1.0, 1.0)]
+)
+def test_poisson_events(jump: float, dt: float) -> None:
+    """Jumps of up to a tenth of the way from reset to threshold are like white noise: 1.3 %."""
+    case = case_of(15, 5, NETWORK)
+    rate, cv = float(theory.nu_dt(**case, dt=dt * MS)), float(theory.cv(**case))
+    count = float_rate(case, dt * MS, "exact", 4000, 1.1e5 * cv**2 / rate / 4000, 5, cv, jump * MS)
+    print(count.off(rate))
+    assert abs(rate / count.rate - 1) <= 4 * count.se / count.rate + 0.013
+
+
 def run_smooth(mu: float, sigma: float, n: int) -> None:
     """Exponential synapses: the shift within 4 standard errors and 2 %, the CV within 0.02."""
     case = {**CIRCUIT, "mu": mu * MS, "sigma": sigma * MS}
@@ -159,7 +185,9 @@ CHIPS = [
     Chip(41, 640, 1.2, 0.2), Chip(41, 6400, 1.2, 0.2), Chip(205, 64000, 1.2, 0.2),
     Chip(41, 6400, refract=21), Chip(41, 300, 0.3, 0.6), Chip(41, 1000, 0.0, 0.8),
     Chip(41, 640, compare=">="), Chip(41, 640, rounding="floor"),
-    Chip(41, 640, rounding="nearest_up"), Chip(205, 640, 1.2, 0.2, rounding="nearest_up"),
+    Chip(41, 64000, loihi2=True), Chip(41, 64000, 1.2, 0.2, refract=21, loihi2=True),
+    Chip(205, 12800, loihi2=True), Chip(41, 640, rounding="nearest_up"),
+    Chip(205, 640, 1.2, 0.2, rounding="nearest_up"),
 ]  # fmt: skip
 
 
@@ -170,7 +198,7 @@ def run_chip(chip: Chip, n: int = 2000) -> tuple[Count, float, float]:
     return chip.compare_rates(n, steps)
 
 
-@pytest.mark.parametrize("chip", [CHIPS[0], CHIPS[3], CHIPS[13]], ids=str)
+@pytest.mark.parametrize("chip", [CHIPS[0], CHIPS[3], CHIPS[-2], CHIPS[13]], ids=str)
 def test_integer_runs(chip: Chip) -> None:
     count, predicted, _ = run_chip(chip)
     check(count, predicted, chip.dv / 4096)

@@ -30,15 +30,23 @@ class Count:
 
 
 def float_rate(
-    case: dict[str, Any], dt: float, integrator: Any, n: int, t: float, seed: int, cv: float
-) -> Count:
-    """Run n neurons for t seconds of ``V <- a V + b + s xi``, a spike where V >= threshold."""
+    case: dict[str, Any], dt: float, integrator: Any, n: int, t: float, seed: int, cv: float,
+    jump: float = 0.0,
+) -> Count:  # fmt: skip
+    """Run n neurons for t seconds of ``V <- a V + b + s xi``, a spike where V >= threshold.
+
+    With a jump (V) the noise is that of Poisson events of both signs, which add it to V.
+    """
     step = theory.step_of(case["mu"], case["sigma"], case["tau_m"], dt, integrator)
     rng, steps, warm = np.random.default_rng(seed), round(t / dt), round(10 * case["tau_m"] / dt)
     held, ref, spikes = round(case["tau_r"] / dt), np.zeros(n, np.int32), 0
     v = np.full(n, case["V_0_rel"])
     for k in range(warm + steps):
-        v = step.decay * v + (step.mean + step.sd * rng.standard_normal(n))
+        if jump:
+            noise = jump * np.subtract(*rng.poisson((step.sd / jump) ** 2 / 2, (2, n)))
+        else:
+            noise = step.sd * rng.standard_normal(n)
+        v = step.decay * v + (step.mean + noise)
         busy = ref > 0
         v[busy] = case["V_0_rel"]
         ref -= busy
@@ -84,6 +92,8 @@ class Chip:
         mu, sigma: mean and noise of V, thresholds.
         refract: the chip's parameter; v is held for one step less.
         rounding, compare: configuration of the profile ``generic``.
+        events: of either sign per step, about.
+        loihi2: the profile ``loihi2`` instead, with threshold and input in units of 64 LSB.
     """
 
     dv: int
@@ -96,25 +106,30 @@ class Chip:
     compare: str = ">"
     events: float = 20.0
     dt: float = 1e-4
+    loihi2: bool = False
 
     def network(self, n: int, seed: int) -> tuple[nl.FixedNetwork, float, float]:
         """Return the network, and mean and standard deviation of its input per step, LSB."""
         keep, kept_u = 1 - self.dv / 4096, 0.0 if self.du is None else 1 - self.du / 4096
         s = self.sigma * self.theta * np.sqrt((1 - keep**2) / 2) * (1 - kept_u)
         m = self.mu * self.theta * (1 - keep) * (1 - kept_u)
-        w = max(1, round(s / np.sqrt(2 * self.events)))
-        more, less = ((s * s / w / w + sign * m / w) / 2 for sign in (1, -1))
+        unit = 64 if self.loihi2 else 1  # Loihi shifts threshold and input to the left by 6
+        w = max(1, round(s / np.sqrt(2 * self.events) / unit))
+        jump = w * unit
+        more, less = (((s / jump) ** 2 + sign * m / jump) / 2 for sign in (1, -1))
         profile = nl.load_profile("generic", align_shift=0, weight_bits=16, threshold_bits=20,
                                   state_bits=32, rounding=self.rounding,
                                   compare=self.compare)  # fmt: skip
-        params = {"du": 4096 if self.du is None else self.du, "dv": self.dv, "vth": self.theta,
-                  "refract": self.refract}  # fmt: skip
+        profile = nl.load_profile("loihi2") if self.loihi2 else profile
+        params = {"du": (4096 if self.du is None else self.du) - self.loihi2, "dv": self.dv,
+                  "vth": self.theta // unit, "refract": self.refract}  # fmt: skip
+        model = "lif_refractory" if self.loihi2 else "lif"
         fixed = nl.FixedNetwork(
-            profile, (nl.FixedPopulation("p", n, "lif", params),), dt=self.dt, seed=seed,
+            profile, (nl.FixedPopulation("p", n, model, params),), dt=self.dt, seed=seed,
             poissons=(nl.FixedPoisson("more", "p", more, w, 1),
                       nl.FixedPoisson("less", "p", less, -w, 2)),
         )  # fmt: skip
-        return fixed, w * (more - less), w * np.sqrt(more + less)
+        return fixed, jump * (more - less), jump * np.sqrt(more + less)
 
     def compare_rates(self, n: int, steps: int, seed: int = 1) -> tuple[Count, float, float]:
         """Return what is measured, the theory, and the theory without rounding."""

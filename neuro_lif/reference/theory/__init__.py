@@ -6,6 +6,7 @@ sigma, J, J_ext`` in V, ``nu, nu_ext`` in Hz, in-degrees ``K, K_ext``. Every fun
 that broadcast, checks them, and refuses with a :class:`neuro_lif.errors.RangeError`.
 """
 
+from ...errors import ConvergenceError
 from .derivatives import d_nu_d_mu, d_nu_d_nu_in, d_nu_d_sigma, d_nu_d_V_0, d_nu_d_V_th
 from .deterministic import (
     convolution_solution,
@@ -29,7 +30,7 @@ from .discrete import (
     truncation_shift,
 )
 from .exponential import ALPHA, siegert_exp
-from .fixed_point import ConvergenceError, WorkingPoint, solve_rates, working_point
+from .fixed_point import WorkingPoint, solve_rates, working_point
 from .inputs import mean_input, std_input
 from .irregularity import cv
 from .populations import IntegerStep, fixed_rate, integer_step, stepped_rate

@@ -146,7 +146,8 @@ def clocked_rate(
 
     Args:
         mean: input per step, V (or LSB, as all that follow).
-        sd: standard deviation of the input per step, >= 0.
+        sd: standard deviation of the input per step, >= 0; at 0 the rate is that of continuous
+            time (on the grid: :func:`.deterministic.grid_spikes`).
         decay: factor that V keeps per step, above 0, below 1.
         V_th_rel: threshold. Of integers: half an LSB more for ``>``, half less for ``>=``.
         V_0_rel: reset, below the threshold.

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...arrays import FloatArray
-from ...errors import NeuroLifError, RangeError, show
+from ...errors import ConvergenceError, RangeError, show
 from .arguments import choice, numbers
 from .derivatives import slopes
 from .exponential import METHODS, Method
@@ -20,10 +20,6 @@ Solver = Literal["ode", "lstsq"]
 SOLVERS = ("ode", "lstsq")
 TOLERANCE = 1e-11
 """Largest ``|F(nu) - nu| / (nu + 1e-3 Hz)`` of what is called a solution."""
-
-
-class ConvergenceError(NeuroLifError, RuntimeError):
-    """An iteration did not reach a solution."""
 
 
 @dataclass(frozen=True, eq=False)
