@@ -226,3 +226,16 @@ def test_drift_without_leak() -> None:
     assert abs(drift * s - size * math.sin(omega * s) - 2) < 1e-11
     times = np.linspace(s - 0.4, s - 1e-9, 10**5)
     assert (drift * times - size * np.sin(omega * times)).max() < 2
+
+
+def test_a_current_that_is_all_but_gone() -> None:
+    """A current of 1e-321 A does not lift V over the last 1e-13 V, and nothing overflows."""
+    net = nl.Network(
+        [nl.Population("p", 1, nl.IF(1.0, v_threshold=1.0))],
+        [nl.Projection("e", "x", "p", [[0.5, 0.0]], nl.Exponential(1e-3)),
+         nl.Projection("d", "x", "p", [[0.0, 1 - 0.5e-3 - 1e-13]])],
+        [nl.SpikeInput("x", 2, [0, 1], [0.0, 0.742])],
+    )  # fmt: skip
+    found = run_exact(net, 2.0, sample_times=[2.0])
+    assert found.train("p").size == 0
+    assert abs(found.v("p")[0, 0] - (1 - 1e-13)) < 1e-15

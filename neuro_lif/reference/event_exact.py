@@ -110,7 +110,8 @@ def _recorded(
         kept = [(t, idx) for t, idx in found if until is None or t < until]
         when = np.repeat([t for t, _ in kept], [len(idx) for _, idx in kept])
         neurons = np.concatenate([np.zeros(0, np.int64), *(idx for _, idx in kept)])
-        spikes[name] = (neurons.astype(np.int64), when.astype(np.float64))
+        order = np.lexsort((neurons, when))
+        spikes[name] = (neurons[order].astype(np.int64), when[order].astype(np.float64))
         if times.size:
             samples[name] = np.array(queue.samples[name][: len(times)])
     v_zero = {p.name: _v_zero(p.neuron, p.size) for p in network.populations}

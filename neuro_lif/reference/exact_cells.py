@@ -244,7 +244,8 @@ class Cells:
         """Write down the bound that follows from g, the most it can be, and its largest slope."""
         slack = 1e-12 * (np.abs(g) + np.abs(self.offset[idx]))
         when = np.full(len(idx), np.inf)
-        np.divide(g, slope, out=when, where=(most > -slack) & (slope > 0))
+        with np.errstate(over="ignore"):  # a current that is all but gone: never
+            np.divide(g, slope, out=when, where=(most > -slack) & (slope > 0))
         when = time + np.abs(when) * (1 - 1e-6)
         above = g >= 0 if self.touching else g > 0
         when[above] = time
@@ -276,7 +277,8 @@ class Cells:
             tuple(waves),
         )
         s = first_crossing(path, min(self.end, self.next_change) - start, self.touching)
-        self.when[i], self.kind[i] = start + s, SPIKE
+        # not before the bound: there, rounding alone can have put V above the threshold
+        self.when[i], self.kind[i] = max(start + s, float(self.when[i])), SPIKE
 
     def spike(self, idx: Array, time: float) -> None:
         """Reset neurons that spike at ``time``."""
