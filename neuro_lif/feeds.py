@@ -12,15 +12,11 @@ import numpy.typing as npt
 from .errors import RangeError
 from .network import CurrentInput, Network, PoissonInput, SpikeInput
 from .rasters import Rasters, SpikeList
-from .stimulate import padded, raster_of, rows_of
+from .stimulate import padded
 from .stimulus import Constant, GaussianNoise, Stimulus
+from .streams import ListedSpikes, Make
 
 Array = npt.NDArray[Any]
-Make = Callable[[int, int], Array]
-"""Called with (first, last): returns the rows of steps ``first .. last - 1``, 0 being the first,
-``(batch or 1, last - first, n)``. Called for stretches that follow each other from 0 on, or from 0
-again."""
-
 AT_ONCE = 2**18
 """Numbers of inputs that are made at a time."""
 
@@ -153,8 +149,8 @@ def _described(stimulus: Stimulus, dt: float, size: int, batch: int) -> Make:
 
 
 def _listed(spikes: SpikeInput, dt: float) -> Make:
-    rows = rows_of(spikes, dt)  # rising, as the times are
-    return lambda first, last: _narrowed(raster_of(spikes, dt, last, True, first, rows)[None])
+    make = ListedSpikes(spikes, dt).reader((0,))
+    return lambda first, last: _narrowed(make(first, last))
 
 
 def _given(rows: Array, batch: int, n_steps: int) -> Feed:
@@ -183,9 +179,9 @@ def told_inputs(network: Network, given: Iterable[str]) -> dict[str, str]:
         if item.name in given:
             continue
         if isinstance(item, PoissonInput):
-            told[f"input {item.name}"] = told_poisson(item)
+            told[f"input {item.name}"] = told_spikes(item)
         elif isinstance(item, SpikeInput) and item.times is not None:
-            told[f"input {item.name}"] = f"SpikeInput, {np.size(item.times)} spikes"
+            told[f"input {item.name}"] = told_spikes(item)
         elif isinstance(item, CurrentInput) and item.stimulus is not None:
             told[f"input {item.name}"] = told_stimulus(item.stimulus)
     return told
@@ -194,8 +190,10 @@ def told_inputs(network: Network, given: Iterable[str]) -> dict[str, str]:
 GENERATOR = "Threefry-4x32-20"
 
 
-def told_poisson(item: PoissonInput) -> str:
-    """Return what the provenance says of a Poisson input."""
+def told_spikes(item: PoissonInput | SpikeInput) -> str:
+    """Return what the provenance says of an input of spikes."""
+    if isinstance(item, SpikeInput):
+        return f"SpikeInput, {np.asarray(item.times).size} spikes"
     return f"PoissonInput, draw={item.draw}, seed={int(item.seed)}, {GENERATOR}"
 
 

@@ -297,7 +297,11 @@ def _check_arithmetic(fixed: FixedNetwork, faults: Faults) -> None:
         for population in fixed.populations:
             check_width(fixed.profile, population, faults)
     items: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
-    fixed.check_inputs({i.name: i.reach for i in items if i.reach}, faults)
+    fixed.check_inputs(_known(items), faults)
+
+
+def _known(items: Iterable[FixedSource | DirectInput]) -> dict[str, int]:
+    return {i.name: i.reach for i in items if i.raster is not None or i.stream is not None}
 
 
 def _check_names(fixed: FixedNetwork, faults: Faults) -> None:

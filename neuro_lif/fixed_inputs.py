@@ -12,7 +12,7 @@ from .arrays import IntArray, frozen
 from .checks import check_size
 from .errors import Faults, RangeError
 from .fixed_parts import WIDE, check_name, check_port, too_wide
-from .streams import CodedCurrent, DrawnSpikes
+from .streams import CodedCurrent, DrawnSpikes, ListedSpikes
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,8 @@ class FixedSource:
         name: unique.
         size: channels.
         raster: ``(n_steps, size)`` integers, row i is emitted in step i + 1; None: given at run.
-        stream: a :class:`~neuro_lif.streams.DrawnSpikes` in place of a raster: drawn as a run goes.
+        stream: a :class:`~neuro_lif.streams.DrawnSpikes` or a
+            :class:`~neuro_lif.streams.ListedSpikes` in place of a raster: made as a run goes.
     """
 
     name: str
@@ -36,7 +37,7 @@ class FixedSource:
         check_name(f"input {self.name!r}", self.name, faults)
         check_size(f"input {self.name!r}", self.size, faults)
         faults.raise_if_any(RangeError)
-        check_stream(self, DrawnSpikes, self.size)
+        check_stream(self, (DrawnSpikes, ListedSpikes), self.size)
         if self.raster is not None:
             object.__setattr__(self, "raster", _raster(self.name, self.raster, self.size))
 
@@ -78,7 +79,7 @@ class DirectInput:
         check_name(f"input {self.name!r}", self.name, faults)
         check_port(f"input {self.name!r}", self.port, faults)
         faults.raise_if_any(RangeError)
-        check_stream(self, CodedCurrent, None)
+        check_stream(self, (CodedCurrent,), None)
         if self.raster is not None:
             object.__setattr__(self, "raster", _raster(self.name, self.raster, None))
 
@@ -104,13 +105,16 @@ def _reach(item: FixedSource | DirectInput) -> int:
     return 0 if item.raster is None else largest(item.raster)
 
 
-def check_stream(item: FixedSource | DirectInput, kind: type[Any], size: int | None) -> None:
+def check_stream(
+    item: FixedSource | DirectInput, kinds: tuple[type[Any], ...], size: int | None
+) -> None:
     """Refuse a stream that is of another kind or size, or stands beside a raster."""
     faults, where = Faults(), f"input {item.name!r}"
     if item.stream is None:
         return
-    if not isinstance(item.stream, kind):
-        faults.add(where, "stream", item.stream, f"a {kind.__name__}, or None")
+    if not isinstance(item.stream, kinds):
+        allowed = " or ".join(kind.__name__ for kind in kinds)
+        faults.add(where, "stream", item.stream, f"a {allowed}, or None")
     elif size is not None and item.stream.size != size:
         faults.add(where, "stream", f"{item.stream.size} channels", f"{size}, the size")
     if item.raster is not None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import RangeError
-from .feeds import told_poisson, told_stimulus
+from .feeds import told_spikes, told_stimulus
 from .fixed import FixedNetwork, FixedProjection
 from .numerics import sends_only_single, walk
 from .recording import Interrupted, OverflowEvent, Recording
@@ -90,7 +90,7 @@ def _told(fixed: FixedNetwork, given: set[str]) -> dict[str, str]:
     """Return what the provenance says of the inputs that were made as the run went."""
     sources = [s for s in fixed.sources if s.stream is not None and s.name not in given]
     directs = [d for d in fixed.directs if d.stream is not None and d.name not in given]
-    told = {f"input {s.name}": told_poisson(s.stream.spikes) for s in sources}
+    told = {f"input {s.name}": told_spikes(s.stream.spikes) for s in sources}
     return told | {f"input {d.name}": told_stimulus(d.stream.stimulus) for d in directs}
 
 

@@ -10,44 +10,12 @@ import numpy.typing as npt
 
 from .discretize import MOST_STEPS
 from .errors import RangeError, show
-from .network import Network, SpikeInput
+from .network import Network
 from .numerics import WIDEST
+from .streams import raster_of as raster_of
 
 Inputs = Mapping[str, npt.ArrayLike]
 """Input name -> ``(n_steps, n)`` or ``(batch, n_steps, n)``."""
-
-
-def rows_of(spikes: SpikeInput, dt: float) -> npt.NDArray[np.int64]:
-    """Return the row of each described spike, rising: i for a time in [i dt, (i+1) dt)."""
-    # the small offset keeps a spike at exactly i*dt in row i
-    return np.asarray(np.floor(np.asarray(spikes.times) / dt + 1e-9), np.int64)
-
-
-def raster_of(
-    spikes: SpikeInput, dt: float, n_steps: int, narrow: bool = False, first: int = 0,
-    rows: npt.NDArray[np.int64] | None = None,
-) -> npt.NDArray[Any]:  # fmt: skip
-    """Return the described spikes as ``(n_steps - first, n)``.
-
-    Row i counts those in [(first + i) dt, (first + i + 1) dt).
-
-    Args:
-        spikes, dt, n_steps: the input, s, and the end of the last row.
-        narrow: in bytes where the counts fit; else int64.
-        first: the step of the first row.
-        rows: :func:`rows_of` the spikes, where that was worked out before.
-    """
-    shape = (n_steps - first, spikes.size)
-    if spikes.times is None or spikes.indices is None:
-        return np.zeros(shape, np.uint8 if narrow else np.int64)
-    rows = rows_of(spikes, dt) if rows is None else rows
-    inside = slice(*np.searchsorted(rows, [first, n_steps]))
-    channels = np.asarray(spikes.indices, np.int64)[inside]
-    places, counts = np.unique((rows[inside] - first) * spikes.size + channels, return_counts=True)
-    fits = narrow and counts.max(initial=0) <= 255
-    raster = np.zeros(shape, np.uint8 if fits else np.int64)
-    raster.reshape(-1)[places] = counts
-    return raster
 
 
 def check_given(

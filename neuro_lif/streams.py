@@ -12,12 +12,13 @@ import numpy.typing as npt
 from .arrays import FloatArray, IntArray, frozen
 from .errors import Faults, RangeError
 from .formats import nearest
-from .spike_inputs import PoissonInput
+from .network import PoissonInput, SpikeInput
 from .stimulus import Stimulus
 
 Make = Callable[[int, int], npt.NDArray[Any]]
-"""Called with (first, last) for stretches that follow each other from 0 on; see
-:class:`neuro_lif.feeds.Feed`."""
+"""Called with (first, last): returns the rows of steps ``first .. last - 1``, 0 being the first,
+``(batch or 1, last - first, n)``. Called for stretches that follow each other from 0 on, or from 0
+again."""
 
 FARTHEST = 2.0**40
 """Reals are cut to this before they become integers: beyond any parameter, inside an int64."""
@@ -56,6 +57,43 @@ class DrawnSpikes:
     def reader(self, samples: Sequence[int]) -> Make:
         """Return what makes the rows of these samples of a batch."""
         return lambda first, last: self.spikes.rows(first, last, self.dt, samples)
+
+
+@dataclass(frozen=True, eq=False)
+class ListedSpikes:
+    """Described spikes as rows of counts, made as a run goes.
+
+    Args:
+        spikes: the described input, with its times.
+        dt: s.
+    """
+
+    spikes: SpikeInput
+    dt: float
+
+    def __post_init__(self) -> None:
+        _check(self, "spikes", SpikeInput, "a SpikeInput")
+
+    @property
+    def size(self) -> int:
+        """Channels."""
+        return int(self.spikes.size)
+
+    @property
+    def span(self) -> IntArray:
+        """The lowest and highest value of any step ``(2, size)``."""
+        most = np.zeros(self.size, np.int64)
+        if self.spikes.indices is not None:
+            channels = np.asarray(self.spikes.indices, np.int64)
+            places = rows_of(self.spikes, self.dt) * self.size + channels
+            found, counts = np.unique(places, return_counts=True)
+            np.maximum.at(most, found % self.size, counts)
+        return np.stack([np.zeros_like(most), most])
+
+    def reader(self, samples: Sequence[int]) -> Make:
+        """Return what makes the rows, the same for all samples of a batch."""
+        rows = rows_of(self.spikes, self.dt)  # rising, as the times are
+        return lambda first, last: raster_of(self.spikes, self.dt, last, True, first, rows)[None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +217,40 @@ def current_to_integers(
     return Coder(lsb_per_ampere, kept, shift, close, kept_v).code(amperes)
 
 
-Stream = DrawnSpikes | CodedCurrent
+Stream = DrawnSpikes | ListedSpikes | CodedCurrent
+
+
+def rows_of(spikes: SpikeInput, dt: float) -> npt.NDArray[np.int64]:
+    """Return the row of each described spike, rising: i for a time in [i dt, (i+1) dt)."""
+    # the small offset keeps a spike at exactly i*dt in row i
+    return np.asarray(np.floor(np.asarray(spikes.times) / dt + 1e-9), np.int64)
+
+
+def raster_of(
+    spikes: SpikeInput, dt: float, n_steps: int, narrow: bool = False, first: int = 0,
+    rows: npt.NDArray[np.int64] | None = None,
+) -> npt.NDArray[Any]:  # fmt: skip
+    """Return the described spikes as ``(n_steps - first, n)``.
+
+    Row i counts those in [(first + i) dt, (first + i + 1) dt).
+
+    Args:
+        spikes, dt, n_steps: the input, s, and the end of the last row.
+        narrow: in bytes where the counts fit; else int64.
+        first: the step of the first row.
+        rows: :func:`rows_of` the spikes, where that was worked out before.
+    """
+    shape = (n_steps - first, spikes.size)
+    if spikes.times is None or spikes.indices is None:
+        return np.zeros(shape, np.uint8 if narrow else np.int64)
+    rows = rows_of(spikes, dt) if rows is None else rows
+    inside = slice(*np.searchsorted(rows, [first, n_steps]))
+    channels = np.asarray(spikes.indices, np.int64)[inside]
+    places, counts = np.unique((rows[inside] - first) * spikes.size + channels, return_counts=True)
+    fits = narrow and counts.max(initial=0) <= 255
+    raster = np.zeros(shape, np.uint8 if fits else np.int64)
+    raster.reshape(-1)[places] = counts
+    return raster
 
 
 def _check(stream: Any, name: str, kind: type[Any], allowed: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..spike_inputs import PoissonInput
+from ..network import PoissonInput, SpikeInput
 from ..stimulus import (
     Constant,
     GaussianNoise,
@@ -17,13 +17,13 @@ from ..stimulus import (
     Triangle,
     Window,
 )
-from ..streams import CodedCurrent, DrawnSpikes
+from ..streams import CodedCurrent, DrawnSpikes, ListedSpikes
 
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        CodedCurrent, DrawnSpikes, PoissonInput, Constant, Sinusoid, Sampled, Triangle,
-        GaussianNoise, Window, Sum,
+        CodedCurrent, DrawnSpikes, ListedSpikes, PoissonInput, SpikeInput, Constant, Sinusoid,
+        Sampled, Triangle, GaussianNoise, Window, Sum,
     )
 }  # fmt: skip
 _PLAIN = (str, int, float, bool, type(None))

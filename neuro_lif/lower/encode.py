@@ -14,9 +14,15 @@ from ..fixed import DirectInput, FixedSource
 from ..formats import near_tie, nearest
 from ..ledger import Entry, entry
 from ..network import Constant, CurrentInput, PoissonInput, SpikeInput
-from ..stimulate import raster_of
 from ..stimulus import Sampled
-from ..streams import FARTHEST, CodedCurrent, DrawnSpikes, current_to_integers
+from ..streams import (
+    FARTHEST,
+    CodedCurrent,
+    DrawnSpikes,
+    ListedSpikes,
+    current_to_integers,
+    raster_of,
+)
 from .form import LifForm
 
 if TYPE_CHECKING:
@@ -72,8 +78,8 @@ def code_bias(
 def code_sources(stepped: SteppedNetwork) -> tuple[FixedSource, ...]:
     """Return the spike inputs as sources.
 
-    Described spikes become a raster up to the last one; those of a Poisson input are drawn as a run
-    goes.
+    Described spikes become a raster up to the last one, or where that would be large are made as a
+    run goes, as those of a Poisson input are.
     """
     return tuple(_source(spikes, stepped.dt) for spikes in stepped.network.spike_inputs)
 
@@ -81,15 +87,16 @@ def code_sources(stepped: SteppedNetwork) -> tuple[FixedSource, ...]:
 def _source(spikes: SpikeInput | PoissonInput, dt: float) -> FixedSource:
     if isinstance(spikes, PoissonInput):
         return FixedSource(spikes.name, spikes.size, None, DrawnSpikes(spikes, dt))
-    raster = None
-    if spikes.times is not None:
-        last = float(np.max(spikes.times, initial=0.0))
-        raster = raster_of(spikes, dt, int(np.floor(last / dt + 1e-9)) + 1)
-    return FixedSource(spikes.name, spikes.size, raster)
+    if spikes.times is None:
+        return FixedSource(spikes.name, spikes.size)
+    n_steps = int(np.floor(float(np.max(spikes.times, initial=0.0)) / dt + 1e-9)) + 1
+    if n_steps * spikes.size > MOST_CODED:
+        return FixedSource(spikes.name, spikes.size, None, ListedSpikes(spikes, dt))
+    return FixedSource(spikes.name, spikes.size, raster_of(spikes, dt, n_steps))
 
 
 MOST_CODED = 2**21
-"""Numbers of a described current that are coded ahead, into a raster."""
+"""Numbers of a described input that are coded ahead, into a raster."""
 
 LOOKED_AT = 4096
 """Steps of a current coded as a run goes that the ledger tells of."""

@@ -13,6 +13,7 @@ from ..discretize import SteppedNetwork, SteppedPopulation
 from ..errors import LoweringError
 from ..formats import near_tie
 from ..ledger import Entry, TimeConstant, entry
+from ..streams import DrawnSpikes
 from .draft import Draft, Plan, StagePlan, note, refuse_or_note
 from .encode import code_sources
 from .form import DecayCode, LifForm, lif_form
@@ -72,6 +73,7 @@ def check_counts(draft: Draft) -> Draft:
     """Note how many spikes an input sends at once; refuse more than the profile carries."""
     sources = code_sources(draft.stepped)
     largest = {s.name: int(s.raster.max(initial=1)) for s in sources if s.raster is not None}
+    drawn_by = {s.name: s.stream for s in sources if s.stream is not None}
     drawn = {s.name: max(s.reach, 1) for s in sources if s.stream is not None}
     largest |= drawn
     payload = draft.profile.routing.payload_bits
@@ -79,7 +81,7 @@ def check_counts(draft: Draft) -> Draft:
         if most >= 2 ** max(payload, 1):
             text = f"input {name!r} sends {most} spikes of one channel in one step"
             mend = "Use a shorter dt, or spread the spikes over several channels"
-            if name in drawn:
+            if name in drawn and isinstance(drawn_by[name], DrawnSpikes):
                 text = text.replace("sends", "may send")
                 mend = 'Draw them by draw="bernoulli", at most one in a step'
             draft = refuse_or_note(draft, "counts", text, mend)

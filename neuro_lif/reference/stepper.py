@@ -85,7 +85,7 @@ class Stepper:
         """Advance step by step.
 
         Args:
-            feeds: of :func:`neuro_lif.stimulate.float_inputs`.
+            feeds: of :func:`neuro_lif.feeds.float_feeds`, read row after row: ``rows[:, t]``.
             n_steps: so many.
 
         Yields:
