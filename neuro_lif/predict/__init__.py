@@ -38,7 +38,6 @@ from .synapses import (
     variance_of_weights,
 )
 from .thresholds import (
-    OVERSHOOT,
     isi_on_grid,
     lattice_threshold,
     overshoot,
@@ -49,7 +48,6 @@ from .thresholds import (
 from .verdict import REASONS, NeuronVerdicts, SpikeCertificate
 
 __all__ = [
-    "OVERSHOOT",
     "REASONS",
     "Beside",
     "DecayError",

@@ -103,12 +103,7 @@ def coded_lif(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> 
         RangeError: the two do not belong together, or there is no such population.
         LoweringError: its model is no LIF.
     """
-    expect(fixed, FixedNetwork, "predict (fixed)")
-    expect(stepped, SteppedNetwork, "predict (stepped)")
-    check_same(fixed, stepped)
-    names = [p.name for p in stepped.populations]
-    if population not in names:
-        raise RangeError(f"population = {population!r}, allowed: {', '.join(names)}")
+    _check(fixed, stepped, population)
     model = fixed.population(population).model
     form, ops = lif_form(fixed.profile, model), walk(fixed.profile.ops(model))
     meant = stepped.population(population)
@@ -117,7 +112,7 @@ def coded_lif(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> 
     real = dequantize(bare, stepped).population(population)
     params, lsb = fixed.params(population), np.asarray(fixed.population(population).lsb)
     voltage, current = form.registers
-    own = voltage != current and form.decay_u is not None
+    own = voltage != current
     start = np.asarray(meant.v_init)
     return Coded(
         population, meant.size, stepped.dt, form, lsb,
@@ -139,6 +134,15 @@ def coded_lif(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> 
                                 or bool(np.any(real.refractory != meant.refractory)))
         or _delayed(fixed, stepped, population),
     )  # fmt: skip
+
+
+def _check(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> None:
+    expect(fixed, FixedNetwork, "predict (fixed)")
+    expect(stepped, SteppedNetwork, "predict (stepped)")
+    check_same(fixed, stepped)
+    names = [p.name for p in stepped.populations]
+    if population not in names:
+        raise RangeError(f"population = {population!r}, allowed: {', '.join(names)}")
 
 
 def _delayed(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> bool:

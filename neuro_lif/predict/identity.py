@@ -71,13 +71,7 @@ def certify_spikes(
         LoweringError: a neuron model that the bounds do not follow (noise, events taken one by
             one, graded spikes).
     """
-    expect(fixed, FixedNetwork, "certify_spikes (fixed)")
-    expect(stepped, SteppedNetwork, "certify_spikes (stepped)")
-    expect_flag(record, "certify_spikes: record")
-    if rounding not in ROUNDINGS:
-        raise RangeError(f"rounding = {show(rounding)}, allowed: {', '.join(map(repr, ROUNDINGS))}")
-    check_same(fixed, stepped)
-    _check_kind(fixed)
+    _check(fixed, stepped, rounding, record)
     given = check_given(inputs, input_sizes(stepped.network))
     steps, batch = steps_of(n_steps, given), batch_of(given)
     made = float_feeds(stepped.network, stepped.dt, steps, batch or 1, given)
@@ -93,7 +87,13 @@ def certify_spikes(
     return follower.certificate(batch is None, rounding)
 
 
-def _check_kind(fixed: FixedNetwork) -> None:
+def _check(fixed: FixedNetwork, stepped: SteppedNetwork, rounding: str, record: bool) -> None:
+    expect(fixed, FixedNetwork, "certify_spikes (fixed)")
+    expect(stepped, SteppedNetwork, "certify_spikes (stepped)")
+    expect_flag(record, "certify_spikes: record")
+    if rounding not in ROUNDINGS:
+        raise RangeError(f"rounding = {show(rounding)}, allowed: {', '.join(map(repr, ROUNDINGS))}")
+    check_same(fixed, stepped)
     for population in fixed.populations:
         check_model(fixed.profile, population.model)
         if population.alias is not None:

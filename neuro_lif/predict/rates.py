@@ -18,7 +18,7 @@ from ..arrays import FloatArray
 from ..discretize import SteppedNetwork
 from ..errors import RangeError, show
 from ..fixed import FixedNetwork
-from ..reference.theory import siegert, siegert_exp
+from ..reference.theory import siegert_exp
 from .coded import Coded, Incoming, coded_lif
 from .decays import tau_effective
 from .roundings import shift_of
@@ -75,13 +75,13 @@ class Point:
         Source: theta + 0.5826 sd of a step for a current of one step (Siegmund); the shift of
         Fourcaud and Brunel, with v smooth, for one that lasts.
         """
-        if np.any(self.tau_u > 0):
-            out = siegert_exp(self.mu, self.sigma, self.threshold, 0.0, self.tau, self.tau_u,
-                              self.t_ref)  # fmt: skip
-        else:
-            seen = self.threshold + overshoot(self.step_sd)
-            out = siegert(self.mu, self.sigma, seen, 0.0, self.tau, self.t_ref)
+        out = siegert_exp(self.mu, self.sigma, self.seen, 0.0, self.tau, self.tau_u, self.t_ref)
         return np.asarray(out, np.float64)
+
+    @property
+    def seen(self) -> FloatArray:
+        """The threshold, V, with the overshoot of a look once per step where v is not smooth."""
+        return np.asarray(self.threshold + np.where(self.tau_u > 0, 0.0, overshoot(self.step_sd)))
 
 
 def below_reset(point: Point) -> FloatArray:

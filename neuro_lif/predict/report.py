@@ -28,7 +28,6 @@ from .synapses import mean_shift_of_weights, sd_of_weights, variance_of_weights
 from .thresholds import (
     isi_on_grid,
     lattice_threshold,
-    overshoot,
     path_bound,
     period_slope,
     spike_time_error,
@@ -200,7 +199,7 @@ def errors_of(
             drive is not one the theory speaks of.
         LoweringError: its model is no LIF.
 
-    Source: science.md of this project, F1 to F7; each function names its own.
+    Source: docs/predict.md has the formulas; each function names its own source.
     """
     c = coded_lif(fixed, stepped, population)
     if drive is not None:
@@ -284,16 +283,12 @@ def _rate_by_weights(
     if drive is None:
         return np.full(c.size, np.nan)
     at = meant_point(c, drive)
-    where = (at.mu, np.maximum(at.sigma, 1e-300), at.threshold + _seen(at), 0.0, at.tau, at.t_ref,
-             at.tau_u)  # fmt: skip
+    sigma = np.maximum(at.sigma, 1e-300)
+    where = (at.mu, sigma, at.seen, 0.0, at.tau, at.t_ref, at.tau_u)
     scale = 2.0 / (1.0 - at.factor**2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        sigma = np.where(at.sigma > 0, variance * scale / (2 * at.sigma), 0.0)
-    return np.asarray(d_nu_d_mu(*where) * shift + d_nu_d_sigma(*where) * sigma)
-
-
-def _seen(at: Any) -> FloatArray:
-    return np.where(at.tau_u > 0, 0.0, overshoot(at.step_sd))
+        added = np.where(at.sigma > 0, variance * scale / (2 * at.sigma), 0.0)
+    return np.asarray(d_nu_d_mu(*where) * shift + d_nu_d_sigma(*where) * added)
 
 
 def _threshold(c: Coded, drive: Drive | None) -> ThresholdError:
@@ -304,8 +299,8 @@ def _threshold(c: Coded, drive: Drive | None) -> ThresholdError:
     rate = over = np.full(c.size, np.nan)
     if drive is not None:
         at = meant_point(c, drive)
-        over = _seen(at)
-        rate = lattice * d_nu_d_V_th(at.mu, at.sigma, at.threshold + over, 0.0, at.tau, at.t_ref,
+        over = at.seen - at.threshold
+        rate = lattice * d_nu_d_V_th(at.mu, at.sigma, at.seen, 0.0, at.tau, at.t_ref,
                                      at.tau_u)  # fmt: skip
     return ThresholdError(c.threshold - c.meant_threshold, lattice, slope, np.asarray(rate),
                           isi_on_grid(c.dt), over)  # fmt: skip

@@ -6,12 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arrays import FloatArray
-
-OVERSHOOT = 0.5825971579390107
-"""``-zeta(1/2) / sqrt(2 pi)``: mean overshoot of a random walk over a threshold, in its steps.
-
-Source: D. Siegmund, Adv. Appl. Probab. 11 (1979); H. Chernoff, Ann. Math. Stat. 36 (1965).
-"""
+from ..reference.theory.discrete import OVERSHOOT
 
 
 def lattice_threshold(threshold: npt.ArrayLike, strict: bool) -> FloatArray:
