@@ -41,6 +41,10 @@ def quantize(
 ) -> FixedNetwork:
     """Code a stepped network in a chip's integers.
 
+    Alpha and bi-exponential synapses, and further synaptic time constants of one population, become
+    filter stages where the profile has a model for them: populations of their own in the result,
+    and in what is recorded of it.
+
     Args:
         stepped: from :func:`neuro_lif.discretize`.
         profile: a profile, or the name of a shipped one.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lava_runs import LAVA_TESTS
 
 import neuro_lif as nl
 from neuro_lif.discretize import StepRule
@@ -304,6 +305,38 @@ def test_what_a_stage_sends_adds_up_to_its_state() -> None:
     assert shift > 6 and np.array_equal(states >> shift, sent)
 
 
+# ---------------------------------------------------------------------------- on targets
+
+
+def same_elsewhere(profile: str, run: Any) -> None:
+    rng = np.random.default_rng(11)
+    fixed = nl.quantize(nl.discretize(several(rng, KINDS["all"]), DT), profile)
+    raster = (rng.random((40, 12)) < 0.15).astype(int)
+    here, there = nl.run_fixed(fixed, inputs={"in": raster}), run(fixed, inputs={"in": raster})
+    assert len(here.spikes) == 7 and here.spikes["cells"].any()
+    for name, rows in here.spikes.items():
+        assert np.array_equal(there.spikes[name], rows), name
+
+
+def needing_lava(test: Any) -> Any:
+    for mark in LAVA_TESTS:
+        test = mark(test)
+    return test
+
+
+@pytest.mark.parametrize("profile", ["loihi2", "generic"])
+def test_nengo_sends_the_same_integers(profile: str) -> None:
+    nengo = pytest.importorskip("neuro_lif.targets.nengo")
+    same_elsewhere(profile, nengo.run_nengo_fixed)
+
+
+@needing_lava
+def test_lava_sends_the_same_integers() -> None:
+    from neuro_lif.targets.lava import run_lava
+
+    same_elsewhere("loihi2", run_lava)
+
+
 # ---------------------------------------------------------------- what cannot be, by name
 
 OTHERS = ["loihi1", "lava-0.10", "nengo-loihi-1.1", "brian2-loihi-0.5"]
@@ -377,3 +410,21 @@ def test_thresholds_of_one_population_share_a_code_through_a_stage() -> None:
     found = in_volts(fixed, nl.run_fixed(fixed, inputs={"in": raster}))
     assert len(np.unique(fixed.populations[1].lsb)) == 4
     assert np.abs(found - exact).max() < 0.03 * np.abs(exact).max()
+
+
+@pytest.mark.skipif(native() is None, reason="no compiled kernel")
+def test_what_leaves_float64_does_so_alike_in_both_engines() -> None:
+    """inf in a stage reaches u as inf; where it cancels, NaN; the engines agree."""
+    weights = np.array([[1e308, -1e308], [1e308, 0.0]])
+    network = driven(nl.LI(20.0), nl.Alpha(5.0), weights, 0.0)
+    stepped = nl.discretize(network, 1.0)
+    raster = np.zeros((30, 2))
+    raster[:8, 0], raster[15:, 1] = 60, 5000
+    found = [
+        nl.run_clocked(stepped, inputs={"in": raster}, record="all", engine=engine)
+        for engine in ("numpy", "kernel")
+    ]
+    for key, trace in found[0].traces.items():
+        assert np.array_equal(trace, found[1].traces[key], equal_nan=True)
+    v = found[0].trace("cells", "v")
+    assert np.isinf(v[:, 1]).any() and np.isnan(v[:, 0]).any() and np.isfinite(v[:2]).all()

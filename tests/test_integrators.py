@@ -246,3 +246,23 @@ def test_neurons_of_one_population_are_held_one_by_one() -> None:
     fixed = nl.quantize(stepped, "loihi2")
     assert nl.run_fixed(fixed, 1000).spikes["n"].any(axis=0).tolist() == [False, False, True]
     assert any("of 1 neuron(s)" in text for text in fixed.ledger.notes)
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("compare", COMPARE)
+def test_with_the_integers_of_peers(how: str, compare: Any) -> None:
+    """Those of Lava's tool chain stay silent; those of nengo-loihi fire, and are left as they are.
+
+    nengo-loihi rounds its bias (to 128 LSB here) and its threshold (to 64) each for itself: the
+    coded drive settles 192 LSB, 35 millionths, above the coded threshold. Our own coding of the
+    same chip (profile nengo-loihi-1.1 above) holds the drive below it.
+    """
+    stepped = nl.discretize(at_threshold(how), 1 * MS, StepRule(compare=compare))
+    lava = nl.quantize(stepped, "lava-0.10", coding="lava")
+    assert not nl.run_fixed(lava, 2000).spikes["n"].any()
+    peer = nl.quantize(stepped, "nengo-loihi-1.1", coding="nengo-loihi")
+    assert nl.run_fixed(peer, 2000).spikes["n"].any()
+    if how != "sampled":
+        params = {name: int(np.ravel(value)[0]) for name, value in peer.params("n").items()}
+        settles = params["bias"] / (params["dv"] / 4096)
+        assert settles - params["vth"] == pytest.approx(192, abs=1)

@@ -70,9 +70,11 @@ def driven(synapse: nl.Delta | nl.Exponential, weight: float) -> nl.Network:
         (nl.Exponential(5 * MS), 0.2 * NA, 1e-4, 2),
         (nl.Exponential(5 * MS, "area"), 1e-12, 1e-4, 2),
         (nl.Exponential(5 * MS, "psp"), 2 * MV, 1e-4, 2),
+        (nl.Alpha(5 * MS), 0.2 * NA, 1e-4, 2),
+        (nl.BiExponential(2 * MS, 5 * MS, "nnmt"), 2 * MV, 1e-4, 2),
         (nl.Delta(), 2 * MV, 5e-3, 1),
     ],
-    ids=["peak", "area", "psp", "delta"],
+    ids=["peak", "area", "psp", "alpha", "biexp", "delta"],
 )
 def test_subthreshold_voltage_converges_to_the_exact_rule(
     synapse: nl.Delta | nl.Exponential, weight: float, error: float, order: int

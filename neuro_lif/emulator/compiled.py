@@ -197,10 +197,19 @@ def _most(fixed: FixedNetwork, p: FixedProjection, rows: Synapses) -> int:
     limit = GRADED_MOST >> max(fixed.sum_exponent(p), 0)
     for _, lo, hi in fixed.accumulator(p):
         limit = min(limit, min(-lo, hi) >> max(fixed.sum_exponent(p), 0))
-    most = max(limit // rows.n_delays, 0) * rows.n_delays
+    return max(limit // rows.n_delays, 0) * rows.n_delays
+
+
+def _most_meant(fixed: FixedNetwork, p: FixedProjection, rows: Synapses) -> int:
+    """Return the same, where the sender sends no more than its registers are meant to hold.
+
+    The kernel notices where it does.
+    """
+    most = _most(fixed, p, rows)
     sender = next((s for s in fixed.populations if s.name == p.pre), None)
-    # no more than its registers hold
-    return most if sender is None else min(most, most_sent(fixed.profile, sender) * rows.reach)
+    if not p.graded or sender is None:
+        return most
+    return min(most, most_sent(fixed.profile, sender) * rows.reach)
 
 
 def _add_population(
@@ -255,9 +264,14 @@ def _arriving(
     fixed: FixedNetwork, name: str, port: str, synapses: list[tuple[FixedProjection, Synapses]]
 ) -> tuple[int, int]:
     total = 0
-    for p, rows in synapses:
-        if p.post == name and p.port == port:
-            total += _most(fixed, p, rows) << max(fixed.sum_exponent(p), 0)
+    for bound in (_most, _most_meant):
+        total = sum(
+            bound(fixed, p, rows) << max(fixed.sum_exponent(p), 0)
+            for p, rows in synapses
+            if p.post == name and p.port == port
+        )
+        if total <= RING_MOST:
+            break
     for drive in fixed.poissons:
         if drive.population == name and drive.port == port:
             total += int(np.abs(drive.span(fixed.population(name).size)).max(initial=0))

@@ -3,7 +3,8 @@
 Every population is mapped to ``v' = (v - v_reset) / (v_threshold - v_reset)``, Nengo's voltage.
 The gain turns amperes into that scale, so whatever is connected to ``.neurons`` is a current in A,
 and a weight matrix (Nengo's ``transform``) holds the charge one spike delivers, in C: a spike is a
-pulse of area 1 and ``nengo.Lowpass`` keeps the area.
+pulse of area 1 and ``nengo.Lowpass`` keeps the area, as does the ``nengo.LinearFilter`` of an alpha
+or bi-exponential synapse.
 """
 
 from __future__ import annotations
