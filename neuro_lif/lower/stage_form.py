@@ -7,13 +7,15 @@ a chip by name.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import LoweringError
 from ..numerics import params_of, walk
-from ..profile import HardwareProfile
 from ..semantics import neuron_step
 from .form import FAR, DecayCode, decay_code
+
+if TYPE_CHECKING:
+    from ..profile_model import HardwareProfile
 
 
 @dataclass(frozen=True)
