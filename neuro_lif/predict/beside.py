@@ -12,11 +12,12 @@ from ..arrays import FloatArray
 from ..discretize import SteppedNetwork
 from ..emulator import run_fixed
 from ..errors import LoweringError, RangeError
+from ..feeds import float_feeds
 from ..fixed import FixedNetwork
 from ..network import Constant
 from ..recording import Recording
 from ..reference import run_clocked
-from ..stimulate import Inputs, check_given, float_inputs, input_sizes, steps_of
+from ..stimulate import Inputs, check_given, input_sizes, steps_of
 from .identity import as_integers, certify_spikes
 from .rates import Drive
 from .report import PopulationErrors, errors_of
@@ -93,9 +94,10 @@ def beside_run(
     b = run_fixed(fixed, steps, as_integers(fixed, given))
     seconds = steps * stepped.dt
     rates = {name: _counts(a, name) / seconds for name in a.spikes}
-    for name, rows in float_inputs(stepped.network, stepped.dt, steps, 1, given).items():
+    for name, feed in float_feeds(stepped.network, stepped.dt, steps, 1, given).items():
         if name in {i.name for i in stepped.network.spike_inputs}:
-            rates[name] = rows[0].sum(axis=0, dtype=np.float64) / seconds
+            rows = feed.rows(0, steps)[0]
+            rates[name] = rows.sum(axis=0, dtype=np.float64) / seconds
     errors: dict[str, PopulationErrors] = {}
     notes: dict[str, str] = {}
     for name in a.spikes:

@@ -26,12 +26,13 @@ from ..dequantize import check_same
 from ..discretize import SteppedNetwork
 from ..emulator.engine import carrier_for, payload
 from ..errors import RangeError, show
+from ..feeds import Rolling, float_feeds
 from ..fixed import FixedNetwork, FixedProjection
 from ..lazy import is_sparse, sparse
 from ..lower.encode import encode_current
 from ..reference.stepper import Stepper
-from ..runs import input_rows
-from ..stimulate import Inputs, batch_of, check_given, float_inputs, input_sizes, steps_of
+from ..run_inputs import input_rows
+from ..stimulate import Inputs, batch_of, check_given, input_sizes, steps_of
 from .bounds import Bounds, Mask, check_model
 from .verdict import NeuronVerdicts, SpikeCertificate
 
@@ -73,7 +74,8 @@ def certify_spikes(
     _check(fixed, stepped, rounding, record)
     given = check_given(inputs, input_sizes(stepped.network))
     steps, batch = steps_of(n_steps, given), batch_of(given)
-    feeds = float_inputs(stepped.network, stepped.dt, steps, batch or 1, given)
+    made = float_feeds(stepped.network, stepped.dt, steps, batch or 1, given)
+    feeds: Any = {k: Rolling(feed, batch or 1, steps, steps) for k, feed in made.items()}
     rows = input_rows(fixed, as_integers(fixed, given), batch or 1, steps)
     follower = _Follower(fixed, stepped, batch or 1, steps, rounding, record)
     stepper = Stepper(stepped, batch or 1)
