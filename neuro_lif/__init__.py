@@ -1,5 +1,6 @@
 """neuro_lif: spiking networks on neuromorphic chips' integers, without the chip."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from . import stimulus
@@ -34,6 +35,7 @@ from .network import (
     Delta,
     Exponential,
     Network,
+    PoissonInput,
     Population,
     Probe,
     Projection,
@@ -45,6 +47,7 @@ from .reference import run_clocked
 
 if TYPE_CHECKING:
     from .profile import HardwareProfile, available_profiles, load_profile
+    from .reference import run_exact
 
 __version__ = "0.1.0"
 
@@ -75,6 +78,7 @@ __all__ = [
     "NeuroLifError",
     "Normal",
     "OverflowEvent",
+    "PoissonInput",
     "Population",
     "Probe",
     "Projection",
@@ -93,6 +97,7 @@ __all__ = [
     "quantize",
     "random_pairs",
     "run_clocked",
+    "run_exact",
     "run_fixed",
     "run_semantics",
     "run_variants",
@@ -103,13 +108,19 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
+_LATER = {
     # reading profiles takes a library that is longer to import than all else here
-    if name in ("HardwareProfile", "available_profiles", "load_profile"):
-        from . import profile
+    "HardwareProfile": "profile",
+    "available_profiles": "profile",
+    "load_profile": "profile",
+    "run_exact": "reference.event_exact",
+}
 
-        return getattr(profile, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LATER[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

@@ -29,10 +29,20 @@ def test_quick_start_is_short_and_runs(capsys: pytest.CaptureFixture[str]) -> No
     assert names["integers"].events == ()  # type: ignore[attr-defined]
 
 
-def test_the_study_runs() -> None:
+def test_without_a_step() -> None:
     names: dict[str, Any] = {}
     exec(compile(python_blocks()[0], "README.md", "exec"), names)
     exec(compile(python_blocks()[1], "README.md", "exec"), names)
+    spikes, dt = names["exact"].spike_times("exc")[1], 0.5e-3
+    assert len(spikes) > 10
+    on_grid = names["exact"].rasters(dt).spikes["exc"]
+    assert on_grid.sum() == len(spikes)
+
+
+def test_the_study_runs() -> None:
+    names: dict[str, Any] = {}
+    exec(compile(python_blocks()[0], "README.md", "exec"), names)
+    exec(compile(python_blocks()[2], "README.md", "exec"), names)
     other = nl.with_changes(names["fixed"], params={"exc": {"vth": 100}})
     assert next(names["rates"]) == nl.run_fixed(other, 1000).spikes["exc"].mean()
     names["rates"].close()
@@ -40,4 +50,4 @@ def test_the_study_runs() -> None:
 
 def test_the_imports_it_names_exist() -> None:
     pytest.importorskip("nengo")
-    exec(compile(python_blocks()[2], "README.md", "exec"), {})
+    exec(compile(python_blocks()[3], "README.md", "exec"), {})
