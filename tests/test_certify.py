@@ -664,7 +664,8 @@ def test_wrong_arguments_are_named(given: Any, message: str) -> None:
 def test_wrong_objects_and_names_are_named() -> None:
     with pytest.raises(nl.NeuroLifError, match="certify wants a FixedNetwork"):
         certify("network.npz")  # type: ignore[arg-type]
-    with pytest.raises(nl.NeuroLifError, match=r"register p\.w is unknown, allowed: p\.d, p\.h"):
+    unknown = r"register p\.w is unknown, allowed: p\.d, p\.g, p\.h"
+    with pytest.raises(nl.NeuroLifError, match=unknown):
         certify(integrator(leak=8)).reach("p", "w")
 
 
