@@ -12,8 +12,6 @@ from .dequantize import dequantize
 from .discretize import RULES, SteppedNetwork, StepRule, discretize
 from .emulator import run_fixed, run_variants
 from .errors import NeuroLifError
-from .files.fixed import load_fixed, save_fixed
-from .files.toml import load_network, save_network
 from .fixed import (
     DirectInput,
     FixedNetwork,
@@ -23,8 +21,6 @@ from .fixed import (
     FixedSource,
 )
 from .ledger import Ledger
-from .lower.encode import encode_current
-from .machine import run_semantics
 from .network import (
     IF,
     LI,
@@ -41,11 +37,17 @@ from .network import (
     Projection,
     SpikeInput,
 )
-from .quantize import APPROXIMATIONS, CODINGS, quantize
+from .quantize import quantize
 from .recording import Interrupted, OverflowEvent, Recording
 from .reference import run_clocked
 
 if TYPE_CHECKING:
+    from .codings import CODINGS
+    from .files.fixed import load_fixed, save_fixed
+    from .files.toml import load_network, save_network
+    from .lower.draft import APPROXIMATIONS
+    from .lower.encode import encode_current
+    from .machine import run_semantics
     from .profile import HardwareProfile, available_profiles, load_profile
     from .reference import run_exact
 
@@ -108,12 +110,20 @@ __all__ = [
 ]
 
 
+# What a run of a network does not need is imported when it is first asked for.
 _LATER = {
-    # reading profiles takes a library that is longer to import than all else here
+    "APPROXIMATIONS": "lower.draft",
+    "CODINGS": "codings",
     "HardwareProfile": "profile",
     "available_profiles": "profile",
+    "encode_current": "lower.encode",
+    "load_fixed": "files.fixed",
+    "load_network": "files.toml",
     "load_profile": "profile",
     "run_exact": "reference.event_exact",
+    "run_semantics": "machine",
+    "save_fixed": "files.fixed",
+    "save_network": "files.toml",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +12,11 @@ from .checks import expect
 from .discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
 from .errors import RangeError
 from .fixed import FixedNetwork, FixedProjection
-from .lower.draft import Draft
-from .lower.form import DecayCode, LifForm, lif_form
-from .lower.models import choose_models
-from .lower.stage_form import StageForm, stage_form
-from .lower.stages import lower_stages
 from .network import Constant
+
+if TYPE_CHECKING:
+    from .lower.form import DecayCode, LifForm
+    from .lower.stage_form import StageForm
 
 
 def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
@@ -32,6 +32,9 @@ def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
     Raises:
         RangeError: the two do not belong together.
     """
+    # here, because whoever only runs networks does without the passes
+    from .lower.form import lif_form
+
     expect(fixed, FixedNetwork, "dequantize (fixed)")
     expect(stepped, SteppedNetwork, "dequantize (stepped)")
     stepped = _as_lowered(fixed, stepped)
@@ -68,12 +71,18 @@ def _as_lowered(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
     several = any(len(p.tau_syn) > 1 for p in stepped.described)
     if not several or len(fixed.populations) == len(stepped.populations):
         return stepped
+    from .lower.draft import Draft
+    from .lower.models import choose_models
+    from .lower.stages import lower_stages
+
     bits = fixed.profile.weights.default_bits
     draft = Draft(stepped, fixed.profile, frozenset(), bits, None, True, False)
     return lower_stages(choose_models(draft)).stepped
 
 
 def _stage_form(fixed: FixedNetwork) -> StageForm:
+    from .lower.stage_form import stage_form
+
     form = stage_form(fixed.profile)
     if form is None:
         raise RangeError(f"profile {fixed.profile.name} has no filter stage, but the network has")

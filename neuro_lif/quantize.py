@@ -13,19 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .arrays import entries
-from .codings import CODINGS, approximations_of, coding_of
 from .discretize import SteppedNetwork
 from .errors import LoweringError, RangeError, show
 from .fixed import FixedNetwork
 from .ledger import Ledger
-from .lower.draft import APPROXIMATIONS, Draft
 from .profiles import profile_of
 from .stimulate import steps_of
 
 if TYPE_CHECKING:
     from .profile_model import HardwareProfile
 
-__all__ = ["APPROXIMATIONS", "CODINGS", "quantize"]
+__all__ = ["quantize"]
 
 
 def quantize(
@@ -48,9 +46,9 @@ def quantize(
     Args:
         stepped: from :func:`neuro_lif.discretize`.
         profile: a profile, or the name of a shipped one.
-        coding: one of :data:`CODINGS`: our own, or a peer's, which gives that peer's integers and
-            takes neither weight_bits nor gain_compensation nor proved.
-        approximate: names of :data:`APPROXIMATIONS` that are allowed.
+        coding: one of :data:`neuro_lif.CODINGS`: our own, or a peer's, which gives that peer's
+            integers and takes neither weight_bits nor gain_compensation nor proved.
+        approximate: names of :data:`neuro_lif.APPROXIMATIONS` that are allowed.
         weight_bits: bits of the weight mantissa; absent means the profile's.
         n_steps: a current input that has no end of its own (a sinusoid) is coded ahead for so many
             steps; None: as a run goes, as is what is random or long, for runs of any length.
@@ -66,6 +64,10 @@ def quantize(
         LoweringError: the profile cannot express something; names it and what to do.
         RangeError: an argument is not valid.
     """
+    # here, because whoever only runs networks does without the passes
+    from .codings import approximations_of, coding_of
+    from .lower.draft import Draft
+
     options = {
         "weight_bits": (weight_bits, None),
         "gain_compensation": (gain_compensation, True),

@@ -17,7 +17,7 @@ from scipy import sparse
 
 import neuro_lif as nl
 from neuro_lif.discretize import StepRule
-from neuro_lif.quantize import APPROXIMATIONS
+from neuro_lif.lower.draft import APPROXIMATIONS
 from neuro_lif.stimulus import Constant, Sampled, Sinusoid
 
 DT = 1e-3

@@ -163,6 +163,18 @@ def test_import_brings_no_heavy_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_public_names_are_there_whatever_was_imported_first() -> None:
+    """Some are imported when they are asked for, and some have the name of their module."""
+    modules = [p.stem for p in ROOT.glob("*.py") if p.stem not in ("__init__", "__main__")]
+    code = ("import importlib, types, neuro_lif as nl\n"
+            f"for m in {modules!r}: importlib.import_module('neuro_lif.' + m)\n"
+            "print([n for n in nl.__all__ if isinstance(getattr(nl, n), types.ModuleType)])\n"
+            "print(set(nl.__all__) - set(dir(nl)))\n")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          cwd=ROOT.parent)  # fmt: skip
+    assert done.stdout.split("\n")[:2] == ["['stimulus']", "set()"], done.stdout
+
+
 @pytest.mark.parametrize("path", FILES, ids=identity)
 def test_no_assert_and_no_catch_all(path: Path) -> None:
     faults = []

@@ -14,7 +14,7 @@ from scipy import sparse
 import neuro_lif as nl
 from neuro_lif.arrays import entries
 from neuro_lif.errors import LoweringError, RangeError
-from neuro_lif.quantize import APPROXIMATIONS
+from neuro_lif.lower.draft import APPROXIMATIONS
 from neuro_lif.stimulus import Constant, Sampled
 
 DT = 1e-3

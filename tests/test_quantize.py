@@ -18,8 +18,8 @@ from neuro_lif.demo import load_digits_example
 from neuro_lif.discretize import StepRule
 from neuro_lif.errors import LoweringError, ProfileError, RangeError
 from neuro_lif.lower.bounds import active, lanes_of, strongest
+from neuro_lif.lower.draft import APPROXIMATIONS
 from neuro_lif.lower.encode import current_to_integers
-from neuro_lif.quantize import APPROXIMATIONS
 from neuro_lif.run_inputs import input_rows
 from neuro_lif.stimulus import Constant, Sampled, Sinusoid
 

@@ -18,15 +18,17 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ..codings import CODINGS
 from ..discretize import RULES, SteppedNetwork, discretize
 from ..errors import FileFormatError, RangeError
 from ..files.fixed import load_fixed
 from ..files.toml import load_network
 from ..fixed import FixedNetwork
+from ..lower.draft import APPROXIMATIONS
 from ..network import Network
 from ..npz import NpzFile
 from ..profile import HardwareProfile, load_profile
-from ..quantize import APPROXIMATIONS, CODINGS, quantize
+from ..quantize import quantize
 
 console = Console(stderr=True)
 
