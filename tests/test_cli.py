@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import neuro_lif as nl
 from neuro_lif.cli import main
 from neuro_lif.recording import Recording
 
@@ -61,6 +62,24 @@ def test_compare_exits_1_and_names_the_first_difference(
     code, text, _ = call(capsys, "compare", *files)
     assert code == 1
     assert "a.spikes: step 7, neuron 2: 0 against 1" in text
+
+
+def test_exact_engine(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "exact.npz"
+    code, text, _ = call(capsys, "run", NETWORK, "--engine", "exact", "--steps", "50", "--record",
+                         "all", "--out", str(out))  # fmt: skip
+    assert code == 0 and "event-exact" in text
+    written = nl.Recording.load(out)
+    exact = nl.run_exact(nl.load_network(NETWORK), 50e-3)
+    assert written.spikes["exc"].sum() == len(exact.spike_times("exc")[1]) > 0
+    assert written.traces["exc", "v"].shape == (50, 80)
+    code, _, text = call(
+        capsys, "run", NETWORK, "--engine", "exact", "--steps", "5", "--inputs", str(out)
+    )
+    assert code == 2 and "with --engine exact, allowed: inputs that the network" in text
+    code, _, text = call(capsys, "run", NETWORK, "--engine", "exact", "--steps", "5", "--record",
+                         "registers")  # fmt: skip
+    assert code == 2 and 'record = \'registers\', allowed: "probes", "all"' in text
 
 
 def test_float_engine(capsys: pytest.CaptureFixture[str]) -> None:

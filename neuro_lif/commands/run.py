@@ -13,7 +13,9 @@ from ..errors import RangeError
 from ..machine import run_semantics
 from ..recording import Interrupted, Recording
 from ..reference import run_clocked
+from ..reference.clocked import wanted_traces
 from ..runs import RECORDS
+from ..stimulate import steps_of
 from .common import (
     add_lowering,
     dt_of,
@@ -24,7 +26,7 @@ from .common import (
     step,
 )
 
-ENGINES = ("emulator", "float", "semantics", "lava", "nengo", "nengo-fixed")
+ENGINES = ("emulator", "float", "exact", "semantics", "lava", "nengo", "nengo-fixed")
 THREADED = ("emulator", "float")
 
 
@@ -69,6 +71,8 @@ def _record(args: argparse.Namespace) -> Recording:
         with progress_bar("float64 reference") as progress:
             return run_clocked(stepped, inputs=inputs, progress=progress, threads=args.threads,
                                **common)  # fmt: skip
+    if args.engine == "exact":
+        return _exact(args)
     if args.engine == "nengo":
         from ..targets.nengo import run_nengo
 
@@ -90,6 +94,25 @@ def _record(args: argparse.Namespace) -> Recording:
     with progress_bar("integer emulator") as progress:
         return run_fixed(fixed, inputs=inputs, strict=args.strict, progress=progress,
                          threads=args.threads, **common)  # fmt: skip
+
+
+def _exact(args: argparse.Namespace) -> Recording:
+    """Run without a step, for as long as so many steps take; spikes and V are put on the grid."""
+    from ..reference import ExactInterrupted, run_exact
+
+    if args.inputs is not None:
+        raise RangeError(f"--inputs = {str(args.inputs)!r} with --engine exact, allowed: inputs "
+                         "that the network file describes (rows have steps)")  # fmt: skip
+    net, dt, n_steps = network_of(args), dt_of(args), steps_of(args.steps, {})
+    ends = np.arange(1, n_steps + 1) * dt
+    wanted = wanted_traces(net, args.record)
+    try:
+        with progress_bar("event-exact float64") as progress:
+            exact = run_exact(net, n_steps * dt, progress=progress,
+                              sample_times=ends if wanted else None)  # fmt: skip
+    except ExactInterrupted as stop:
+        raise Interrupted(stop.recording.rasters(dt)) from None
+    return exact.rasters(dt)
 
 
 def summary(recording: Recording) -> str:
