@@ -98,7 +98,8 @@ def _events(
     """Return mean and variance of the events per step, one per synapse; None: not known."""
     if p.pre in drive.rates:
         each = per_synapse(p, drive.rates[p.pre]) * c.dt
-        return each, each
+        at_most_one = isinstance(spikes, PoissonInput) and spikes.draw == "bernoulli"
+        return each, each * np.maximum(1.0 - each, 0.0) if at_most_one else each
     where = f"population {c.name!r}: the input {p.pre!r}"
     mend = f"tell its mean rate: rates of the drive[{p.pre!r}]"
     if isinstance(spikes, PoissonInput):
