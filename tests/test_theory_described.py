@@ -337,6 +337,19 @@ def test_several_time_constants_and_poissons_of_the_integers() -> None:
         predict.rate_error(drawn, stepped, "n", predict.Drive())
 
 
+def test_a_membrane_that_keeps_nothing_or_all() -> None:
+    neuron = nl.LIF(DT / 100, 1e8, v_rest=0.0, v_threshold=TOP, v_reset=0.0, i_bias=1e-9)
+    stepped = nl.discretize(nl.Network([nl.Population("n", 1, neuron)]), DT)
+    fixed = integers(stepped)
+    with pytest.raises(RangeError, match="decay_v = 0.0, allowed: above 0, below 1"):
+        theory.fixed_rate(fixed, "n")
+    with pytest.raises(RangeError, match="'n': v keeps nothing of itself"):
+        predict.rate_error(fixed, stepped, "n", predict.Drive())
+    leaks_not = nl.FixedNetwork(fixed.profile, (nl.FixedPopulation("n", 1, "lif", {"dv": 0}),))
+    with pytest.raises(RangeError, match="decay_v = 1.0, allowed: above 0, below 1"):
+        theory.fixed_rate(leaks_not, "n")
+
+
 # ---------------------------------------------------------------------------- the documents
 
 

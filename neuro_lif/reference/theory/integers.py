@@ -15,7 +15,7 @@ from ...checks import expect
 from ...errors import RangeError
 from ...fixed import FixedNetwork
 from ...formats import shift_array
-from .discrete import clocked_passage
+from .discrete import check_decay, clocked_passage
 from .integrals import Y_MOST
 from .residual import KINDS, Residual, residual_of
 from .siegert import Passage
@@ -75,14 +75,18 @@ def integer_rate(s: IntegerStep, arriving: White, dt: float) -> Any:
         s: the step; in LSB or any other unit of its own.
         arriving: in the same unit.
         dt: s.
+
+    Raises:
+        RangeError: v or u keeps all of itself in a step, or v nothing.
     """
+    check_decay("rate of a population", "decay_v", np.asarray(s.decay_v), 0.0)
+    check_decay("rate of a population", "decay_u", np.asarray(s.decay_u), -1e-300)
     u, sd_u, kept_u = _through_u(s, arriving)
     drive, noise, leak = u + s.bias, np.sqrt(sd_u**2 + s.noise_v), 1 - s.decay_v
     shape = np.broadcast(drive, noise, leak, s.threshold, s.n_ref, kept_u).shape
     p = clocked_passage(drive - s.loss_v, noise, s.decay_v, s.threshold, 0.0, dt, s.n_ref,
                         kept_u)  # fmt: skip
-    with np.errstate(divide="ignore"):
-        tau = -dt / np.log(s.decay_v)
+    tau = -dt / np.log(s.decay_v)
     sigma = noise * np.sqrt(2 / (leak * (1 + s.decay_v)))
     with np.errstate(divide="ignore", invalid="ignore"):
         means = [np.ravel(np.broadcast_to(x / leak / sigma, shape))
@@ -107,7 +111,7 @@ def _through_u(s: IntegerStep, a: White) -> tuple[Any, Any, Any]:
     mean = a.mean + leak * a.direct_mean
     c, d = (s.back_u - s.loss_u) / 2, -(s.back_u + s.loss_u) / 2
     variance = a.sd**2 + (leak * a.direct_sd) ** 2 + s.noise_u
-    u, faster = mean / leak, leak
+    u, faster = (mean + c) / leak, leak
     for _ in range(30):  # each changes the next by a fraction
         memory = np.where(follows, leak**2, faster * (2 - faster))
         spread = np.sqrt(np.maximum(variance, 1e-300) / memory)
