@@ -12,8 +12,8 @@ import neuro_lif as nl
 from neuro_lif import predict
 from neuro_lif.errors import LoweringError, RangeError
 from neuro_lif.formats import round_shift
-from neuro_lif.predict.residual import SPANS, kept_factor
 from neuro_lif.reference.theory import d_nu_d_mu, d_nu_d_sigma, siegert
+from neuro_lif.reference.theory.residual import SPANS, kept_factor
 
 # ------------------------------------------------------------------ what one rounding does
 

@@ -164,10 +164,7 @@ def noisy_run(
 def noisy_rates(rule: str = "exact") -> tuple[float, float]:
     """Return the rate in continuous time (Siegert) and that of a clocked run, Hz."""
     stepped = nl.discretize(noisy(1, 1, 0), DT, rule)
-    gain = float(stepped.population("n").gain[0])
-    clocked = theory.stepped_rate(
-        stepped, "n", MEAN / RESISTANCE * gain, SPREAD / RESISTANCE * gain, receptor=None
-    )
+    clocked = theory.stepped_rate(stepped, "n")  # reads the noise that the network describes
     sigma = SPREAD * np.sqrt(DT / TAU)  # of the white noise that this noise is
     return float(theory.siegert(MEAN, sigma, THRESHOLD, 0.0, TAU)), float(clocked)
 

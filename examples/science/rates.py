@@ -101,23 +101,15 @@ def white(sigma: float, size: Size, seed: int = 1, mu: Array = MU) -> nl.Stepped
 def white_float(sigma: float, size: Size = Size(), seed: int = 1) -> Points:  # noqa: B008
     """Return the rates of float64 runs, and :func:`neuro_lif.reference.theory.stepped_rate`."""
     stepped = white(sigma, size, seed)
-    gain = float(stepped.population("n").gain[0])
-    expected = theory.stepped_rate(stepped, "n", gain * np.repeat(MU, size.each),
-                                   gain * sigma * np.sqrt(TAU / DT), receptor=None)  # fmt: skip
+    expected = theory.stepped_rate(stepped, "n")  # reads the noise that the network describes
     return Points(*counted(nl.run_clocked(stepped, size.steps), size), expected[:: size.each])
 
 
 def white_fixed(sigma: float, size: Size = Size(), seed: int = 1) -> Points:  # noqa: B008
     """Return rates of integers of 16 bits, and :func:`neuro_lif.reference.theory.fixed_rate`."""
     fixed = nl.quantize(white(sigma, size, seed), chip(BITS["white"]), n_steps=size.steps)
-    expected = white_in_integers(fixed, sigma, np.repeat(MU, size.each))
+    expected = theory.fixed_rate(fixed, "n")
     return Points(*counted(nl.run_fixed(fixed, size.steps), size), expected[:: size.each])
-
-
-def white_in_integers(fixed: nl.FixedNetwork, sigma: float, mu: Array) -> Array:
-    """Return what theory says of a chip's neurons, one for each mu, Hz."""
-    gain = fixed.directs[0].lsb_per_ampere
-    return np.asarray(theory.fixed_rate(fixed, "n", gain * mu, gain * sigma * np.sqrt(TAU / DT)))
 
 
 # ---------------------------------------------------------------------- exponential synapses
@@ -235,7 +227,7 @@ def curves(kind: str, sigma: float) -> dict[str, Array]:
         fixed = nl.quantize(white(sigma, one, mu=FINE), chip(BITS[kind]), n_steps=one.steps)
         return {"-": theory.nu_dt(FINE, sigma, **CELL, dt=DT),
                 "--": theory.siegert(FINE, sigma, **CELL),
-                ":": white_in_integers(fixed, sigma, FINE)}  # fmt: skip
+                ":": theory.fixed_rate(fixed, "n")}  # fmt: skip
     stepped, drive = filtered(sigma, one, mu=FINE)
     fixed = nl.quantize(stepped, chip(BITS[kind]), n_steps=one.steps)
     return {"-": theory.siegert_exp(FINE, sigma, **CELL, tau_s=TAU_S),

@@ -3,6 +3,7 @@
 Not imported by ``import neuro_lif``.
 """
 
+from ..reference.theory.residual import Residual, residual_of
 from .beside import Beside, beside_run, predictions
 from .decays import (
     dead_zone,
@@ -13,7 +14,8 @@ from .decays import (
     tau_effective,
 )
 from .identity import certify_spikes
-from .rates import Drive, RateError, rate_error
+from .rates import RateError, rate_error
+from .received import Drive
 from .report import (
     DecayError,
     Periods,
@@ -23,7 +25,6 @@ from .report import (
     WeightError,
     errors_of,
 )
-from .residual import Residual, residual_of
 from .roundings import (
     compensator,
     mean_shift,

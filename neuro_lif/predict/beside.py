@@ -14,12 +14,11 @@ from ..emulator import run_fixed
 from ..errors import LoweringError, RangeError
 from ..feeds import float_feeds
 from ..fixed import FixedNetwork
-from ..network import Constant
 from ..recording import Recording
 from ..reference import run_clocked
 from ..stimulate import Inputs, check_given, input_sizes, steps_of
 from .identity import as_integers, certify_spikes
-from .rates import Drive
+from .received import Drive
 from .report import PopulationErrors, errors_of
 from .verdict import SpikeCertificate
 
@@ -101,7 +100,7 @@ def beside_run(
     errors: dict[str, PopulationErrors] = {}
     notes: dict[str, str] = {}
     for name in a.spikes:
-        _predict(fixed, stepped, name, rates, errors, notes)
+        _predict(fixed, stepped, name, rates, given, errors, notes)
     try:
         certificate = certify_spikes(fixed, stepped, steps, given)
     except LoweringError:
@@ -134,15 +133,15 @@ def _counts(run: Recording, name: str) -> FloatArray:
 
 def _predict(
     fixed: FixedNetwork, stepped: SteppedNetwork, name: str, rates: Mapping[str, FloatArray],
-    errors: dict[str, PopulationErrors], notes: dict[str, str],
+    given: Mapping[str, Any], errors: dict[str, PopulationErrors], notes: dict[str, str],
 ) -> None:  # fmt: skip
     """Put a population's errors where they belong, or the reason why there are none."""
     try:
         errors[name] = errors_of(fixed, stepped, name)
         varying = [c.name for c in stepped.network.current_inputs
-                   if c.population == name and not isinstance(c.stimulus, Constant)]  # fmt: skip
+                   if c.population == name and c.name in given]  # fmt: skip
         if varying:
-            notes[name] = f"the rate, as the current {varying[0]!r} varies"
+            notes[name] = f"the rate, as the current {varying[0]!r} varies (it was given)"
             return
         senders = {q.pre for q in stepped.projections if q.post == name}
         drive = Drive({pre: rates[pre] for pre in senders})

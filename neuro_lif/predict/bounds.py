@@ -1,8 +1,8 @@
 """A population's operations on intervals of reals, along spikes that are taken for given.
 
 Each register is an interval in LSB that surely holds the chip's integer. Two things widen it: the
-rounding of a decay, of which only the range is used (:mod:`.residual`), and float64 itself: every
-operation here is rounded outward.
+rounding of a decay, of which only the range is used (``theory.residual``), and float64 itself:
+every operation here is rounded outward.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..arrays import FloatArray, IntArray
 from ..errors import LoweringError
 from ..formats import shift_rounded_array
 from ..numerics import walk
-from .residual import Residual, kept_factor, residual_of
+from ..reference.theory.residual import Residual, kept_factor, residual_of
 
 Mask = npt.NDArray[np.bool_]
 EXACT = 2.0**52

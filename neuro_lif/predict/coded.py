@@ -16,7 +16,8 @@ from ..fixed import FixedNetwork, FixedProjection
 from ..lower.form import DecayCode, LifForm, lif_form
 from ..network import Constant
 from ..numerics import walk
-from .residual import Residual, residual_of
+from ..reference.theory.described import sender_of_entries
+from ..reference.theory.residual import Residual, residual_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,11 +200,3 @@ def _incoming(
     return Incoming(q.name, q.pre, post, sender_of_entries(p.weights),
                     np.asarray(entries(p.weights), np.float64), np.asarray(coded),
                     np.asarray(1.0 - decay_u), np.asarray(step))  # fmt: skip
-
-
-def sender_of_entries(weights: Any) -> Any:
-    """Return the presynaptic index of every stored value."""
-    if hasattr(weights, "indices"):
-        return weights.indices
-    n_post, n_pre = np.shape(weights)
-    return np.tile(np.arange(n_pre), n_post)

@@ -87,7 +87,7 @@ def dead_zone(low: Any, high: Any, delta: npt.ArrayLike) -> tuple[FloatArray, Fl
     There rounding gives back what the decay takes: ``delta |v| <= |r|``.
 
     Args:
-        low: the least r of a value below 0, LSB (:class:`~neuro_lif.predict.residual.Residual`).
+        low: the least r of a value below 0, LSB (:class:`~neuro_lif.predict.Residual`).
         high: the largest r of a value above 0, LSB.
         delta: share lost per step.
     """

@@ -1,44 +1,28 @@
 """The rate that the float reference and the integers should have, from the corrected theory.
 
-Both are clocked, so both are Siegert's rate with the time constant of the decay, the input of one
+Both are clocked, so both have Siegert's rate with the time constant of the decay, the input of one
 step as noise, and a threshold higher by its overshoot (F6). The integers differ by what they are
-coded as (F1, F4, F5) and by rounding u and v (F2, F3).
+coded as (F1, F4, F5) and by rounding u and v (F2, F3): that is
+:func:`neuro_lif.reference.theory.integers.integer_rate`, of both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..arrays import FloatArray
 from ..discretize import SteppedNetwork
 from ..errors import RangeError, show
 from ..fixed import FixedNetwork
-from ..reference.theory import siegert_exp
-from .coded import Coded, Incoming, coded_lif
+from ..reference.theory import IntegerStep, siegert_exp
+from ..reference.theory.integers import White, integer_rate, step_with
+from .coded import Coded, coded_lif
 from .decays import tau_effective
-from .roundings import shift_of
+from .received import Drive, Received, received
 from .thresholds import lattice_threshold, overshoot
-
-
-@dataclass(frozen=True, eq=False)
-class Drive:
-    """What a population receives beside its bias.
-
-    Args:
-        rates: input or population -> Hz, a number or one per sender; the senders fire as Poisson
-            processes, independently. Absent ones are silent.
-        mean: V per step added to v by anything else, a number or ``(n,)``.
-        sd: its standard deviation from step to step, V per step, independent of all else.
-    """
-
-    rates: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
-    mean: npt.ArrayLike = 0.0
-    sd: npt.ArrayLike = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,108 +68,33 @@ class Point:
         return np.asarray(self.threshold + np.where(self.tau_u > 0, 0.0, overshoot(self.step_sd)))
 
 
-def below_reset(point: Point) -> FloatArray:
-    """Return the share of the time that v is below the reset, 0..1 ``(n,)``.
-
-    ``nu tau sqrt(pi) (1 + erf(y_r)) int_{y_r}^{y_th} exp(x**2) dx``, y in units of sigma around mu;
-    where the neuron is silent it is that of a Gaussian.
-
-    Source: the stationary density of the Fokker-Planck equation (Brunel 2000), integrated up to
-    the reset.
-    """
-    from scipy.special import dawsn, erf, erfcx
-
-    sigma = np.where(point.sigma > 0, point.sigma, 1.0)
-    low, high = -point.mu / sigma, (point.threshold - point.mu) / sigma
-    free = (1.0 + erf(low)) / 2
-    y = np.clip(np.stack([low, high]), -20.0, 20.0)
-    # (1 + erf(y_r)) exp(x**2) overflows term by term: its factors are taken together
-    tail = np.where(y[0] < 0, erfcx(-y[0]), (1 + erf(y[0])) * np.exp(y[0] ** 2))
-    area = tail * (np.exp(y[1] ** 2 - y[0] ** 2) * dawsn(y[1]) - dawsn(y[0]))
-    share = point.rate * point.tau * np.sqrt(np.pi) * area
-    usable = (point.sigma > 0) & (high < 6) & np.isfinite(share)
-    return np.asarray(np.clip(np.where(usable, share, free), 0.0, 1.0))
+def _meant_delta_u(c: Coded) -> FloatArray:
+    return c.incoming[0].delta_u if c.incoming else np.ones(c.size)
 
 
-def _input(c: Coded, drive: Drive, coded: bool) -> tuple[FloatArray, FloatArray]:
-    """Return (mean, variance) of the charge that one step brings, V and V**2 ``(n,)``."""
-    mean = np.broadcast_to(np.asarray(drive.mean, np.float64), (c.size,)).copy()
-    variance = np.broadcast_to(np.asarray(drive.sd, np.float64) ** 2, (c.size,)).copy()
-    for p in c.incoming:
-        if p.pre not in drive.rates:
-            continue
-        each = per_synapse(p, drive.rates[p.pre]) * c.dt
-        charge = p.coded / c.delta_u[p.post] if coded else p.meant / p.delta_u[p.post]
-        mean += np.bincount(p.post, charge * each, minlength=c.size)
-        variance += np.bincount(p.post, charge**2 * each, minlength=c.size)
-    return mean, variance
-
-
-def per_synapse(p: Incoming, rate: npt.ArrayLike) -> FloatArray:
-    """Return the rate of every synapse's sender, Hz.
-
-    Raises:
-        RangeError: it is no rate, or not one per sender.
-    """
-    values = np.asarray(rate, np.float64)
-    most = int(p.sender.max(initial=-1))
-    fits = values.ndim == 0 or (values.ndim == 1 and len(values) > most)
-    if not fits or not np.all(np.isfinite(values)) or np.any(values < 0):
-        raise RangeError(f"drive: rates[{p.pre!r}] = {show(rate)}, allowed: finite Hz >= 0, "
-                         "one, or one per sender")  # fmt: skip
-    return np.full(p.sender.shape, float(values)) if values.ndim == 0 else values[p.sender]
-
-
-def _tau_u(c: Coded, coded: bool) -> FloatArray:
-    delta = c.delta_u
-    if not coded:
-        delta = c.incoming[0].delta_u if c.incoming else np.ones(c.size)
-    return np.where(delta < 1, tau_effective(np.minimum(delta, 1 - 1e-12), c.dt), 0.0)
-
-
-def meant_point(c: Coded, drive: Drive) -> Point:
+def meant_point(c: Coded, given: Received) -> Point:
     """Return where the float reference works."""
-    mean, variance = _input(c, drive, coded=False)
+    delta_u, a = _meant_delta_u(c), given.meant
+    smooth = (delta_u < 1) & (a.direct_sd == 0)
+    tau_u = np.where(smooth, tau_effective(np.minimum(delta_u, 1 - 1e-12), c.dt), 0.0)
     return Point(
-        (mean + c.meant_bias) / c.meant_v, np.sqrt(variance), tau_effective(c.meant_v, c.dt),
-        _tau_u(c, False), c.meant_threshold, c.meant_held * c.dt, 1.0 - c.meant_v,
+        (a.mean / delta_u + a.direct_mean + c.meant_bias) / c.meant_v,
+        np.sqrt((a.sd / delta_u) ** 2 + a.direct_sd**2), tau_effective(c.meant_v, c.dt), tau_u,
+        c.meant_threshold, c.meant_held * c.dt, 1.0 - c.meant_v,
     )  # fmt: skip
 
 
-def parameter_point(c: Coded, drive: Drive) -> Point:
-    """Return where the rounded parameters put the neuron, its state still real numbers."""
-    mean, variance = _input(c, drive, coded=True)
-    threshold = lattice_threshold(c.threshold / c.lsb, c.strict) * c.lsb
-    return Point(
-        (mean + c.bias) / c.delta_v, np.sqrt(variance), tau_effective(c.delta_v, c.dt),
-        _tau_u(c, True), threshold, c.held * c.dt, 1.0 - c.delta_v,
-    )  # fmt: skip
+def meant_step(c: Coded) -> IntegerStep:
+    """Return a step of the float reference, in LSB; nothing is rounded."""
+    return step_with(1.0 - c.meant_v, 1.0 - _meant_delta_u(c), None, None, c.meant_bias / c.lsb,
+                     c.meant_threshold / c.lsb, c.meant_held)  # fmt: skip
 
 
-def coded_point(c: Coded, drive: Drive) -> Point:
-    """Return where the integers work: rounded parameters and a state that is rounded."""
-    bare = parameter_point(c, drive)
-    sign_v = signs_of(c, bare)
-    mean, variance = _input(c, drive, coded=True)
-    sign_u = _sign(mean, np.sqrt(variance * c.delta_u / (2.0 - c.delta_u)))
-    shift = shift_of(c.round_u, c.round_v, c.delta_u, c.delta_v, sign_u, sign_v)
-    noise = c.round_v.variance + c.round_u.variance / c.delta_u**2
-    return replace(bare, mu=bare.mu + shift * c.lsb,
-                   step_sd=np.sqrt(bare.step_sd**2 + noise * c.lsb**2))  # fmt: skip
-
-
-def signs_of(c: Coded, point: Point) -> FloatArray:
-    """Return the mean sign of v while it is free, -1..1 ``(n,)``."""
-    free = np.maximum(1.0 - point.rate * point.t_ref, 1e-9)
-    return np.asarray(1.0 - 2.0 * np.minimum(below_reset(point) / free, 1.0))
-
-
-def _sign(mean: FloatArray, sd: FloatArray) -> FloatArray:
-    from scipy.special import erf
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(sd > 0, mean / (np.sqrt(2) * sd), np.sign(mean) * np.inf)
-    return np.asarray(np.where((sd == 0) & (mean == 0), 0.0, erf(ratio)))
+def coded_step(c: Coded) -> IntegerStep:
+    """Return a step of the integers, in LSB."""
+    threshold = lattice_threshold(c.threshold / c.lsb, c.strict)
+    return step_with(1.0 - c.delta_v, 1.0 - c.delta_u, c.round_v, c.round_u, c.bias / c.lsb,
+                     threshold, c.held)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,30 +132,51 @@ def rate_error(
 ) -> RateError:
     """Predict the rates of the float reference and of the integers.
 
+    ``coded`` is what :func:`neuro_lif.reference.theory.fixed_rate` says of the same input.
+
     Args:
         fixed: the integers.
         stepped: what they were made from.
         population: a population that leaks and spikes, with reset to a value.
-        drive: what it receives.
+        drive: what it receives beside what the network describes.
 
     Raises:
-        RangeError: the theory does not speak of such a population; or the two networks do not
-            belong together, or the drive does not fit.
+        RangeError: the theory does not speak of such a population; it receives something described
+            that varies in another way than white noise; or the two networks do not belong together,
+            or the drive does not fit.
         LoweringError: its model is no LIF.
     """
     c = coded_lif(fixed, stepped, population)
+    return rates_of(c, checked(fixed, stepped, c, drive))
+
+
+def rates_of(c: Coded, given: Received) -> RateError:
+    """Return the predicted rates of one population, and what each cause does alone."""
+    a, b = meant_step(c), coded_step(c)
+    meant, coded = (White(*(x / c.lsb for x in w)) for w in (given.meant, given.coded))
+
+    def rate(step: IntegerStep, arriving: White = meant) -> FloatArray:
+        return np.asarray(np.broadcast_to(integer_rate(step, arriving, c.dt), (c.size,)))
+
+    base = rate(a)
+    bare = step_with(b.decay_v, b.decay_u, None, None, b.bias, a.threshold, a.n_ref)
+    each = [
+        rate(bare, coded),
+        rate(a._replace(threshold=b.threshold, n_ref=b.n_ref)),
+        rate(a._replace(loss_v=b.loss_v, loss_u=b.loss_u, back_v=b.back_v, back_u=b.back_u)),
+        rate(a._replace(noise_v=b.noise_v, noise_u=b.noise_u)),
+    ]
+    return RateError(base, rate(b, coded), *(_relative(x, base) for x in each))
+
+
+def checked(fixed: FixedNetwork, stepped: SteppedNetwork, c: Coded, drive: Drive) -> Received:
+    """Return what a population receives, where there is a theory of it.
+
+    Raises:
+        RangeError: as of :func:`rate_error`.
+    """
     check_theory(c, stepped, drive)
-    a, b = meant_point(c, drive), coded_point(c, drive)
-    bare, base = parameter_point(c, drive), a.rate
-    parameters = replace(bare, threshold=a.threshold, t_ref=a.t_ref)
-    return RateError(
-        base, b.rate,
-        _relative(parameters.rate, base),
-        _relative(replace(a, threshold=b.threshold, t_ref=b.t_ref).rate, base),
-        _relative(replace(a, mu=a.mu + b.mu - bare.mu).rate, base),
-        _relative(replace(a, step_sd=np.sqrt(a.step_sd**2 + b.step_sd**2 - bare.step_sd**2)).rate,
-                  base),
-    )  # fmt: skip
+    return received(fixed, stepped, c, drive)
 
 
 def check_theory(c: Coded, stepped: SteppedNetwork, drive: Drive) -> None:
@@ -270,6 +200,8 @@ def check_theory(c: Coded, stepped: SteppedNetwork, drive: Drive) -> None:
         raise RangeError(f"{where}: reset by subtraction, allowed: reset to a value")
     if np.any(c.meant_v <= 0) or np.any(c.delta_v <= 0):
         raise RangeError(f"{where}: no leak, allowed: a membrane with one")
+    if np.any(c.meant_v >= 1) or np.any(c.delta_v >= 1):
+        raise RangeError(f"{where}: v keeps nothing of itself, allowed: a decay below 1 per step")
     if np.any(c.delta_u <= 0):
         raise RangeError(f"{where}: a current that never decays, allowed: one that does")
     if len({float(d) for p in c.incoming for d in np.unique(p.delta_u)}) > 1:

@@ -12,6 +12,7 @@ from ..arrays import FloatArray
 from ..discretize import SteppedNetwork
 from ..fixed import FixedNetwork
 from ..reference.theory import d_nu_d_mu, d_nu_d_sigma, d_nu_d_V_th
+from ..reference.theory.residual import Residual
 from .coded import Coded, Incoming, coded_lif
 from .decays import (
     dead_zone,
@@ -21,8 +22,8 @@ from .decays import (
     steady_state_error,
     tau_effective,
 )
-from .rates import Drive, RateError, check_theory, meant_point, per_synapse, rate_error
-from .residual import Residual
+from .rates import RateError, checked, meant_point, rates_of
+from .received import Drive, Received
 from .roundings import compensator, settled_shift, shift_of, state_sd, threshold_needed
 from .synapses import mean_shift_of_weights, sd_of_weights, variance_of_weights
 from .thresholds import (
@@ -192,7 +193,7 @@ def errors_of(
         fixed: the integers.
         stepped: what they were made from.
         population: its name.
-        drive: what it receives; None: nothing is said of rates.
+        drive: what it receives beside what the network describes; None: nothing is said of rates.
 
     Raises:
         RangeError: the two networks do not belong together, there is no such population, or the
@@ -202,13 +203,12 @@ def errors_of(
     Source: docs/predict.md has the formulas; each function names its own source.
     """
     c = coded_lif(fixed, stepped, population)
-    if drive is not None:
-        check_theory(c, stepped, drive)
+    given = None if drive is None else checked(fixed, stepped, c, drive)
     return PopulationErrors(
         population, c.lsb, _decay(c, c.delta_v, c.meant_v, c.form.decay_v), _decay_u(c),
-        _periods(c), _rounding(c), tuple(_weights(c, p, drive) for p in c.incoming),
-        _threshold(c, drive), _path(c), _spike_time(c),
-        None if drive is None else rate_error(fixed, stepped, population, drive),
+        _periods(c), _rounding(c), tuple(_weights(c, p, given) for p in c.incoming),
+        _threshold(c, given), _path(c), _spike_time(c),
+        None if given is None else rates_of(c, given),
     )  # fmt: skip
 
 
@@ -250,12 +250,10 @@ def _rounding(c: Coded) -> RoundingError:
                          threshold_needed(shift, 0.005), sd)  # fmt: skip
 
 
-def _weights(c: Coded, p: Incoming, drive: Drive | None) -> WeightError:
+def _weights(c: Coded, p: Incoming, given: Received | None) -> WeightError:
     synapses = np.bincount(p.post, p.meant != 0, minlength=c.size).astype(np.float64)
-    known = drive is not None and p.pre in drive.rates
-    each = np.full(p.sender.shape, np.nan)
-    if drive is not None and known:
-        each = per_synapse(p, drive.rates[p.pre]) * c.dt
+    each = np.full(p.sender.shape, np.nan) if given is None else given.events.get(p.name, np.nan)
+    known = bool(np.isfinite(each).all())
 
     def total(x: FloatArray) -> FloatArray:
         return np.bincount(p.post, x * each, minlength=c.size).astype(np.float64)
@@ -272,17 +270,17 @@ def _weights(c: Coded, p: Incoming, drive: Drive | None) -> WeightError:
         sd_of_weights(p.step, synapses, rate, delta),
         variance_of_weights(charge, synapses, rate),
         mean_shift_of_weights(p.step, synapses, rate, delta, "floor"),
-        _rate_by_weights(c, drive, shift, variance) if known else np.full(c.size, np.nan),
+        _rate_by_weights(c, given, shift, variance) if known else np.full(c.size, np.nan),
     )  # fmt: skip
 
 
 def _rate_by_weights(
-    c: Coded, drive: Drive | None, shift: FloatArray, variance: FloatArray
+    c: Coded, given: Received | None, shift: FloatArray, variance: FloatArray
 ) -> FloatArray:
     """Return Hz: d nu/d mu times the shift, and d nu/d sigma times what the variance adds."""
-    if drive is None:
+    if given is None:
         return np.full(c.size, np.nan)
-    at = meant_point(c, drive)
+    at = meant_point(c, given)
     sigma = np.maximum(at.sigma, 1e-300)
     where = (at.mu, sigma, at.seen, 0.0, at.tau, at.t_ref, at.tau_u)
     scale = 2.0 / (1.0 - at.factor**2)
@@ -291,14 +289,14 @@ def _rate_by_weights(
     return np.asarray(d_nu_d_mu(*where) * shift + d_nu_d_sigma(*where) * added)
 
 
-def _threshold(c: Coded, drive: Drive | None) -> ThresholdError:
+def _threshold(c: Coded, given: Received | None) -> ThresholdError:
     lattice = lattice_threshold(c.threshold / c.lsb, c.strict) * c.lsb - c.meant_threshold
     with np.errstate(divide="ignore", invalid="ignore"):
         rest = np.where(c.meant_v > 0, c.meant_bias / c.meant_v, np.inf)
     slope = period_slope(tau_effective(c.meant_v, c.dt), rest - c.meant_threshold)
     rate = over = np.full(c.size, np.nan)
-    if drive is not None:
-        at = meant_point(c, drive)
+    if given is not None:
+        at = meant_point(c, given)
         over = at.seen - at.threshold
         rate = lattice * d_nu_d_V_th(at.mu, at.sigma, at.seen, 0.0, at.tau, at.t_ref,
                                      at.tau_u)  # fmt: skip

@@ -1,7 +1,7 @@
 """F2 and F3: what rounding u and v in every step does to the mean and the spread of v, in LSB.
 
 ``delta_u`` and ``delta_v`` are the shares lost per step as coded; r is what rounding adds in one
-step (:mod:`.residual`). ``delta_u = 1`` is a current that lasts one step: nothing of it is rounded.
+step (:class:`.Residual`). ``delta_u = 1``: a current that lasts one step; nothing of it is rounded.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arrays import FloatArray
-from .residual import Residual
+from ..reference.theory.residual import Residual
 
 
 def _over(x: Any, share: Any) -> FloatArray:

@@ -32,8 +32,9 @@ from .discrete import (
 from .exponential import ALPHA, siegert_exp
 from .fixed_point import WorkingPoint, solve_rates, working_point
 from .inputs import mean_input, std_input
+from .integers import IntegerStep, integer_step
 from .irregularity import cv
-from .populations import IntegerStep, fixed_rate, integer_step, stepped_rate
+from .populations import fixed_rate, stepped_rate
 from .siegert import siegert
 from .transfer import transfer_function
 

@@ -83,7 +83,7 @@ def tau_eff(decay: npt.ArrayLike, dt: npt.ArrayLike) -> Any:
         RangeError: an argument is not allowed, or their shapes do not fit.
     """
     kept, step = numbers("tau_eff", decay=decay, dt=dt)
-    _check_decay("tau_eff", "decay", kept, 0.0)
+    check_decay("tau_eff", "decay", kept, 0.0)
     return plain(-step / np.log(kept))
 
 
@@ -166,8 +166,8 @@ def clocked_rate(
     given = numbers("clocked_rate", mean=mean, sd=sd, decay=decay, V_th_rel=V_th_rel,
                     V_0_rel=V_0_rel, dt=dt, n_ref=n_ref, decay_u=decay_u)  # fmt: skip
     drive, noise, kept, v_th, v_0, step, held, kept_u = given
-    _check_decay("clocked_rate", "decay", kept, 0.0)
-    _check_decay("clocked_rate", "decay_u", kept_u, -1e-300)
+    check_decay("clocked_rate", "decay", kept, 0.0)
+    check_decay("clocked_rate", "decay_u", kept_u, -1e-300)
     through = 1 / (1 - kept_u)
     found = clocked_passage(drive * through, noise * through, kept, v_th, v_0, step, held, kept_u)
     return plain(found.nu.reshape(drive.shape))
@@ -212,7 +212,12 @@ def nu_dt(
     return clocked_rate(step.mean, step.sd, step.decay, V_th_rel, V_0_rel, dt, np.rint(held / by))
 
 
-def _check_decay(where: str, name: str, decay: Any, above: float) -> None:
+def check_decay(where: str, name: str, decay: Any, above: float) -> None:
+    """Refuse a factor kept per step that is not above ``above`` and below 1.
+
+    Raises:
+        RangeError: naming it.
+    """
     wrong = np.ravel(decay)[~np.ravel((decay > above) & (decay < 1))]
     if wrong.size:
         low = "above 0" if above == 0 else "0 or above"

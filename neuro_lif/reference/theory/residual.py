@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import FloatArray
-from ..errors import LoweringError
+from ...arrays import FloatArray
+from ...errors import LoweringError
 
 Span = tuple[float, float]
 
