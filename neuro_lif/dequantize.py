@@ -37,7 +37,7 @@ def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
 
     expect(fixed, FixedNetwork, "dequantize (fixed)")
     expect(stepped, SteppedNetwork, "dequantize (stepped)")
-    stepped = _as_lowered(fixed, stepped)
+    stepped = as_lowered(fixed, stepped)
     check_same(fixed, stepped)
     if fixed.poissons:
         raise RangeError(f"poissons = {[p.name for p in fixed.poissons]}, allowed: none, as "
@@ -66,8 +66,11 @@ def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
     )
 
 
-def _as_lowered(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
-    """Return the network with the filter stages that lowering gave it for several currents."""
+def as_lowered(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
+    """Return the network with the filter stages that lowering gave it for several currents.
+
+    Nothing is changed where there are none.
+    """
     several = any(len(p.tau_syn) > 1 for p in stepped.described)
     if not several or len(fixed.populations) == len(stepped.populations):
         return stepped

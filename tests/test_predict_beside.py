@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 import neuro_lif as nl
 from neuro_lif import predict
 from neuro_lif.cli import main
-from neuro_lif.errors import RangeError
+from neuro_lif.errors import LoweringError, RangeError
 from neuro_lif.predict.rates import Point
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -182,3 +182,34 @@ def test_brunels_network_as_another_program_ran_it(brunel: Any, unit: int) -> No
     print(f"LSB per J {unit}: predicted {found:.2f} Hz, measured {rate:.2f} Hz, by another program "
           f"{measured} Hz")  # fmt: skip
     assert rate == pytest.approx(measured, rel=0.02) and rate == pytest.approx(found, rel=0.02)
+
+
+TWO = [nl.Exponential(2e-3, "nnmt"), nl.Exponential(5e-3, "nnmt")]
+
+
+@pytest.mark.parametrize(
+    "synapses", [[nl.Alpha(3e-3, "nnmt")], TWO, [nl.Alpha(3e-3, "nnmt"), *TWO]]
+)
+def test_a_filter_stage_is_named_where_nothing_is_predicted(synapses: list[Any]) -> None:
+    """What a stage sends is no train of spikes: no rate, no bound and no proof, and no crash."""
+    cell = nl.LIF(tau_m=20e-3, v_threshold=15e-3)
+    net = nl.Network(
+        [nl.Population("a", 4, cell)],
+        [nl.Projection(f"p{k}", f"i{k}", "a", np.full((4, 3), 3e-3), s)
+         for k, s in enumerate(synapses)],
+        [nl.PoissonInput(f"i{k}", 3, 300.0, k) for k in range(len(synapses))],
+    )  # fmt: skip
+    stepped = nl.discretize(net, 1e-3)
+    fixed = nl.quantize(stepped, "loihi2")
+    found = predict.beside_run(fixed, stepped, 200)
+    assert found.meant["a"].mean() > 50
+    assert found.errors["a"].rate is None and "filter stage 'a__" in found.notes["a"]
+    assert np.isinf(found.errors["a"].path).all()
+    assert found.certificate is None
+    assert "no certificate of equal spikes: population 'a__" in str(found)
+    assert "F1" in predict.predictions(fixed, stepped)
+    drive = predict.Drive({f"i{k}": 300.0 for k in range(len(synapses))})
+    with pytest.raises(RangeError, match="hears the filter stage 'a__"):
+        predict.rate_error(fixed, stepped, "a", drive)
+    with pytest.raises(LoweringError, match="is a filter stage, which sends graded spikes"):
+        predict.certify_spikes(fixed, stepped, 50)

@@ -33,6 +33,7 @@ class Beside:
         notes: population -> why there is no prediction (of its rate, or at all).
         meant, coded: population -> measured rate of each neuron, Hz, in float64 and in integers.
         certificate: how far equal spikes are proved; None where a model is beyond it.
+        uncertified: why there is no certificate.
     """
 
     n_steps: int
@@ -42,6 +43,7 @@ class Beside:
     meant: Mapping[str, FloatArray]
     coded: Mapping[str, FloatArray]
     certificate: SpikeCertificate | None
+    uncertified: str = ""
 
     def __str__(self) -> str:
         parts = []
@@ -53,6 +55,8 @@ class Beside:
             parts.append("\n".join(lines))
         if self.certificate is not None:
             parts.append(str(self.certificate))
+        elif self.uncertified:
+            parts.append(f"no certificate of equal spikes: {self.uncertified}")
         return "\n\n".join(parts)
 
     def _measured(self, name: str) -> str:
@@ -101,13 +105,14 @@ def beside_run(
     notes: dict[str, str] = {}
     for name in a.spikes:
         _predict(fixed, stepped, name, rates, given, errors, notes)
+    certificate, why = None, ""
     try:
         certificate = certify_spikes(fixed, stepped, steps, given)
-    except LoweringError:
-        certificate = None
+    except LoweringError as error:
+        why = str(error)
     return Beside(
         steps, stepped.dt, errors, notes, {name: rates[name] for name in a.spikes},
-        {name: _counts(b, name) / seconds for name in a.spikes}, certificate,
+        {name: _counts(b, name) / seconds for name in a.spikes}, certificate, why,
     )  # fmt: skip
 
 
@@ -144,7 +149,7 @@ def _predict(
             notes[name] = f"the rate, as the current {varying[0]!r} varies (it was given)"
             return
         senders = {q.pre for q in stepped.projections if q.post == name}
-        drive = Drive({pre: rates[pre] for pre in senders})
+        drive = Drive({pre: rates[pre] for pre in senders if pre in rates})  # a stage has none
         errors[name] = errors_of(fixed, stepped, name, drive)
     except (RangeError, LoweringError) as error:
         notes[name] = str(error)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import FloatArray, entries, post_of_entries
 from ..checks import expect
-from ..dequantize import check_same, dequantize
+from ..dequantize import as_lowered, check_same, dequantize
 from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
 from ..errors import RangeError
 from ..fixed import FixedNetwork, FixedProjection
@@ -62,6 +62,7 @@ class Coded:
         varying: whether a current that is not constant goes into it.
         altered: whether it was approximated: by other delays, another reset, or another number of
             held steps.
+        stages: the filter stages it hears.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Coded:
     start_error: FloatArray
     varying: bool
     altered: bool
+    stages: tuple[str, ...]
 
     @property
     def strict(self) -> bool:
@@ -104,7 +106,7 @@ def coded_lif(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> 
         RangeError: the two do not belong together, or there is no such population.
         LoweringError: its model is no LIF.
     """
-    _check(fixed, stepped, population)
+    stepped = _checked(fixed, stepped, population)
     model = fixed.population(population).model
     form, ops = lif_form(fixed.profile, model), walk(fixed.profile.ops(model))
     meant = stepped.population(population)
@@ -134,16 +136,21 @@ def coded_lif(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> 
         bool(meant.spikes) and (real.reset != meant.reset
                                 or bool(np.any(real.refractory != meant.refractory)))
         or _delayed(fixed, stepped, population),
+        tuple(sorted({p.pre for p in stepped.projections if p.post == population}
+                     & {p.name for p in stepped.populations if p.graded})),
     )  # fmt: skip
 
 
-def _check(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> None:
+def _checked(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> SteppedNetwork:
+    """Return the float network with all filter stages that the integers have."""
     expect(fixed, FixedNetwork, "predict (fixed)")
     expect(stepped, SteppedNetwork, "predict (stepped)")
+    stepped = as_lowered(fixed, stepped)
     check_same(fixed, stepped)
     names = [p.name for p in stepped.populations]
     if population not in names:
         raise RangeError(f"population = {population!r}, allowed: {', '.join(names)}")
+    return stepped
 
 
 def _delayed(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> bool:

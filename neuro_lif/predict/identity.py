@@ -22,10 +22,10 @@ import numpy.typing as npt
 from ..arrays import FloatArray, IntArray, entries
 from ..checks import expect, expect_flag
 from ..connect import Carrier
-from ..dequantize import check_same
+from ..dequantize import as_lowered, check_same
 from ..discretize import SteppedNetwork
 from ..emulator.engine import carrier_for, payload
-from ..errors import RangeError, show
+from ..errors import LoweringError, RangeError, show
 from ..feeds import Rolling, float_feeds
 from ..fixed import FixedNetwork, FixedProjection
 from ..lazy import is_sparse, sparse
@@ -93,6 +93,12 @@ def _check(fixed: FixedNetwork, stepped: SteppedNetwork, rounding: str, record: 
     expect_flag(record, "certify_spikes: record")
     if rounding not in ROUNDINGS:
         raise RangeError(f"rounding = {show(rounding)}, allowed: {', '.join(map(repr, ROUNDINGS))}")
+    stages = [p.name for p in as_lowered(fixed, stepped).populations if p.graded]
+    if stages:
+        raise LoweringError(
+            f"population {stages[0]!r} is a filter stage, which sends graded spikes, allowed: none "
+            "(Delta synapses, or Exponential ones of one time constant per population)"
+        )
     check_same(fixed, stepped)
     for population in fixed.populations:
         check_model(fixed.profile, population.model)

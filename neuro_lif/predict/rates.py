@@ -189,6 +189,9 @@ def check_theory(c: Coded, stepped: SteppedNetwork, drive: Drive) -> None:
     given: Any = drive
     if not isinstance(given, Drive):
         raise RangeError(f"{where}: drive = {show(given)}, allowed: a Drive")
+    if c.stages:
+        raise RangeError(f"{where}: it hears the filter stage {c.stages[0]!r}, allowed for a rate: "
+                         "Delta synapses, or Exponential ones of one time constant")  # fmt: skip
     known = {p.pre for p in c.incoming}
     odd = sorted(set(drive.rates) - known)
     if odd:

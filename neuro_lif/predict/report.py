@@ -160,7 +160,8 @@ class PopulationErrors:
         threshold: F5, F6.
         path: F7, ``(n,)`` V: no more than this lies between the two v while spikes are the same,
             whatever the senders do (one spike each in a step). inf without a leak, where a
-            current varies, or where delays, reset or refractory period were approximated.
+            current varies, a filter stage is heard, or delays, reset or refractory period were
+            approximated.
         spike_time: F7, ``(n,)`` s by which that moves the first spike under the bias alone; inf
             where the bias does not reach the threshold.
         rate: the rates of both, None without a drive or a theory of the population.
@@ -325,7 +326,7 @@ def _path(c: Coded) -> FloatArray:
     bound = path_bound(delta, np.where(delta == 0, 0.0, top), step, _most(c.round_v) * c.lsb,
                        c.delta_v)  # fmt: skip
     # a float64 of its own for the float's v, whose rounding is nobody's error here
-    beyond = c.varying or c.altered
+    beyond = c.varying or c.altered or bool(c.stages)
     return np.where(beyond, np.inf, bound + c.start_error) * (1 + 1e-9)
 
 
