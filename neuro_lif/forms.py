@@ -336,12 +336,12 @@ BOOK: dict[str, tuple[str, Dimension, float]] = {
 """The book's names -> (field, dimension, its unit in SI: kOhm, uF, mV, ms, mA)."""
 
 
-def from_book(**values: float | str) -> LIF:
+def from_book(**values: npt.ArrayLike) -> LIF:
     """Build a LIF from the book's names and units: kOhm, uF, mV, ms, mA.
 
     Args:
-        **values: of :data:`BOOK`; R_m, C_m, V_rest and V_th are needed. A text has its own unit:
-            ``R_m="10 MOhm"``. tau_m = R_m C_m: 1 kOhm and 5 uF are 5 ms.
+        **values: of :data:`BOOK`, a number or one per neuron; R_m, C_m, V_rest and V_th are needed.
+            A text has its own unit: ``R_m="10 MOhm"``. tau_m = R_m C_m: 1 kOhm and 5 uF are 5 ms.
 
     Raises:
         NetworkError: an unknown name, a needed one that is absent, or no such quantity.
@@ -356,7 +356,11 @@ def from_book(**values: float | str) -> LIF:
     found: dict[str, Any] = {}
     for name, value in values.items():
         field, dimension, unit = BOOK[name]
-        found[field] = quantity(value, dimension) if isinstance(value, str) else value * unit
+        if isinstance(value, str):
+            found[field] = quantity(value, dimension)
+        elif (array := number_array("from_book", name, value, faults)) is not None:
+            found[field] = float(array) * unit if array.ndim == 0 else array * unit
+    faults.raise_if_any(NetworkError)
     capacitance = found.pop("capacitance")
     return LIF(tau_m=found["resistance"] * capacitance, **found)
 

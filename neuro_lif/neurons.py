@@ -113,7 +113,8 @@ class LIF:
         faults = Faults()
         given = {"tau_m": tau_m, "V_th_rel": V_th_rel, "V_0_rel": V_0_rel, "E_L": E_L, "C": C}
         found: dict[str, Any] = {name: number_array("LIF.from_nnmt", name, value, faults)
-                                 for name, value in given.items() if value is not None}  # fmt: skip
+                                 for name, value in given.items()
+                                 if name != "C" or value is not None}  # fmt: skip
         for name in ("tau_m", "C"):
             if found.get(name) is not None and not np.all(found[name] > 0):
                 faults.add("LIF.from_nnmt", name, given[name], "> 0")

@@ -57,7 +57,7 @@ class GaussianNoise(Stimulus):
         if np.any(np.asarray(self.sd) < 0):
             faults.add("GaussianNoise", "sd", self.sd, ">= 0")
         check_seed("GaussianNoise", self.seed, faults)
-        if self.per not in ("step", "white"):
+        if not isinstance(self.per, str) or self.per not in ("step", "white"):
             faults.add("GaussianNoise", "per", self.per, '"step" or "white"')
         elif self.per == "white" and self.interval is not None:
             faults.add("GaussianNoise", "interval", self.interval, 'None with per="white"',

@@ -96,6 +96,13 @@ def test_faults_name_the_field() -> None:
         nl.LIF.from_nnmt(1.0, 0.0, 1.0, 0.0, C=0)
     with pytest.raises(NetworkError, match="LIF.from_nnmt: V_th_rel = 'a', allowed: a real"):
         nl.LIF.from_nnmt(1.0, 0.0, "a", 0.0)  # type: ignore[arg-type]
+    for name in ("V_th_rel", "V_0_rel", "E_L"):
+        values: dict[str, Any] = {"tau_m": 1.0, "tau_r": 0.0, "V_th_rel": 1.0, "V_0_rel": 0.0}
+        with pytest.raises(NetworkError, match=f"LIF.from_nnmt: {name} = None, allowed: a real"):
+            nl.LIF.from_nnmt(**{**values, name: None})
+    for value in (None, {}, True, 1j):
+        with pytest.raises(NetworkError, match="from_book: V_th = .*, allowed: a real number"):
+            from_book(R_m=1.0, C_m=5.0, V_rest=0.0, V_th=value)  # type: ignore[arg-type]
     with pytest.raises(NetworkError, match="from_book: R_M = 1.0, allowed: names R_m, C_m"):
         from_book(R_M=1.0, C_m=5.0, V_rest=0.0, V_th=1.0)
     with pytest.raises(NetworkError, match="from_book: R_m = None, allowed: a value"):

@@ -343,3 +343,5 @@ def test_a_shape_that_does_not_fit_the_population(stimulus: Stimulus) -> None:
 def test_shared_is_a_flag() -> None:
     with pytest.raises(RangeError, match="shared = 1, allowed: True or False"):
         GaussianNoise(0, 1, 1, shared=1)  # type: ignore[arg-type]
+    with pytest.raises(NetworkError, match='GaussianNoise: per = .*, allowed: "step" or "white"'):
+        GaussianNoise(0, 1, 1, per=np.zeros((2, 2)))  # type: ignore[arg-type]

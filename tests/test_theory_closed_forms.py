@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -136,3 +137,24 @@ def test_wrong_arguments() -> None:
         theory.convolution_solution(0.2, np.zeros(10), 1e-3, 0.01)
     with pytest.raises(RangeError, match="spike_times: t_end"):
         theory.spike_times(**NOTE, V_0_rel=0.0, tau_r=0.0, t_end=1e9)
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: theory.grid_spikes([1, 2], 1, 0, 1, 0.1, 9), r"grid_spikes: mu = \[1, 2\]"),
+        (lambda: theory.grid_spikes(1, 2, 0, 1, 0.1, 9, V_init=3), "grid_spikes: V_init = 3"),
+        (lambda: theory.grid_spikes(1, 2, 0, 1, 0.1, 9, V_init="x"), "grid_spikes: V_init = 'x'"),
+        (lambda: theory.spike_times([1, 2], 1, 0, 1, 0, 9), r"spike_times: mu = \[1, 2\]"),
+        (lambda: theory.spike_times(1, 2, 0, 1, 0, 9, V_init=3), "spike_times: V_init = 3"),
+        (lambda: theory.spike_times(3, 2, 0, 1, 0, [1, 2]), "spike_times: t = "),
+        (lambda: theory.convolution_solution([1], [1], 1, 1), "convolution_solution: t = "),
+        (lambda: theory.decay_of_code(4, bits="x"), "decay_of_code: bits = 'x'"),
+        (lambda: theory.decay_of_code(4, bits=1e300), "decay_of_code: bits = 1e"),
+        (lambda: theory.decay_of_code(4, offset=None), "decay_of_code: offset = None"),
+        (lambda: theory.truncation_shift(0.1, constant="no"), "constant = 'no'"),
+    ],
+)
+def test_one_number_where_one_is_asked_for(call: Callable[[], object], named: str) -> None:
+    with pytest.raises(RangeError, match=named):
+        call()

@@ -185,3 +185,22 @@ def test_wrong_networks() -> None:
         brunel(5, 2, nu_0=[-1.0, 1.0])
     with pytest.raises(RangeError, match="V_th_rel"):
         brunel(5, 2, V_0_rel=30e-3)
+    for nu_0 in ("x", {}, [[1.0], [1.0, 2.0]], []):
+        with pytest.raises(RangeError, match="working_point: nu_0 = "):
+            brunel(5, 2, nu_0=nu_0)
+    with pytest.raises(RangeError, match=r"working_point: nu_0 of shape \(3,\)"):
+        brunel(5, 2, nu_0=np.zeros(3))
+    for J in ([], [[1], [1, 2]]):
+        with pytest.raises(RangeError, match="working_point: J = "):
+            theory.working_point(J, 1, 0.02, 0.02, 0.0)
+
+
+def test_wrong_functions_of_rates() -> None:
+    with pytest.raises(RangeError, match="solve_rates: rates = 3, allowed: a function"):
+        theory.solve_rates(3, [1.0])  # type: ignore[arg-type]
+    with pytest.raises(RangeError, match=r"solve_rates: nu_0 of shape \(0,\)"):
+        theory.solve_rates(lambda nu: nu / 2, [])
+    with pytest.raises(RangeError, match=r"solve_rates: rates\(nu\) = .*, allowed: rates \(1,\)"):
+        theory.solve_rates(lambda nu: np.ones(2), [1.0])
+    with pytest.raises(RangeError, match="solve_rates: most_steps = 'x'"):
+        theory.solve_rates(lambda nu: nu / 2, [1.0], most_steps="x")  # type: ignore[arg-type]

@@ -59,6 +59,33 @@ def _number(where: str, name: str, value: npt.ArrayLike, faults: Faults) -> Floa
     return array
 
 
+def single(where: str, **values: npt.ArrayLike) -> tuple[float, ...]:
+    """Return one float for each name; otherwise as :func:`numbers`.
+
+    Raises:
+        RangeError: naming the first argument that is not allowed.
+    """
+    for name, value in values.items():
+        (array,) = numbers(where, **{name: value})
+        if array.ndim:
+            raise RangeError(f"{where}: {name} = {show(value)}, allowed: one number")
+    return tuple(float(array) for array in numbers(where, **values))
+
+
+def whole(where: str, name: str, value: Any, least: int, most: int) -> int:
+    """Return a whole number.
+
+    Raises:
+        RangeError: it is none, or not in ``least .. most``.
+    """
+    integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not integer or not least <= value <= most:
+        raise RangeError(
+            f"{where}: {name} = {show(value)}, allowed: a whole number {least}..{most}"
+        )
+    return int(value)
+
+
 def choice(where: str, name: str, value: object, allowed: tuple[str, ...]) -> None:
     """Refuse a text that is not one of those allowed.
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ...arrays import FloatArray, IntArray
 from ...errors import RangeError, show
-from .arguments import choice, numbers, plain
+from .arguments import choice, numbers, plain, single
 from .discrete import INTEGRATORS
 
 MOST_SPIKES = 10_000_000
@@ -124,7 +124,7 @@ def convolution_solution(
     """
     where = "convolution_solution"
     (samples,) = numbers(where, current=current)
-    numbers(where, t=t, dt=dt, tau_m=tau_m, V_init=V_init)
+    single(where, t=t, dt=dt, tau_m=tau_m, V_init=V_init)
     if samples.ndim != 1 or t > len(samples) * dt * (1 + 1e-12):
         raise RangeError(f"{where}: t = {show(t)}, current of shape {samples.shape}, allowed: "
                          "samples (n,) and t up to n dt")  # fmt: skip
@@ -208,8 +208,8 @@ def grid_spikes(
     for name, value in (("n_steps", n_steps), ("n_ref", n_ref)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
             raise RangeError(f"grid_spikes: {name} = {show(value)}, allowed: a whole number >= 0")
-    start = V_0_rel if V_init is None else V_init
-    numbers("grid_spikes", mu=mu, V_th_rel=V_th_rel, V_0_rel=V_0_rel, tau_m=tau_m, dt=dt)
+    single("grid_spikes", mu=mu, V_th_rel=V_th_rel, V_0_rel=V_0_rel, tau_m=tau_m, dt=dt)
+    start = _start("grid_spikes", V_th_rel, V_0_rel, V_init)
     steps = n1_euler if integrator == "euler" else n1_exact
     first = int(steps(mu, V_th_rel, tau_m, dt, start))
     if not 0 < first <= n_steps:
@@ -218,6 +218,19 @@ def grid_spikes(
     if (n_steps - first) // apart >= MOST_SPIKES:
         raise RangeError(f"grid_spikes: n_steps = {n_steps}, allowed: up to {MOST_SPIKES} spikes")
     return np.arange(first, n_steps + 1, apart, dtype=np.int64)
+
+
+def _start(where: str, threshold: float, reset: float, V_init: float | None) -> float:
+    """Return V at the start.
+
+    Raises:
+        RangeError: it is no number below the threshold.
+    """
+    (start,) = single(where, V_init=reset if V_init is None else V_init)
+    if not start < threshold:
+        raise RangeError(f"{where}: V_init = {show(V_init)}, allowed: below V_th_rel = "
+                         f"{show(threshold)}")  # fmt: skip
+    return start
 
 
 def spike_times(
@@ -236,8 +249,9 @@ def spike_times(
     Raises:
         RangeError: an argument is not allowed.
     """
-    start = V_0_rel if V_init is None else V_init
-    numbers("spike_times", t=t_end)
+    single("spike_times", mu=mu, V_th_rel=V_th_rel, V_0_rel=V_0_rel, tau_m=tau_m, tau_r=tau_r,
+           t=t_end)  # fmt: skip
+    start = _start("spike_times", V_th_rel, V_0_rel, V_init)
     first = float(first_spike_time(mu, V_th_rel, tau_m, start))
     apart = float(period(mu, V_th_rel, V_0_rel, tau_m, tau_r))
     if not first <= t_end:

@@ -21,8 +21,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ...checks import expect_flag
 from ...errors import RangeError, show
-from .arguments import choice, numbers, plain
+from .arguments import choice, numbers, plain, whole
 from .exponential import shift_of
 from .siegert import Passage, passage
 
@@ -99,6 +100,8 @@ def decay_of_code(code: npt.ArrayLike, bits: int = 12, offset: int = 0) -> Any:
         RangeError: the factor is not in 0..1.
     """
     (given,) = numbers("decay_of_code", code=code)
+    bits = whole("decay_of_code", "bits", bits, 1, 62)
+    offset = whole("decay_of_code", "offset", offset, -(2**bits), 2**bits)
     kept = 1 - (given + offset) / 2.0**bits
     if not np.all((kept >= 0) & (kept <= 1)):
         raise RangeError(f"decay_of_code: code = {show(code)}, allowed: 0..{2**bits - offset}")
@@ -126,6 +129,7 @@ def truncation_shift(
     Raises:
         RangeError: an argument is not allowed, or their shapes do not fit.
     """
+    expect_flag(constant, "truncation_shift: constant")
     by_v, by_u, unit = numbers("truncation_shift", leak_v=leak_v, leak_u=leak_u, lsb=lsb)
     for name, leak in (("leak_v", by_v), ("leak_u", by_u)):
         wrong = np.ravel(leak)[~np.ravel((leak > 0) & (leak <= 1))]

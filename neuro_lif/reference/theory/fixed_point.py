@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...arrays import FloatArray
+from ...checks import is_real
 from ...errors import ConvergenceError, RangeError, show
-from .arguments import choice, numbers
+from .arguments import choice, numbers, whole
 from .derivatives import slopes
 from .exponential import METHODS, Method
 from .inputs import mean_input, std_input
@@ -61,6 +62,12 @@ def working_point(
     Source: Brunel (2000); Fourcaud and Brunel (2002) for tau_s > 0.
     """
     choice("working_point", "method", method, METHODS)
+    given = {"J": J, "K": K, "V_th_rel": V_th_rel, "tau_m": tau_m}
+    for name, value in (given if nu_0 is None else {**given, "nu_0": nu_0}).items():
+        (array,) = numbers("working_point", **{name: value})
+        if not array.size:
+            raise RangeError(f"working_point: {name} = {show(value)}, allowed: one population or "
+                             "more")  # fmt: skip
     n = _size(J, K, V_th_rel, tau_m, nu_0)
     ext = {"J_ext": J_ext, "K_ext": K_ext, "nu_ext": nu_ext}
     cell = numbers("working_point", V_th_rel=V_th_rel, V_0_rel=V_0_rel, tau_m=tau_m, tau_r=tau_r,
@@ -83,8 +90,10 @@ def working_point(
         by_variance = np.where(sigma > 0, found.sigma / (2 * np.where(sigma > 0, sigma, 1.0)), 0.0)
         return found.nu, tau[:, None] * (found.mu[:, None] * JK + by_variance[:, None] * JJK)
 
-    start = np.zeros(n) if nu_0 is None else np.broadcast_to(np.asarray(nu_0, float), (n,))
-    numbers("working_point", nu_0=start)
+    (start,) = numbers("working_point", nu_0=np.zeros(n) if nu_0 is None else nu_0)
+    if start.shape not in ((), (n,)):
+        raise RangeError(f"working_point: nu_0 of shape {start.shape}, allowed: () or ({n},)")
+    start = np.broadcast_to(start, (n,))
     nu = solve_rates(rates, start, solver)
     mu, sigma = inputs(nu)
     return WorkingPoint(nu, mu, sigma)
@@ -118,8 +127,14 @@ def solve_rates(
         ConvergenceError: no solution was found; what was reached stands in the message.
     """
     choice("solve_rates", "solver", solver, SOLVERS)
+    most_steps = whole("solve_rates", "most_steps", most_steps, 1, 10**9)
+    given: Any = rates
+    if not callable(given):
+        raise RangeError(f"solve_rates: rates = {show(given)}, allowed: a function of rates (n,)")
     (start,) = numbers("solve_rates", nu_0=nu_0)
     nu = np.atleast_1d(np.array(start))
+    if nu.ndim != 1 or not nu.size:
+        raise RangeError(f"solve_rates: nu_0 of shape {nu.shape}, allowed: (n,), n >= 1")
     nu = _relax(rates, nu, most_steps) if solver == "ode" else _least_squares(rates, nu)
     off = _off(_both(rates, nu)[0] - nu, nu)
     if not off <= TOLERANCE * 100:
@@ -138,6 +153,8 @@ def _both(rates: Callable[[FloatArray], Any], nu: FloatArray) -> tuple[FloatArra
     found = rates(nu)
     if isinstance(found, tuple):
         return np.asarray(found[0]), np.asarray(found[1])
+    if not is_real(found) or np.shape(found) != nu.shape:  # what is not finite is stepped back from
+        raise RangeError(f"solve_rates: rates(nu) = {show(found)}, allowed: rates {nu.shape}")
     out, columns = np.asarray(found, np.float64), []
     for j in range(len(nu)):
         moved = nu.copy()
