@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from .arrays import FloatArray, entries, per_neuron
 from .checks import expect, number_array
+from .draws import check_seed
 from .errors import Faults, NetworkError
 from .lazy import sparse
 from .network import LIF, Delta, Exponential, Network, Population, Projection, SpikeInput
@@ -67,10 +68,14 @@ class NnmtParameters:
 
     def __post_init__(self) -> None:
         faults = Faults()
-        object.__setattr__(self, "names", tuple(self.names))
+        names: Any = self.names
+        if isinstance(names, (str, bytes)) or not np.iterable(names) or not len(tuple(names)):
+            faults.add(WHERE, "names", names, "the names of the populations, one or more")
+            faults.raise_if_any(NetworkError)
+        object.__setattr__(self, "names", tuple(names))
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "names"}
         found = {name: number_array(WHERE, name, value, faults)
-                 for name, value in given.items() if value is not None}  # fmt: skip
+                 for name, value in given.items() if name != "C" or value is not None}  # fmt: skip
         faults.raise_if_any(NetworkError)
         for name, value in found.items():
             object.__setattr__(self, name, self._spread(name, np.asarray(value), faults))
@@ -140,8 +145,12 @@ class NnmtParameters:
         channel per neuron, given when the network is run: :meth:`inputs` draws them.
 
         Args:
-            seed: of the connections.
+            seed: of the connections, 0..2**32 - 1.
+
+        Raises:
+            NetworkError: no such seed, or a name that no population can have.
         """
+        _check_drawn("to_network", seed)
         rng = np.random.default_rng(seed)
         sizes = np.asarray(self.N).astype(int)
         populations = [
@@ -170,8 +179,12 @@ class NnmtParameters:
         Args:
             dt: step, s.
             n_steps: so many.
-            seed: of the counts.
+            seed: of the counts, 0..2**32 - 1.
+
+        Raises:
+            NetworkError: an argument is not allowed.
         """
+        _check_drawn("inputs", seed, dt, n_steps)
         rng = np.random.default_rng(seed)
         found = {}
         for i, name in enumerate(self.names):
@@ -197,7 +210,22 @@ class NnmtParameters:
             NetworkError: NNMT has no name for something; each is named.
         """
         expect(network, Network, "NnmtParameters.from_network")
-        return cls(**_Read(network, dict(external or {})).parameters())
+        known: Any = {} if external is None else external
+        faults = Faults()
+        if not isinstance(known, Mapping) or not all(np.shape(x) == (2,) for x in known.values()):
+            faults.add(WHERE, "external", known, "spike input -> (K_ext, nu_ext in Hz)")
+        faults.raise_if_any(NetworkError)
+        return cls(**_Read(network, dict(known)).parameters())
+
+
+def _check_drawn(where: str, seed: int, dt: float = 1.0, n_steps: int = 1) -> None:
+    faults = Faults()
+    check_seed(f"{WHERE}.{where}", seed, faults)
+    if isinstance(dt, bool) or not isinstance(dt, (int, float, np.number)) or not 0 < dt < np.inf:
+        faults.add(f"{WHERE}.{where}", "dt", dt, "a step > 0 s")
+    if isinstance(n_steps, bool) or not isinstance(n_steps, (int, np.integer)) or n_steps < 1:
+        faults.add(f"{WHERE}.{where}", "n_steps", n_steps, "a whole number >= 1")
+    faults.raise_if_any(NetworkError)
 
 
 def _external(j: int, name: str) -> str:

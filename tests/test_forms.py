@@ -263,11 +263,26 @@ def test_what_nnmt_has_no_name_for_is_named() -> None:
         ("K", 50, "K = 50.0, allowed: at most N"), ("J", [[1.0]], r"J = 'shape \(1, 1\)'"),
         ("nu_ext", [-1.0], "nu_ext = -1.0"), ("V_th_rel", -1.0, "V_th_rel = .*above V_0_rel"),
         ("N", "x", "N = 'x', allowed: a real number"), ("C", 0.0, "C = 0.0, allowed: > 0 F"),
+        ("J", None, "J = None, allowed: a real number"), ("names", None, "names = None, allowed"),
+        ("names", (), "names = .*one or more"),
     ],
 )  # fmt: skip
 def test_faults_of_nnmt_parameters_name_the_field(field: str, value: Any, text: str) -> None:
     with pytest.raises(NetworkError, match="NnmtParameters: " + text):
         NnmtParameters(**(example().to_dict() | {field: value}))
+
+
+def test_faults_of_what_is_drawn_name_the_argument() -> None:
+    parameters = example()
+    with pytest.raises(NetworkError, match="to_network: seed = 'x', allowed: a whole number"):
+        parameters.to_network("x")  # type: ignore[arg-type]
+    for dt, steps, seed, text in (
+        (-1.0, 9, 1, "dt = -1.0"), (1e-3, 0, 1, "n_steps = 0"), (1e-3, 9, None, "seed = None")
+    ):  # fmt: skip
+        with pytest.raises(NetworkError, match="NnmtParameters.inputs: " + text):
+            parameters.inputs(dt, steps, seed)  # type: ignore[arg-type]
+    with pytest.raises(NetworkError, match="external = 5, allowed: spike input -> "):
+        NnmtParameters.from_network(parameters.to_network(1), 5)  # type: ignore[arg-type]
 
 
 def test_a_network_file_takes_quantities(tmp_path: Any) -> None:
