@@ -213,3 +213,20 @@ def test_a_filter_stage_is_named_where_nothing_is_predicted(synapses: list[Any])
         predict.rate_error(fixed, stepped, "a", drive)
     with pytest.raises(LoweringError, match="is a filter stage, which sends graded spikes"):
         predict.certify_spikes(fixed, stepped, 50)
+
+
+@pytest.mark.parametrize(
+    ("drive", "named"),
+    [({"mean": np.nan}, "drive.mean = nan"), ({"mean": "x"}, "drive.mean = 'x'"),
+     ({"sd": [1.0, 2.0, 3.0]}, r"drive.sd = 'shape \(3,\)'"),
+     ({"rates": {"i": "x"}}, r"drive.rates\['i'\] = 'x'")],
+)  # fmt: skip
+def test_wrong_drives_are_named(drive: dict[str, Any], named: str) -> None:
+    cell = nl.LIF(tau_m=20e-3, v_threshold=15e-3)
+    net = nl.Network([nl.Population("a", 2, cell)],
+                     [nl.Projection("p", "i", "a", np.full((2, 3), 3e-3))],
+                     [nl.SpikeInput("i", 3)])  # fmt: skip
+    stepped = nl.discretize(net, 1e-3)
+    fixed = nl.quantize(stepped, "loihi2")
+    with pytest.raises(RangeError, match="population 'a'.*" + named):
+        predict.rate_error(fixed, stepped, "a", predict.Drive(**drive))

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..arrays import FloatArray
+from ..checks import number_array
 from ..discretize import SteppedNetwork
-from ..errors import RangeError, show
+from ..errors import Faults, RangeError, show
 from ..fixed import FixedNetwork
 from ..reference.theory import IntegerStep, siegert_exp
 from ..reference.theory.integers import White, integer_rate, step_with
@@ -189,6 +190,14 @@ def check_theory(c: Coded, stepped: SteppedNetwork, drive: Drive) -> None:
     given: Any = drive
     if not isinstance(given, Drive):
         raise RangeError(f"{where}: drive = {show(given)}, allowed: a Drive")
+    faults = Faults()
+    for name, value in (("mean", drive.mean), ("sd", drive.sd)):
+        array = number_array(where, f"drive.{name}", value, faults)
+        if array is not None and array.shape not in ((), (c.size,)):
+            faults.add(where, f"drive.{name}", f"shape {array.shape}", f"one, or ({c.size},)")
+    for pre, rate in drive.rates.items():
+        number_array(where, f"drive.rates[{pre!r}]", rate, faults)
+    faults.raise_if_any(RangeError)
     if c.stages:
         raise RangeError(f"{where}: it hears the filter stage {c.stages[0]!r}, allowed for a rate: "
                          "Delta synapses, or Exponential ones of one time constant")  # fmt: skip
