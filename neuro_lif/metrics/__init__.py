@@ -3,6 +3,12 @@
 Trains are arrays of times in s. Not imported by ``import neuro_lif``.
 """
 
+from .operations import (
+    SynapticOperations,
+    activation_sparsity,
+    connection_sparsity,
+    synaptic_operations,
+)
 from .per_neuron import METRICS, PerNeuron, best_lag, distances, per_neuron
 from .spike_cost import van_rossum, van_rossum_all, victor_purpura, victor_purpura_all
 from .spike_times import (
@@ -32,12 +38,15 @@ __all__ = [
     "Activity",
     "Apart",
     "PerNeuron",
+    "SynapticOperations",
     "VoltageError",
+    "activation_sparsity",
     "apart",
     "best_lag",
     "binned",
     "coincidence_factor",
     "compare_activity",
+    "connection_sparsity",
     "correlations",
     "cv",
     "distances",
@@ -49,6 +58,7 @@ __all__ = [
     "rates",
     "spike_distance",
     "spike_synchronization",
+    "synaptic_operations",
     "trains_of",
     "van_rossum",
     "van_rossum_all",
