@@ -86,6 +86,9 @@ def test_runs_of_different_length_and_bad_windows() -> None:
     first, second = run_of(rasters(3)), run_of(rasters(3)[:200])
     found = metrics.per_neuron(first, second, "p", "isi_distance")
     assert np.all(found.values == 0)
+    nobody = run_of(np.zeros((5, 0), int))
+    assert metrics.trains_of(nobody, "p") == []
+    assert metrics.per_neuron(nobody, nobody, "p", "van_rossum", tau=1.0).values.shape == (1, 0)
     busy = run_of(np.ones((50, 1), int))
     found = metrics.per_neuron(busy, busy, "p", "coincidence_factor", [0, 1], delta=DT)
     assert np.all(np.isnan(found.values)) and found.best_lag == 0

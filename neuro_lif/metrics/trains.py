@@ -122,7 +122,7 @@ def split(neuron: Any, times: FloatArray, n: int) -> list[FloatArray]:
     """Return one array per neuron of times that come in the order of time."""
     order = np.argsort(neuron, kind="stable")
     ends = np.cumsum(np.bincount(neuron, minlength=n))[:-1]
-    return list(np.split(times[order], ends))
+    return list(np.split(times[order], ends))[:n]
 
 
 def lists_of(trains: Any, name: str) -> list[FloatArray]:
