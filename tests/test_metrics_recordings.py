@@ -15,6 +15,7 @@ from neuro_lif import metrics
 from neuro_lif.errors import RangeError
 from neuro_lif.fixed import FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from neuro_lif.rasters import Rasters, SpikeList
+from neuro_lif.reference.event_exact import run_exact
 
 DT = 1e-3
 OPTIONS: dict[str, dict[str, float]] = {
@@ -92,6 +93,16 @@ def test_runs_of_different_length_and_bad_windows() -> None:
     busy = run_of(np.ones((50, 1), int))
     found = metrics.per_neuron(busy, busy, "p", "coincidence_factor", [0, 1], delta=DT)
     assert np.all(np.isnan(found.values)) and found.best_lag == 0
+
+
+def test_an_event_exact_run_against_its_raster() -> None:
+    neuron = nl.LIF(10e-3, 1.0, 0.0, 15e-3, 0.0, i_bias=np.array([20e-3, 25e-3, 0.0]))
+    exact = run_exact(nl.Network([nl.Population("p", 3, neuron)]), 0.1)
+    one, two = metrics.trains_of(exact, "p"), metrics.trains_of(exact.rasters(DT), "p")
+    assert [len(t) for t in one] == [7, 10, 0]
+    cost = metrics.distances(one, two, "victor_purpura", 0, 0.1, cost=1.0)
+    late = [np.abs(a - b).sum() for a, b in zip(one, two, strict=True)]
+    assert np.allclose(cost, late, rtol=0, atol=1e-12) and 0 < late[0] < 7 * DT
 
 
 def test_activity_of_two_runs() -> None:
@@ -207,6 +218,7 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: metrics.per_neuron(FEW, FEW, "p", "isi_distance", [0.5]), "allowed: whole steps"),
     (lambda: metrics.per_neuron(FEW, FEW, "p", "victor_purpura"), "victor_purpura wants cost"),
     (lambda: metrics.per_neuron(BATCH, BATCH, "p", "isi_distance"), "sample"),
+    (lambda: metrics.trains_of("x.npz", "p"), "Recording.load"),
     (lambda: metrics.per_neuron(FEW, "x.npz", "p", "isi_distance"), "Recording.load"),
     (lambda: metrics.compare_activity(FEW, MORE, "p"), "2 and 3 neurons"),
     (lambda: metrics.voltage_error(FEW, MORE, "p"), "allowed: like"),

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..arrays import FloatArray
-from ..checks import is_real
+from ..checks import expect, is_real
 from ..errors import RangeError, show
 from ..rasters import events_of
 from ..recording import Recording
+from ..reference.exact_recording import ExactRecording
 
 CLOSE = 1e-9
 """Relative slack of comparisons of times: on a grid of steps, ties are usual and are ties."""
@@ -92,14 +93,19 @@ def pair_of(
     return x, y, start, stop
 
 
-def trains_of(recording: Recording, population: str) -> list[FloatArray]:
+def trains_of(recording: Recording | ExactRecording, population: str) -> list[FloatArray]:
     """Return the spike times of every neuron, in s, of an unbatched run.
 
-    A neuron that sends a number above 1 in a step counts as one spike.
+    A neuron that sends a number above 1 in a step counts as one spike. The times of an event-exact
+    run are off the grid; ``distances`` holds them against those of a clocked one.
 
     Raises:
         RangeError: no such population, or the run has samples (take one with ``.sample(k)``).
     """
+    if isinstance(recording, ExactRecording):
+        neuron, times = recording.spike_times(population)
+        return split(neuron, times, len(recording.v_zero[population]))
+    expect(recording, Recording, "trains_of")
     neuron, times = recording.spike_times(population)
     return split(neuron, times, neurons_of(recording, population))
 
