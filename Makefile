@@ -13,7 +13,7 @@ LONG = -rP --durations=25 --dist=worksteal -m "verify or hypothesis" --hypothesi
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-new verify mutation lava-env lava-ready new-env oracles nnmt lock upgrade \
+.PHONY: help setup demo lint test test-new verify mutation lava-env lava-ready new-env oracles nnmt trains lock upgrade \
 	dist clean bench bench-quick bench-bounds bench-env
 
 help: ## List the targets
@@ -38,7 +38,7 @@ test-new: lava-ready new-env ## Run the tests on the newest Python (3.11-3.13) w
 
 # With Python 3.10 all peers run live, from an environment of their own; without it what
 # needs them says so and is skipped. -rP shows what the passing tests found.
-verify: oracles nnmt ## Run the long differential tests, the peers live
+verify: oracles nnmt trains ## Run the long differential tests, the peers live
 	@if [ -x .venv-oracles/bin/python ]; then \
 	    set -ex; .venv-oracles/bin/python $(PYTEST) tests/test_codings*.py tests/test_dialect*.py; \
 	    .venv-oracles/bin/python $(PYTEST) $(LONG) tests; \
@@ -77,6 +77,10 @@ oracles: ## Create .venv-oracles: Python 3.10 with the peers that verify runs li
 nnmt: ## Create .venv-nnmt: NNMT, which verify compares the theory with
 	@$(BASH) scripts/setup_venv.sh nnmt || echo "note: no .venv-nnmt: what needs NNMT is skipped"
 
+trains: ## Create .venv-trains: PySpike and elephant, which verify compares the metrics with
+	@$(BASH) scripts/setup_venv.sh trains || \
+	    echo "note: no .venv-trains: what needs PySpike and elephant is skipped"
+
 bench-env: setup oracles
 	@$(BASH) scripts/setup_venv.sh bench || echo "note: no .venv-bench: its peers are left out"
 
@@ -100,7 +104,7 @@ dist: setup ## Build the sdist, and the wheel from it, into dist/
 	$(PY) scripts/dist.py dist
 
 clean: ## Remove the environments, caches and build products
-	rm -rf .venv .venv-new .venv-lava .venv-oracles .venv-bench .venv-nnmt build dist neuro_lif_demo
+	rm -rf .venv .venv-new .venv-lava .venv-oracles .venv-bench .venv-nnmt .venv-trains build dist neuro_lif_demo
 	rm -f neuro_lif/kernel/_native.*.*
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

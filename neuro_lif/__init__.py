@@ -111,26 +111,42 @@ __all__ = [
 
 
 # What a run of a network does not need is imported when it is first asked for.
-_LATER = {
-    "APPROXIMATIONS": "lower.draft",
-    "CODINGS": "codings",
-    "HardwareProfile": "profile",
-    "available_profiles": "profile",
-    "encode_current": "lower.encode",
-    "load_fixed": "files.fixed",
-    "load_network": "files.toml",
-    "load_profile": "profile",
-    "run_exact": "reference.event_exact",
-    "run_semantics": "machine",
-    "save_fixed": "files.fixed",
-    "save_network": "files.toml",
-}
+_LATER = (
+    ("codings", ("CODINGS",)),
+    (
+        "files.fixed",
+        (
+            "load_fixed",
+            "save_fixed",
+        ),
+    ),
+    (
+        "files.toml",
+        (
+            "load_network",
+            "save_network",
+        ),
+    ),
+    ("lower.draft", ("APPROXIMATIONS",)),
+    ("lower.encode", ("encode_current",)),
+    ("machine", ("run_semantics",)),
+    (
+        "profile",
+        (
+            "HardwareProfile",
+            "available_profiles",
+            "load_profile",
+        ),
+    ),
+    ("reference.event_exact", ("run_exact",)),
+)
 
 
 def __getattr__(name: str) -> object:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_LATER[name]}", __name__), name)
+    for module, names in _LATER:
+        if name in names:
+            return getattr(import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -33,6 +33,9 @@ compile lock-oracles-py310.txt --python-version 3.10 --extra test --extra oracle
 # NNMT, which the theory is compared with, for any Python that may be there.
 compile lock-nnmt.txt --universal --python-version 3.10 --fork-strategy fewest ${1+"$1"} \
     requirements/nnmt.in
+# PySpike and elephant, which the metrics are compared with; PySpike is there as source only.
+compile lock-trains.txt --universal --python-version 3.10 --fork-strategy fewest \
+    --no-binary pyspike ${1+"$1"} requirements/trains.in
 # The peers of `make bench` that live on newer Pythons (lock-bench-torch.txt is kept by hand).
 compile lock-bench-py311plus.txt --universal --python-version 3.11 --fork-strategy fewest \
     ${1+"$1"} requirements/bench-py311plus.in

@@ -7,6 +7,7 @@
 #   setup_venv.sh oracles  .venv-oracles  Python 3.10 with all the peers that `make verify` runs
 #   setup_venv.sh bench    .venv-bench    Python 3.11-3.13 with the other peers of `make bench`
 #   setup_venv.sh nnmt     .venv-nnmt     Python 3.10-3.13 with NNMT alone, for `make verify` to call
+#   setup_venv.sh trains   .venv-trains   Python 3.10-3.13 with PySpike and elephant, likewise
 #
 # PYTHON=/path/to/python in the environment overrides the choice for `main`.
 set -euo pipefail
@@ -42,8 +43,11 @@ bench)
 nnmt)
     venv=.venv-nnmt
     python=$(find_python 3.10 3.11 3.12 3.13) || fail "no working Python 3.10-3.13 was found" ;;
+trains)
+    venv=.venv-trains
+    python=$(find_python 3.10 3.11 3.12 3.13) || fail "no working Python 3.10-3.13 was found" ;;
 *)
-    fail "usage: $0 main|new|lava|oracles|bench|nnmt" ;;
+    fail "usage: $0 main|new|lava|oracles|bench|nnmt|trains" ;;
 esac
 
 version=$("$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])') ||
@@ -53,6 +57,7 @@ lava/3.10) lock=requirements/lock-lava-py310.txt ;;
 oracles/3.10) lock=requirements/lock-oracles-py310.txt ;;
 bench/*) lock=requirements/lock-bench-py311plus.txt ;;
 nnmt/*) lock=requirements/lock-nnmt.txt ;;
+trains/*) lock=requirements/lock-trains.txt ;;
 */3.10) lock=requirements/lock-py310.txt ;;
 */3.11 | */3.12 | */3.13) lock=requirements/lock-py311plus.txt ;;
 *) fail "$python is Python $version, but 3.10-3.13 is needed" ;;
@@ -75,8 +80,18 @@ if ! holds "$venv/deps.stamp" "$deps_stamp" || ! "$venv/bin/python" -c '' 2>/dev
     "$python" -m venv "$venv"
     # The lock is complete, so pip has nothing to resolve; every file is checked by its hash.
     # Quiet but for errors: this often is the first thing that a visitor sees.
-    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
-        --require-hashes --no-deps --only-binary :all: -r "$lock"
+    install() { # install LOCK OPTIONS...
+        "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
+            --require-hashes --no-deps --only-binary :all: -r "$@"
+    }
+    if [ "$1" = trains ]; then # PySpike is source only: first all that its build needs
+        partly=$(mktemp)
+        sed '/^pyspike==/,/^[^ ]/ { /^pyspike==/d; /^ /d; }' "$lock" >"$partly"
+        install "$partly" && rm -f "$partly"
+        install "$lock" --no-binary pyspike --no-build-isolation
+    else
+        install "$lock"
+    fi
     "$venv/bin/python" -m pip check --disable-pip-version-check >/dev/null ||
         fail "$lock is not consistent (run: $venv/bin/python -m pip check)"
     echo "$deps_stamp" >"$venv/deps.stamp"
@@ -93,7 +108,7 @@ fi
 # The kernel, or the reason why there is none, stands in the checkout under the ABI's name.
 kernel_there() { compgen -G "neuro_lif/kernel/_native.*${version/./}*" >/dev/null; }
 
-alone=" lava bench nnmt "
+alone=" lava bench nnmt trains "
 if [[ "$alone" != *" $1 "* ]] && { ! holds "$venv/self.stamp" "$self_stamp" || ! kernel_there; }; then
     echo "installing neuro-lif (editable) into $venv"
     rm -f "$venv/self.stamp"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import settings
 
 # The tests repeat themselves from run to run; `make verify` draws new examples.
-settings.register_profile("same", derandomize=True)
-settings.register_profile("new", derandomize=False, print_blob=True)
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("new", derandomize=False, print_blob=True, deadline=None)
 settings.load_profile("same")
 
 pytest_plugins = ("figures",)

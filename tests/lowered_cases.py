@@ -158,7 +158,7 @@ def _refused() -> dict[str, Case]:
         "refractory on lava": (layer(cell(t_refractory=3e-3), weights(13, 1, 2)), "lava-0.10"),
         "refractory too long": (held, "loihi2"),
         "delay too long": (late, "loihi2"),
-        "several receptors": (two_receptors(), "loihi2"),
+        "several receptors": (two_receptors(), "loihi1"),
         "several spikes": (counts(), "loihi1"),
     }
     every: dict[str, Case] = {}

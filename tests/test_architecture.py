@@ -52,7 +52,7 @@ run_inputs
 runs
 machine emulator
 certify
-compare lower
+compare lower metrics
 codings
 quantize dequantize
 predict

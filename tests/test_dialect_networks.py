@@ -122,5 +122,6 @@ def test_every_number_has_a_source_and_a_status(name: str) -> None:
     chip = name.startswith("loihi")
     assert all(part.status == "run" for part in parts) or chip
     assumed = {k for k, m in profile.models.items() if m.status == "assumed"}
-    expected = {"loihi1": {"lif_noise"}, "loihi2": {"lif_refractory", "lif_subtract", "readout"}}
+    expected = {"loihi1": {"lif_noise"}, "loihi2": {"lif_refractory", "lif_subtract", "readout",
+                                                     "filter"}}  # fmt: skip
     assert assumed == expected.get(name, set())

@@ -114,6 +114,17 @@ def test_first_crossing_is_the_first(
         assert level(path, s + 1e-7 * end) >= -1e-13 * (1 + size)
 
 
+def summit_near(path: Path, low: float, high: float, middle: float) -> float:
+    """Return the highest between two times, found by thirds."""
+    for _ in range(90):
+        third = (high - low) / 3
+        if level(path, low + third) < level(path, high - third):
+            low = low + third
+        else:
+            high = high - third
+    return max(level(path, float(t)) for t in (low, high, middle))
+
+
 @settings(max_examples=60, deadline=None)
 @given(rate=RATE, q=st.floats(-1, 0.5), chains=CHAINS.filter(lambda c: len(c) > 0), waves=WAVES,
        depth=st.sampled_from([1e-12, 1e-11, 1e-9, 1e-6]))  # fmt: skip
@@ -124,23 +135,21 @@ def test_a_summit_that_passes_by_a_hair_is_found(
     path = any_path(rate, 0.0, q, 0.0, chains, [(a * np.exp(1j * p), w) for a, p, w in waves])
     times = np.linspace(0, 0.3, 300)
     values = np.array([level(path, float(t)) for t in times])
-    k = int(values.argmax())
-    if k in (0, len(times) - 1):
+    if values.argmax() in (0, len(times) - 1):
         return
-    low, high = times[k - 1], times[k + 1]
-    for _ in range(90):  # the summit, by thirds
-        third = (high - low) / 3
-        if level(path, low + third) < level(path, high - third):
-            low = low + third
-        else:
-            high = high - third
-    summit = max(level(path, float(t)) for t in (low, high, times[k]))
+    inner = values[1:-1]
+    tops = 1 + np.flatnonzero((inner >= values[:-2]) & (inner >= values[2:]))
+    # one that looks lower may be the highest, and so may one between the last two times
+    best = [*tops[np.argsort(values[tops])[-4:]], 1, len(times) - 2]
+    summit = max(summit_near(path, times[k - 1], times[k + 1], times[k]) for k in best)
     size = 1 + abs(q) + sum(abs(y) + abs(x) for *_, y, x, _ in chains)
-    for sign, found in ((-1, True), (1, False)):
+    for sign in (-1, 1):
         moved = any_path(rate, -(summit + sign * depth * size), q, 0.0, chains,
                          [(a * np.exp(1j * p), w) for a, p, w in waves])  # fmt: skip
         s = first_crossing(moved, 0.3, False)
-        assert math.isfinite(s) is found, (s, sign)
+        assert sign > 0 or math.isfinite(s), summit  # it is passed
+        # what is found is no less than the threshold (V may have a summit that the look missed)
+        assert math.isinf(s) or level(moved, s) >= -0.1 * depth * size, (s, summit)
 
 
 def test_two_synapses_against_decimals() -> None:

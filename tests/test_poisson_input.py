@@ -312,7 +312,10 @@ stimulus = { kind = "sum", terms = [{ kind = "constant", amplitude = "1 nA" },
     poisson = loaded.spike_inputs[0]
     assert isinstance(poisson, PoissonInput) and float(poisson.rate) == 40.0  # type: ignore[arg-type]
     assert poisson.draw == "counts" and poisson.seed == 3
-    for wrong, says in (("-40 Hz", "rate = -40"), ("40 mV", "rate = '40 mV', allowed: a rate")):
+    for wrong, says in (
+        ("-40 Hz", "rate = -40"),
+        ("40 mV", "rate = '40 mV', allowed: a frequency"),
+    ):
         (tmp_path / "w.toml").write_text(text.replace("},\n   ", "},").replace("40 Hz", wrong))
         with pytest.raises(nl.NeuroLifError, match=f"inputs.x.{says}"):
             nl.load_network(tmp_path / "w.toml")

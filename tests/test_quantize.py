@@ -550,13 +550,13 @@ def test_varying_currents_follow_the_float(synapse: Any) -> None:
 
 def test_a_sinusoid_has_no_end() -> None:
     network = nl.Network(
-        [nl.Population("p", 1, cell())], (), [nl.CurrentInput("i", "p", Sinusoid(0.0, 1.0, 0.1))]
+        [nl.Population("p", 1, cell())], (), [nl.CurrentInput("i", "p", Sinusoid(0.0, 0.9, 0.1))]
     )
     assert lower(network, n_steps=30).directs[0].raster.shape == (30, 1)
     fixed = lower(network)  # coded as a run goes
     direct = fixed.directs[0]
     assert direct.raster is None and direct.covers is None
-    amperes = Sinusoid(0.0, 1.0, 0.1).sample(np.arange(500) * DT, 1)
+    amperes = Sinusoid(0.0, 0.9, 0.1).sample(np.arange(500) * DT, 1)
     coded = nl.encode_current(direct, amperes)
     assert np.array_equal(input_rows(fixed, {}, 1, 500)["i"][0], coded)
     assert np.abs(coded).max() <= direct.reach <= 2 * np.abs(coded).max() + 4

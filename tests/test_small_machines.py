@@ -375,7 +375,7 @@ def test_what_a_recording_says_of_itself(run: Any) -> None:
     assert found.spikes["n"].tolist() == [[0, 4], [0, 0], [0, 0]]
     assert list(run(fixed, 1, record="all").traces) == [("n", "u"), ("n", "v")]
     named = [r for _, r in run(fixed, 1, record="registers").traces]
-    assert named == ["u", "v", "d", "q", "h", "ref"]
+    assert named == ["u", "v", "d", "q", "h", "residue", "g", "ref"]
 
 
 def test_counts_are_small_and_graded_values_wide() -> None:

@@ -1,0 +1,68 @@
+"""Metrics of spike trains, activity and voltage at the standard of the field.
+
+Trains are arrays of times in s. Not imported by ``import neuro_lif``.
+"""
+
+from .operations import (
+    SynapticOperations,
+    activation_sparsity,
+    connection_sparsity,
+    synaptic_operations,
+)
+from .per_neuron import METRICS, PerNeuron, best_lag, distances, per_neuron
+from .spike_cost import van_rossum, van_rossum_all, victor_purpura, victor_purpura_all
+from .spike_times import (
+    coincidence_factor,
+    isi_distance,
+    spike_distance,
+    spike_synchronization,
+)
+from .statistics import (
+    Activity,
+    Apart,
+    apart,
+    binned,
+    compare_activity,
+    correlations,
+    cv,
+    isis,
+    lv,
+    r_of,
+    rates,
+)
+from .trains import trains_of
+from .voltage import VoltageError, voltage_error
+
+__all__ = [
+    "METRICS",
+    "Activity",
+    "Apart",
+    "PerNeuron",
+    "SynapticOperations",
+    "VoltageError",
+    "activation_sparsity",
+    "apart",
+    "best_lag",
+    "binned",
+    "coincidence_factor",
+    "compare_activity",
+    "connection_sparsity",
+    "correlations",
+    "cv",
+    "distances",
+    "isi_distance",
+    "isis",
+    "lv",
+    "per_neuron",
+    "r_of",
+    "rates",
+    "spike_distance",
+    "spike_synchronization",
+    "synaptic_operations",
+    "trains_of",
+    "van_rossum",
+    "van_rossum_all",
+    "victor_purpura",
+    "victor_purpura_all",
+    "voltage_error",
+]
