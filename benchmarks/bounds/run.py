@@ -245,21 +245,21 @@ def cases() -> list[Case]:
 def taken_ns(case: Case, reps: int) -> list[float]:
     """Return how long the loop took, each time."""
     seconds: list[float] = []
-    inner = compiled_run._advance
+    inner = compiled_run.in_stretches
 
     def timed(*args: Any) -> None:
         start = time.perf_counter()
         inner(*args)
         seconds.append(time.perf_counter() - start)
 
-    compiled_run._advance = timed
+    compiled_run.in_stretches = timed
     try:
         for _ in range(reps + 1):
             found = nl.run_fixed(case.fixed, case.n_steps, {"in": case.raster}, engine="kernel",
                                  threads=1)  # fmt: skip
             assert not found.events and not len(found.spikes.lists["n"].neuron)  # type: ignore[attr-defined]
     finally:
-        compiled_run._advance = inner
+        compiled_run.in_stretches = inner
     return [1e9 * s for s in seconds[1:]]
 
 
@@ -286,7 +286,9 @@ def recording_cost(reps: int) -> list[dict[str, Any]]:
             kept = k % 2 == 0
             built = compiled_run.built(fixed)
             feeds = {} if given is None else {"in": Fed.of(given)}
-            run = compiled_run._started(fixed, built, feeds, {}, 1, n_steps)
+            run, places = compiled_run._started(fixed, built, feeds, {}, 1)
+            for name, place, turn in places:
+                run.feed(*place, feeds[name].values, turn, 0)
             if not kept:
                 run.keep_no_spikes()
             start = time.perf_counter()
