@@ -120,7 +120,9 @@ def summary(recording: Recording) -> str:
     lines = [f"{recording.n_steps} steps of {recording.dt:g} s"]
     lines += [f"  {k}: {v}" for k, v in recording.provenance.items()]
     for name, sent in recording.spikes.items():
-        graded = recording.is_integer and sent.dtype == np.int64 and bool(np.any(sent < 0))
+        # nobody spikes so often in a step
+        far = sent.dtype == np.int64 and bool(np.any(np.abs(sent) > 127) or np.any(sent < 0))
+        graded = recording.is_integer and far
         count = int(np.count_nonzero(sent) if graded else sent.sum())
         rate = count / (sent.size / recording.n_steps) / (recording.n_steps * recording.dt)
         what = "graded spikes" if graded else "spikes"
