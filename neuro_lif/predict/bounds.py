@@ -117,12 +117,15 @@ class Bounds:
             for op in walk(ops) if op["op"] == "decay"
         }  # fmt: skip
 
-    def step(self, arriving: IntArray, spikes: Mask) -> tuple[Mask, Mask, FloatArray]:
+    def step(
+        self, arriving: IntArray, spikes: Mask, more: FloatArray | None = None
+    ) -> tuple[Mask, Mask, FloatArray]:
         """Advance one step along spikes that are taken for given.
 
         Args:
             arriving: ``(batch, n)`` the sum at the port, exact.
             spikes: ``(batch, n)`` who fires in this step.
+            more: ``(2, batch, n)`` what arrives beside it, an interval of integers.
 
         Returns:
             What the intervals say of the spikes, ``(batch, n)`` each: that they are right for sure;
@@ -130,7 +133,9 @@ class Bounds:
             side of the threshold (negative where it does not).
         """
         self.arriving, self.spikes = both(arriving, self.shape), spikes
-        self.overflow = np.abs(self.arriving[1]) > EXACT
+        if more is not None:
+            self.arriving = plus(self.arriving, more)
+        self.overflow = (np.abs(self.arriving) > EXACT).any(axis=0)
         self.surely = np.zeros(self.shape, np.bool_)  # fires
         self.never = np.ones(self.shape, np.bool_)  # does not: never asked, or surely below
         self.margin = np.where(spikes, -np.inf, np.inf)
@@ -174,10 +179,9 @@ class Bounds:
     def _acc(self, op: Any, mask: Mask) -> None:
         total = self._bounded(self.arriving, op["sum_ovf"], mask)
         by = self._number(op["shift"])
-        if np.any(by < 0):  # the sum is exact, and so is what becomes of it
-            total = both(shift_rounded_array(total[0].astype(np.int64), by, "floor"), self.shape)
-        else:
-            total = total * 2.0**by
+        total = total * 2.0**by
+        if np.any(by < 0):  # ends are whole numbers, and so is what becomes of them
+            total = np.floor(total)
         total = self._bounded(total, op["shift_ovf"], mask)
         register = op["reg"]
         self._write(register, self._bounded(plus(self.state[register], total), op["ovf"], mask),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,12 @@ from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
 from ..errors import RangeError
 from ..fixed import FixedNetwork, FixedProjection
 from ..lower.form import DecayCode, LifForm, lif_form
+from ..lower.stage_form import StageForm, stage_form
 from ..network import Constant
 from ..numerics import walk
 from ..reference.theory.described import sender_of_entries
 from ..reference.theory.residual import Residual, residual_of
+from .thresholds import path_bound
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,21 @@ class Incoming:
 
 
 @dataclass(frozen=True, eq=False)
+class Relayed:
+    """What a filter stage sends, whatever its senders do; arrays ``(n,)``, V.
+
+    Args:
+        most: largest magnitude of the float's state, which is what it sends.
+        error: how far the state of the integers is from it at most.
+        unit: of what is sent: the remainder that is carried is less.
+    """
+
+    most: FloatArray
+    error: FloatArray
+    unit: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class Coded:
     """One population, meant and coded; arrays ``(n,)``, V unless said.
 
@@ -63,6 +81,8 @@ class Coded:
         altered: whether it was approximated: by other delays, another reset, or another number of
             held steps.
         stages: the filter stages it hears.
+        relayed: stage -> what it sends; none where the float network has not the same stages (two
+            time constants of one population, which only the integers lead through a stage).
     """
 
     name: str
@@ -87,6 +107,7 @@ class Coded:
     varying: bool
     altered: bool
     stages: tuple[str, ...]
+    relayed: Mapping[str, Relayed]
 
     @property
     def strict(self) -> bool:
@@ -106,7 +127,7 @@ def coded_lif(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> 
         RangeError: the two do not belong together, or there is no such population.
         LoweringError: its model is no LIF.
     """
-    stepped = _checked(fixed, stepped, population)
+    described, stepped = stepped, _checked(fixed, stepped, population)
     model = fixed.population(population).model
     form, ops = lif_form(fixed.profile, model), walk(fixed.profile.ops(model))
     meant = stepped.population(population)
@@ -117,6 +138,8 @@ def coded_lif(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> 
     voltage, current = form.registers
     own = voltage != current
     start = np.asarray(meant.v_init)
+    stages = tuple(sorted({p.pre for p in stepped.projections if p.post == population}
+                          & {p.name for p in stepped.populations if p.graded}))  # fmt: skip
     return Coded(
         population, meant.size, stepped.dt, form, lsb,
         _loss(form.decay_u, params, meant.size) if own else np.ones(meant.size),
@@ -135,9 +158,8 @@ def coded_lif(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> 
             for i in stepped.network.current_inputs),
         bool(meant.spikes) and (real.reset != meant.reset
                                 or bool(np.any(real.refractory != meant.refractory)))
-        or _delayed(fixed, stepped, population),
-        tuple(sorted({p.pre for p in stepped.projections if p.post == population}
-                     & {p.name for p in stepped.populations if p.graded})),
+        or any(_delayed(fixed, stepped, name) for name in (population, *stages)),
+        stages, _relayed(fixed, stepped, stages) if stepped is described else {},
     )  # fmt: skip
 
 
@@ -151,6 +173,40 @@ def _checked(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> S
     if population not in names:
         raise RangeError(f"population = {population!r}, allowed: {', '.join(names)}")
     return stepped
+
+
+def _relayed(
+    fixed: FixedNetwork, stepped: SteppedNetwork, stages: tuple[str, ...]
+) -> dict[str, Relayed]:
+    """Return what stages send that hear only spikes, every sender on in every step."""
+    form = stage_form(fixed.profile)
+    graded = {p.name for p in stepped.populations if p.graded}
+    found: dict[str, Relayed] = {}
+    for name in stages:
+        population, params = fixed.population(name), fixed.params(name)
+        pairs = [(q, p) for q, p in zip(fixed.projections, stepped.projections, strict=True)
+                 if q.post == name]  # fmt: skip
+        odd = form is None or form.model != population.model or population.init
+        if form is None or odd or any(p.pre in graded for _, p in pairs):
+            continue
+        lsb, n = np.asarray(population.lsb), population.size
+        meant = 1.0 - np.asarray(stepped.population(name).decay_u)[0]
+        coded = _loss(form.decay, params, n)
+        incoming = [_incoming(fixed, stepped, q, p, form, lsb) for q, p in pairs]
+        up = sum((np.bincount(p.post, np.abs(p.meant), n) for p in incoming), np.zeros(n))
+        off = sum((np.bincount(p.post, np.abs(p.coded - p.meant), n) for p in incoming),
+                  np.zeros(n))  # fmt: skip
+        rounded = most_of(_residual(walk(fixed.profile.ops(form.model)), form.register, params, n))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            most = np.where(up > 0, up / meant, 0.0)
+        error = path_bound(coded - meant, most, off, rounded * lsb, coded)
+        found[name] = Relayed(most, error, lsb * 2.0 ** params[form.out_shift])
+    return found
+
+
+def most_of(r: Residual) -> FloatArray:
+    """Return the largest magnitude of what rounding adds in one step, LSB ``(n,)``."""
+    return np.asarray(np.max(np.abs([r.low, r.high]), axis=(0, 1)))
 
 
 def _delayed(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> bool:
@@ -193,7 +249,7 @@ def _meant_bias(stepped: SteppedNetwork, p: SteppedPopulation) -> FloatArray:
 
 def _incoming(
     fixed: FixedNetwork, stepped: SteppedNetwork, q: FixedProjection, p: SteppedProjection,
-    form: LifForm, lsb: FloatArray,
+    form: LifForm | StageForm, lsb: FloatArray,
 ) -> Incoming:  # fmt: skip
     post = post_of_entries(p.weights)
     unit = 2.0 ** (fixed.sum_exponent(q) + form.in_shift) * lsb

@@ -25,7 +25,7 @@ from ..connect import Carrier
 from ..dequantize import as_lowered, check_same
 from ..discretize import SteppedNetwork
 from ..emulator.engine import carrier_for, payload
-from ..errors import LoweringError, RangeError, show
+from ..errors import RangeError, show
 from ..feeds import Rolling, float_feeds
 from ..fixed import FixedNetwork, FixedProjection
 from ..lazy import is_sparse, sparse
@@ -33,7 +33,8 @@ from ..lower.encode import encode_current
 from ..reference.stepper import Stepper
 from ..run_inputs import input_rows
 from ..stimulate import Inputs, batch_of, check_given, input_sizes, steps_of
-from .bounds import Bounds, Mask, check_model
+from .bounds import Bounds, Mask, check_model, plus
+from .relays import Link, StageBounds, check_stage
 from .verdict import NeuronVerdicts, SpikeCertificate
 
 ROUNDINGS = ("profile", "any")
@@ -69,15 +70,15 @@ def certify_spikes(
     Raises:
         RangeError: the two do not belong together, or the inputs do not fit.
         LoweringError: a neuron model that the bounds do not follow (noise, events taken one by
-            one, graded spikes).
+            one, graded spikes of anything but a filter stage).
     """
-    _check(fixed, stepped, rounding, record)
+    stages = _check(fixed, stepped, rounding, record)
     given = check_given(inputs, input_sizes(stepped.network))
     steps, batch = steps_of(n_steps, given), batch_of(given)
     made = float_feeds(stepped.network, stepped.dt, steps, batch or 1, given)
     feeds: Any = {k: Rolling(feed, batch or 1, steps, steps) for k, feed in made.items()}
     rows = input_rows(fixed, as_integers(fixed, given), batch or 1, steps)
-    follower = _Follower(fixed, stepped, batch or 1, steps, rounding, record)
+    follower = _Follower(fixed, stages, batch or 1, steps, rounding, record)
     stepper = Stepper(stepped, batch or 1)
     for t, spikes in enumerate(stepper.steps(feeds, steps), start=1):
         volts = {name: neurons.v for name, neurons in stepper.neurons.items()}
@@ -87,26 +88,24 @@ def certify_spikes(
     return follower.certificate(batch is None, rounding)
 
 
-def _check(fixed: FixedNetwork, stepped: SteppedNetwork, rounding: str, record: bool) -> None:
+def _check(fixed: FixedNetwork, stepped: SteppedNetwork, rounding: str, record: bool) -> set[str]:
+    """Refuse what the bounds do not follow; return the filter stages."""
     expect(fixed, FixedNetwork, "certify_spikes (fixed)")
     expect(stepped, SteppedNetwork, "certify_spikes (stepped)")
     expect_flag(record, "certify_spikes: record")
     if rounding not in ROUNDINGS:
         raise RangeError(f"rounding = {show(rounding)}, allowed: {', '.join(map(repr, ROUNDINGS))}")
-    stages = [p.name for p in as_lowered(fixed, stepped).populations if p.graded]
-    if stages:
-        raise LoweringError(
-            f"population {stages[0]!r} is a filter stage, which sends graded spikes, allowed: none "
-            "(Delta synapses, or Exponential ones of one time constant per population)"
-        )
-    check_same(fixed, stepped)
+    lowered = as_lowered(fixed, stepped)
+    check_same(fixed, lowered)
     for population in fixed.populations:
-        check_model(fixed.profile, population.model)
+        check = check_stage if lowered.population(population.name).graded else check_model
+        check(fixed.profile, population.model)
         if population.alias is not None:
             raise RangeError(f"population {population.name!r}: alias, allowed: none")
     if fixed.poissons:
         raise RangeError(f"poissons = {[p.name for p in fixed.poissons]}, allowed: none, as the "
                          "float network has no such input; give rasters")  # fmt: skip
+    return {p.name for p in lowered.populations if p.graded}
 
 
 def as_integers(fixed: FixedNetwork, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,13 +183,17 @@ class _Neurons:
         self.first[new], self.reason[new] = t, reason
         return new
 
-    def step(self, t: int, arriving: IntArray, spikes: Mask, volts: FloatArray) -> Mask:
-        """Follow one step; return who is doubted for the first time."""
+    def heard(self, t: int) -> Mask:
+        """Return who is doubted for the first time, by what it may hear in step ``t``."""
         heard = self.pending.pop(t, None)
-        new = np.zeros(spikes.shape, np.bool_)
-        if heard is not None:
-            new |= self.doubt(t, heard, 3)
-        right, wrong, margin = self.bounds.step(arriving, spikes)
+        return np.zeros(self.first.shape, np.bool_) if heard is None else self.doubt(t, heard, 3)
+
+    def step(
+        self, t: int, arriving: IntArray, more: FloatArray | None, spikes: Mask, volts: FloatArray
+    ) -> Mask:
+        """Follow one step; return who is doubted for the first time."""
+        new = self.heard(t)
+        right, wrong, margin = self.bounds.step(arriving, spikes, more)
         new |= self.doubt(t, self.bounds.overflow, 2)
         new |= self.doubt(t, wrong, 4)
         new |= self.doubt(t, ~right, 1)
@@ -212,17 +215,40 @@ class _Neurons:
         return np.asarray(np.maximum(np.abs(high - volts), np.abs(volts - low)) + slack)
 
 
+class _Relay(_Neurons):
+    """One filter stage on the way: it has no spikes, only what it sends."""
+
+    def __init__(self, fixed: FixedNetwork, name: str, batch: int, rounding: str) -> None:
+        super().__init__(fixed, name, batch, 0, rounding, False)
+        self.name = name
+        self.stage = StageBounds(fixed.profile.ops(fixed.population(name).model),
+                                 fixed.params(name), fixed.initial(name), batch,
+                                 "any" if rounding == "any" else None)  # fmt: skip
+        self.stage.spans = fixed.profile.register_ranges
+
+    def relay(self, t: int, arriving: IntArray, more: FloatArray | None) -> Mask:
+        """Follow one step; return who is doubted for the first time."""
+        new = self.heard(t)
+        self.sent = self.stage.relay(arriving, more)
+        return new | self.doubt(t, self.stage.overflow, 2)
+
+
 class _Follower:
     """Follows the whole network along the float's spikes."""
 
     def __init__(
-        self, fixed: FixedNetwork, stepped: SteppedNetwork, batch: int, steps: int, rounding: str,
+        self, fixed: FixedNetwork, stages: set[str], batch: int, steps: int, rounding: str,
         record: bool,
     ) -> None:  # fmt: skip
         self.fixed, self.steps = fixed, steps
-        self.synapses = [_Synapses(fixed, p, batch) for p in fixed.projections]
-        self.neurons = {p.name: _Neurons(fixed, p.name, batch, steps, rounding, record)
-                        for p in fixed.populations}  # fmt: skip
+        self.synapses = [_Synapses(fixed, p, batch) for p in fixed.projections
+                         if p.pre not in stages]  # fmt: skip
+        self.links = [Link(fixed, p) for p in fixed.projections if p.pre in stages]
+        self.neurons: dict[str, _Neurons] = {
+            p.name: _Relay(fixed, p.name, batch, rounding) if p.name in stages
+            else _Neurons(fixed, p.name, batch, steps, rounding, record)
+            for p in fixed.populations
+        }  # fmt: skip
 
     def step(
         self, t: int, rows: Mapping[str, IntArray], spikes: Mapping[str, Mask],
@@ -232,40 +258,67 @@ class _Follower:
             if synapses.p.pre in rows:
                 synapses.send(t, rows[synapses.p.pre])
         for name, neurons in self.neurons.items():
-            arriving = np.zeros(spikes[name].shape, np.int64)
-            for synapses in self.synapses:
-                if synapses.p.post == name:
-                    arriving += synapses.carrier.arriving(t)
-            for direct in self.fixed.directs:
-                if direct.population == name:
-                    arriving += rows[direct.name]
             self._doubt_lost(t, name)
-            new = neurons.step(t, arriving, spikes[name], volts[name])
+            arriving = self._arriving(t, name, rows)
+            more = self._relayed(t, name)
+            if isinstance(neurons, _Relay):
+                new = neurons.relay(t, arriving, more)
+                for link in self.links:
+                    if link.p.pre == name:
+                        link.send(t, neurons.sent)
+                        self._hand_on(t, link, new)
+                continue
+            new = neurons.step(t, arriving, more, spikes[name], volts[name])
             for synapses in self.synapses:
                 if synapses.p.pre == name:
                     synapses.send(t, spikes[name].astype(np.int64))
                     self._hand_on(t, synapses, new)
 
+    def _arriving(self, t: int, name: str, rows: Mapping[str, IntArray]) -> IntArray:
+        """Return the sum of what arrives and is known exactly ``(batch, n)``."""
+        arriving = np.zeros(self.neurons[name].first.shape, np.int64)
+        for synapses in self.synapses:
+            if synapses.p.post == name:
+                arriving += synapses.carrier.arriving(t)
+        for direct in self.fixed.directs:
+            if direct.population == name:
+                arriving += rows[direct.name]
+        return arriving
+
+    def _relayed(self, t: int, name: str) -> FloatArray | None:
+        """Return the sum of what filter stages may send to a population, an interval."""
+        total: FloatArray | None = None
+        for link in self.links:
+            found = link.arriving(t) if link.p.post == name else None
+            if found is not None:
+                total = found[0] if total is None else plus(total, found[0])
+                self._doubt(t, name, found[1])
+        return total
+
     @property
     def done(self) -> bool:
         """Whether no neuron is certified any more."""
-        return all(bool((n.first > 0).all()) for n in self.neurons.values())
+        return all(bool((n.first > 0).all()) for n in self.followed.values())
 
     def _doubt_lost(self, t: int, name: str) -> None:
         """End the certificate of a population whose sums of synaptic input overflowed."""
         for synapses in self.synapses:
             if synapses.p.post == name and synapses.lost:
-                neurons = self.neurons[name]
-                everyone = np.ones(neurons.first.shape, np.bool_)
-                pending = neurons.pending.get(t)
-                neurons.pending[t] = everyone if pending is None else pending | everyone
+                self._doubt(t, name, np.ones(self.neurons[name].first.shape, np.bool_))
 
-    def _hand_on(self, t: int, synapses: _Synapses, new: Mask) -> None:
-        if not new.any():
-            return
-        reached = synapses.reached(new)
-        pending, at = self.neurons[synapses.p.post].pending, t + synapses.soonest
-        pending[at] = reached | pending[at] if at in pending else reached
+    def _hand_on(self, t: int, synapses: _Synapses | Link, new: Mask) -> None:
+        if new.any():
+            self._doubt(t + synapses.soonest, synapses.p.post, synapses.reached(new))
+
+    def _doubt(self, t: int, name: str, who: Mask) -> None:
+        """Note who may hear something else in step ``t``."""
+        pending = self.neurons[name].pending
+        pending[t] = who | pending[t] if t in pending else who
+
+    @property
+    def followed(self) -> dict[str, _Neurons]:
+        """The populations that spike."""
+        return {k: n for k, n in self.neurons.items() if not isinstance(n, _Relay)}
 
     def certificate(self, single: bool, rounding: str) -> SpikeCertificate:
         """Return what was found; ``single``: without an axis for samples."""
@@ -276,9 +329,9 @@ class _Follower:
         verdicts = {
             name: NeuronVerdicts(*(cut(a) for a in (n.first, n.reason, n.margin, n.tightest,
                                                     n.error)))
-            for name, n in self.neurons.items()
+            for name, n in self.followed.items()
         }  # fmt: skip
         bounds: dict[str, npt.NDArray[np.float64]] = {
-            name: cut(n.each) for name, n in self.neurons.items() if n.each is not None
+            name: cut(n.each) for name, n in self.followed.items() if n.each is not None
         }
         return SpikeCertificate(self.fixed.profile.name, rounding, self.steps, verdicts, bounds)

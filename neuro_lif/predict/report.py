@@ -12,8 +12,7 @@ from ..arrays import FloatArray
 from ..discretize import SteppedNetwork
 from ..fixed import FixedNetwork
 from ..reference.theory import d_nu_d_mu, d_nu_d_sigma, d_nu_d_V_th
-from ..reference.theory.residual import Residual
-from .coded import Coded, Incoming, coded_lif
+from .coded import Coded, Incoming, coded_lif, most_of
 from .decays import (
     dead_zone,
     most_relative_error,
@@ -160,8 +159,8 @@ class PopulationErrors:
         threshold: F5, F6.
         path: F7, ``(n,)`` V: no more than this lies between the two v while spikes are the same,
             whatever the senders do (one spike each in a step). inf without a leak, where a
-            current varies, a filter stage is heard, or delays, reset or refractory period were
-            approximated.
+            current varies, where only the integers have a filter stage that is heard (two time
+            constants), or where delays, reset or refractory period were approximated.
         spike_time: F7, ``(n,)`` s by which that moves the first spike under the bias alone; inf
             where the bias does not reach the threshold.
         rate: the rates of both, None without a drive or a theory of the population.
@@ -310,11 +309,14 @@ def _path(c: Coded) -> FloatArray:
     through = np.zeros(c.size)  # error of the current, and its largest magnitude
     up = np.zeros(c.size)
     for p in c.incoming:
-        most = np.bincount(p.post, np.abs(p.meant), minlength=c.size) / p.delta_u
-        error = np.bincount(p.post, np.abs(p.coded - p.meant), minlength=c.size)
-        through += path_bound(c.delta_u - p.delta_u, most, error, 0.0, c.delta_u)
-        up += most
-    through += path_bound(0.0, 0.0, 0.0, _most(c.round_u) * c.lsb, c.delta_u)
+        if p.pre in c.stages:
+            most, error = _relayed(c, p)
+        else:
+            most = np.bincount(p.post, np.abs(p.meant), minlength=c.size) / p.delta_u
+            off = np.bincount(p.post, np.abs(p.coded - p.meant), minlength=c.size)
+            error = path_bound(c.delta_u - p.delta_u, most, off, 0.0, c.delta_u)
+        through, up = through + error, up + most
+    through += path_bound(0.0, 0.0, 0.0, most_of(c.round_u) * c.lsb, c.delta_u)
     with np.errstate(divide="ignore", invalid="ignore"):
         rest = np.where(c.meant_v > 0, (up + np.abs(c.meant_bias)) / c.meant_v, np.inf)
     finite = np.isfinite(c.meant_threshold)
@@ -323,11 +325,28 @@ def _path(c: Coded) -> FloatArray:
     if c.form.reset == "subtract":  # every spike takes away another threshold
         step = step + np.where(finite, np.abs(c.threshold - c.meant_threshold), 0.0)
     delta = c.delta_v - c.meant_v
-    bound = path_bound(delta, np.where(delta == 0, 0.0, top), step, _most(c.round_v) * c.lsb,
+    bound = path_bound(delta, np.where(delta == 0, 0.0, top), step, most_of(c.round_v) * c.lsb,
                        c.delta_v)  # fmt: skip
     # a float64 of its own for the float's v, whose rounding is nobody's error here
-    beyond = c.varying or c.altered or bool(c.stages)
+    beyond = c.varying | c.altered | np.isnan(bound)  # no number: of what never decays
     return np.where(beyond, np.inf, bound + c.start_error) * (1 + 1e-9)
+
+
+def _relayed(c: Coded, p: Incoming) -> tuple[FloatArray, FloatArray]:
+    """Return the largest current by way of a filter stage, and its largest error, V per step.
+
+    What the shift cuts off comes later: the sum of all that is sent is less than one unit behind,
+    and so is the current, whose kernel only falls.
+    """
+    plain = len(p.post) == c.size and np.array_equal(p.post, p.sender) and np.all(p.coded >= 0)
+    if p.pre not in c.relayed or not plain:
+        return np.zeros(c.size), np.full(c.size, np.inf)
+    x = c.relayed[p.pre]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        most = np.where(x.most > 0, x.most / p.delta_u, 0.0)
+    gain = p.coded / x.unit  # 1 as quantize makes it
+    off = gain * x.error + np.abs(gain - 1.0) * x.most
+    return most, path_bound(c.delta_u - p.delta_u, most, off, 0.0, c.delta_u) + p.coded
 
 
 def _spike_time(c: Coded) -> FloatArray:
@@ -337,10 +356,6 @@ def _spike_time(c: Coded) -> FloatArray:
         leak = np.where(c.meant_v > 0, c.meant_v * c.meant_threshold, 0.0)
     slope = (c.meant_bias - leak) / c.dt  # V/s at the threshold, the least on the way there
     off = path_bound(c.delta_v - c.meant_v, np.minimum(c.meant_threshold, np.abs(rest)),
-                     c.bias - c.meant_bias, _most(c.round_v) * c.lsb, c.delta_v)  # fmt: skip
+                     c.bias - c.meant_bias, most_of(c.round_v) * c.lsb, c.delta_v)  # fmt: skip
     off = off + np.abs(lattice_threshold(c.threshold / c.lsb, c.strict) * c.lsb - c.meant_threshold)
     return np.where(slope > 0, spike_time_error(off, slope), np.inf)
-
-
-def _most(r: Residual) -> FloatArray:
-    return np.asarray(np.max(np.abs([r.low, r.high]), axis=(0, 1)))
