@@ -1,6 +1,5 @@
 """neuro_lif: spiking networks on neuromorphic chips' integers, without the chip."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from . import stimulus
@@ -20,6 +19,7 @@ from .fixed import (
     FixedProjection,
     FixedSource,
 )
+from .lazy import later
 from .ledger import Ledger
 from .network import (
     IF,
@@ -111,42 +111,17 @@ __all__ = [
 
 
 # What a run of a network does not need is imported when it is first asked for.
-_LATER = (
-    ("codings", ("CODINGS",)),
-    (
-        "files.fixed",
-        (
-            "load_fixed",
-            "save_fixed",
-        ),
-    ),
-    (
-        "files.toml",
-        (
-            "load_network",
-            "save_network",
-        ),
-    ),
-    ("lower.draft", ("APPROXIMATIONS",)),
-    ("lower.encode", ("encode_current",)),
-    ("machine", ("run_semantics",)),
-    (
-        "profile",
-        (
-            "HardwareProfile",
-            "available_profiles",
-            "load_profile",
-        ),
-    ),
-    ("reference.event_exact", ("run_exact",)),
+__getattr__ = later(
+    __name__,
+    ("codings", "CODINGS"),
+    ("files.fixed", "load_fixed save_fixed"),
+    ("files.toml", "load_network save_network"),
+    ("lower.draft", "APPROXIMATIONS"),
+    ("lower.encode", "encode_current"),
+    ("machine", "run_semantics"),
+    ("profile", "HardwareProfile available_profiles load_profile"),
+    ("reference.event_exact", "run_exact"),
 )
-
-
-def __getattr__(name: str) -> object:
-    for module, names in _LATER:
-        if name in names:
-            return getattr(import_module(f".{module}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

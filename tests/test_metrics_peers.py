@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from peer_process import answers
 
 from neuro_lif import metrics
 
@@ -56,16 +55,11 @@ def draw_pair(rng: np.random.Generator, k: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def peer() -> tuple[dict[str, Any], dict[str, Any]]:
-    if not TRAINS.exists():
-        pytest.skip(f"{TRAINS} is not there: make trains")
     rng = np.random.default_rng(5)
     pairs = [draw_pair(rng, k) for k in range(PAIRS)]
     trains = [t for case in pairs for t in (case["a"], case["b"]) if len(t) > 2]
     cases = {"pairs": pairs, "trains": trains}
-    run = subprocess.run([str(TRAINS), "-I", str(HERE / "oracles/trains_driver.py")], text=True,
-                         input=json.dumps(cases), capture_output=True, timeout=900)  # fmt: skip
-    assert run.returncode == 0, run.stderr[-2000:]
-    return cases, json.loads(run.stdout)
+    return cases, answers(TRAINS, "trains", "trains_driver.py", cases)
 
 
 def ours(case: dict[str, Any]) -> dict[str, float]:

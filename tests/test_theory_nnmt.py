@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from peer_process import answers
 
 from neuro_lif.reference import theory
 
@@ -49,15 +48,10 @@ def draw_network(rng: np.random.Generator) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def peer() -> tuple[dict[str, Any], dict[str, Any]]:
-    if not NNMT.exists():
-        pytest.skip(f"{NNMT} is not there: make nnmt")
     rng = np.random.default_rng(20)
     cases = {"neurons": [draw_neuron(rng) for _ in range(NEURONS)],
              "networks": [draw_network(rng) for _ in range(NETWORKS)]}  # fmt: skip
-    run = subprocess.run([str(NNMT), "-I", str(HERE / "oracles/nnmt_driver.py")], text=True,
-                         input=json.dumps(cases), capture_output=True, timeout=900)  # fmt: skip
-    assert run.returncode == 0, run.stderr[-2000:]
-    return cases, json.loads(run.stdout)
+    return cases, answers(NNMT, "nnmt", "nnmt_driver.py", cases)
 
 
 def ours(case: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ..arrays import FloatArray
 from ..discretize import SteppedPopulation
 from ..network import Constant
 from .draft import Draft
-from .encode import described, is_streamed
+from .encode import described, is_streamed, largest_current
 from .scales import bias_of, constant_current, leak_gain
 
 CLOSE = 0.99
@@ -72,7 +72,7 @@ def _largest(draft: Draft, p: SteppedPopulation) -> FloatArray:
         if c.population != p.name or c.stimulus is None or isinstance(c.stimulus, Constant):
             continue
         if is_streamed(draft.stepped, c, draft.n_steps):
-            total += p.gain * c.stimulus.largest(p.size, draft.stepped.dt)
+            total += p.gain * largest_current(draft.stepped, c, draft.n_steps)
             continue
         amperes = described(draft.stepped, c, draft.n_steps)
         total += (p.gain * amperes).max(axis=0, initial=0.0)

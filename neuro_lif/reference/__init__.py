@@ -1,7 +1,8 @@
 """Float64 references: what the network does before any bit is lost."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..lazy import later
 from .clocked import run_clocked
 
 if TYPE_CHECKING:
@@ -10,17 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ExactInterrupted", "ExactRecording", "run_clocked", "run_exact"]
 
-_LATER = {
-    "run_exact": "event_exact",
-    "ExactInterrupted": "exact_recording",
-    "ExactRecording": "exact_recording",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import the event-exact run when it is first asked for."""
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f".{_LATER[name]}", __name__), name)
+__getattr__ = later(
+    __name__,
+    ("event_exact", "run_exact"),
+    ("exact_recording", "ExactInterrupted ExactRecording"),
+)

@@ -82,6 +82,16 @@ def _checked(
     return given
 
 
+def _by(
+    where: str, name: str, method: Method, mu: Any, sigma: Any, V_th_rel: Any, V_0_rel: Any,
+    tau_m: Any, tau_r: Any, tau_s: Any,
+) -> Any:  # fmt: skip
+    """Return the slope of one name, in the shape of the arguments."""
+    given = _checked(where, name == "sigma", method, mu, sigma, V_th_rel, V_0_rel, tau_m, tau_r,
+                     tau_s)  # fmt: skip
+    return plain(getattr(slopes(method, *given), name).reshape(given[0].shape))
+
+
 def d_nu_d_mu(
     mu: npt.ArrayLike, sigma: npt.ArrayLike, V_th_rel: npt.ArrayLike, V_0_rel: npt.ArrayLike,
     tau_m: npt.ArrayLike, tau_r: npt.ArrayLike = 0.0, tau_s: npt.ArrayLike = 0.0,
@@ -99,8 +109,7 @@ def d_nu_d_mu(
 
     Source: M. Helias, T. Tetzlaff, M. Diesmann, New J. Phys. 15:023002 (2013), appendix A.
     """
-    given = _checked("d_nu_d_mu", False, method, mu, sigma, V_th_rel, V_0_rel, tau_m, tau_r, tau_s)
-    return plain(slopes(method, *given).mu.reshape(given[0].shape))
+    return _by("d_nu_d_mu", "mu", method, mu, sigma, V_th_rel, V_0_rel, tau_m, tau_r, tau_s)
 
 
 def d_nu_d_sigma(
@@ -113,9 +122,7 @@ def d_nu_d_sigma(
     Raises:
         RangeError: an argument is not allowed, or their shapes do not fit.
     """
-    given = _checked("d_nu_d_sigma", True, method, mu, sigma, V_th_rel, V_0_rel, tau_m, tau_r,
-                     tau_s)  # fmt: skip
-    return plain(slopes(method, *given).sigma.reshape(given[0].shape))
+    return _by("d_nu_d_sigma", "sigma", method, mu, sigma, V_th_rel, V_0_rel, tau_m, tau_r, tau_s)
 
 
 def d_nu_d_V_th(
@@ -128,9 +135,9 @@ def d_nu_d_V_th(
     Raises:
         RangeError: an argument is not allowed, or their shapes do not fit.
     """
-    given = _checked("d_nu_d_V_th", False, method, mu, sigma, V_th_rel, V_0_rel, tau_m, tau_r,
-                     tau_s)  # fmt: skip
-    return plain(slopes(method, *given).threshold.reshape(given[0].shape))
+    return _by(
+        "d_nu_d_V_th", "threshold", method, mu, sigma, V_th_rel, V_0_rel, tau_m, tau_r, tau_s
+    )
 
 
 def d_nu_d_V_0(
@@ -143,9 +150,7 @@ def d_nu_d_V_0(
     Raises:
         RangeError: an argument is not allowed, or their shapes do not fit.
     """
-    given = _checked("d_nu_d_V_0", False, method, mu, sigma, V_th_rel, V_0_rel, tau_m, tau_r,
-                     tau_s)  # fmt: skip
-    return plain(slopes(method, *given).reset.reshape(given[0].shape))
+    return _by("d_nu_d_V_0", "reset", method, mu, sigma, V_th_rel, V_0_rel, tau_m, tau_r, tau_s)
 
 
 def d_nu_d_nu_in(
