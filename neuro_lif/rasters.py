@@ -42,7 +42,8 @@ class SpikeList:
         """``(k,)`` the sample of each event; None where the run has no samples."""
         if self.counts.ndim == 1:
             return None
-        return np.repeat(np.arange(self.shape[0], dtype=np.uint32), self.counts.sum(axis=1))
+        sent = self.counts.sum(axis=1, dtype=np.int64)
+        return np.repeat(np.arange(self.shape[0], dtype=np.uint32), sent)
 
     def of_sample(self, k: int) -> SpikeList:
         """Return the events of one sample of a run of several."""

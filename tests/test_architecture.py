@@ -52,7 +52,7 @@ run_inputs
 runs
 machine emulator
 certify
-compare lower metrics
+compare lower metrics task
 codings
 quantize dequantize
 predict
