@@ -54,9 +54,12 @@ machine emulator
 certify
 compare lower metrics task
 codings
+calibrate
 quantize dequantize
 predict
+ladder
 files
+study
 targets
 conformance
 demo
