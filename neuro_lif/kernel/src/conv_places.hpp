@@ -101,29 +101,41 @@ inline void slide_rows(const Slide& s) {
     Window<L, T, K, 0>::run(s);
 }
 
-// As many rows of the kernel at a time as there are registers for.
+constexpr int REGISTERS = BYTES == 64 ? 25 : 9;  // for sums
+
+// How many rows of the kernel the window takes together, of those that follow each other.
+inline int rows_taken(int rows, int places) {
+    return rows >= 5 && 5 * places <= REGISTERS ? 5 : rows >= 3 && 3 * places <= REGISTERS ? 3 : 1;
+}
+
 template <int L, int K>
-inline int slide_some(const Slide& s, int rows) {
-    constexpr int REGISTERS = BYTES == 64 ? 25 : 9;
+inline void slide_some(const Slide& s, int rows) {
     if constexpr (5 * K <= REGISTERS)
-        if (rows >= 5) return slide_rows<L, 5, K>(s), 5;
+        if (rows == 5) return slide_rows<L, 5, K>(s);
     if constexpr (3 * K <= REGISTERS)
-        if (rows >= 3) return slide_rows<L, 3, K>(s), 3;
-    return slide_rows<L, 1, K>(s), 1;
+        if (rows == 3) return slide_rows<L, 3, K>(s);
+    slide_rows<L, 1, K>(s);
 }
 
 template <int L>
-inline int slide_lanes(const Slide& s, int rows, int places) {
-    return places == 3 ? slide_some<L, 3>(s, rows) : slide_some<L, 5>(s, rows);
+inline void slide_lanes(const Slide& s, int rows, int places) {
+    places == 3 ? slide_some<L, 3>(s, rows) : slide_some<L, 5>(s, rows);
 }
 
 constexpr int HALF = BYTES == 64 ? 16 : 8;  // sums of the narrower of two vectors
 
-// Whether a convolution has the shape; and n spikes are so many that it is worth it.
+// Sums of one place that the window takes together, and how many of these a place may have: the
+// weights of more channels do not stay in the first cache.
+inline int lanes_of(const Conv& c) { return c.channels % (BYTES / 2) ? HALF : BYTES / 2; }
+constexpr int MOST_PARTS = 3;
+
+// Whether a convolution has the shape, and the spikes are so many that it is worth it (measured:
+// from one for two places on, or from three for four where a place has several parts).
 inline bool slides(const ConvJob& job) {
     const Conv& c = *job.conv;
     if (!job.masks || !c.narrow || c.width != 1 || c.channels % HALF) return false;
-    return int64_t(job.n_active) * 3 > int64_t(c.x_in) * c.y_in;
+    const int parts = c.channels / lanes_of(c);
+    return parts <= MOST_PARTS && 4 * int64_t(job.n_active) > (parts == 1 ? 2 : 3) * int64_t(c.x_in) * c.y_in;
 }
 
 // Bits of the channels that spike, by place.
@@ -150,7 +162,7 @@ inline void mark(const ConvJob& job) {
 inline void scatter_places(const ConvJob& job) {
     const Conv& c = *job.conv;
     mark(job);
-    const int words = (c.n_pre_channels + 63) / 64, lanes = c.channels % (BYTES / 2) ? HALF : BYTES / 2;
+    const int words = (c.n_pre_channels + 63) / 64, lanes = lanes_of(c);
     Slide s;
     s.n_in = c.y_in;
     s.n_out = c.y;
@@ -173,7 +185,7 @@ inline void scatter_places(const ConvJob& job) {
                 int rows = 1;
                 for (; tap + 3 * rows != end; rows++)
                     if (tap[3 * rows] != tap[0] - rows * kernel_row || tap[3 * rows + 1] != tap[1] + rows) break;
-                rows = rows >= 5 && 5 * c.window <= (BYTES == 64 ? 25 : 9) ? 5 : rows >= 3 && 3 * c.window <= (BYTES == 64 ? 25 : 9) ? 3 : 1;
+                rows = rows_taken(rows, c.window);
                 for (int first = 0; first < c.channels; first += lanes) {
                     s.weights = static_cast<const int8_t*>(c.weights) + 64 * word * c.channel_stride +
                                 tap[3 * (rows - 1)] + first;
