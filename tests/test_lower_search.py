@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import neuro_lif as nl
+from neuro_lif.errors import ProfileError
 from neuro_lif.lower import search
 from neuro_lif.lower.bounds import LEAST_LEAK, Demand, Incoming, Limits, bounds, hard_limit
 from neuro_lif.lower.bounds import highest_scale as highest
@@ -111,5 +112,5 @@ def test_a_named_profile_is_read_again_when_its_file_changes(tmp_path: Path) -> 
     file.write_text(text.replace(name, '"own-one"', 1), encoding="utf-8")
     assert shared_profile(file).name == "own-one"
     file.unlink()
-    with pytest.raises(nl.ProfileError, match="no such file"):
+    with pytest.raises(ProfileError, match="no such file"):
         shared_profile(file)
