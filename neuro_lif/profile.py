@@ -100,6 +100,31 @@ def load_profile(name: str | Path, **config: int | str) -> HardwareProfile:
     return _parse_profile(_find(name), config)
 
 
+_shared: dict[tuple[str, int, int], HardwareProfile] = {}
+MOST_SHARED = 32
+
+
+def shared_profile(name: str | Path) -> HardwareProfile:
+    """Return a profile that is read once as long as its file stays as it is, which takes a while.
+
+    Raises:
+        ProfileError: as of :func:`load_profile`.
+    """
+    path = _find(name)
+    try:
+        now = path.stat()
+    except OSError:
+        return load_profile(name)  # it says what is wrong
+    key = (str(path.resolve()), now.st_mtime_ns, now.st_size)
+    found = _shared.get(key)
+    if found is None:
+        found = load_profile(name)
+        while len(_shared) >= MOST_SHARED:
+            _shared.pop(next(iter(_shared)), None)
+        _shared[key] = found
+    return found
+
+
 def _find(name: str | Path) -> Path:
     shipped = available_profiles()
     given: Any = name

@@ -23,7 +23,7 @@ def profile_of(given: HardwareProfile | str) -> HardwareProfile:
     """
     if is_profile(given):
         return given
-    from .profile import load_profile
+    from .profile import shared_profile
 
     name: Any = given
-    return load_profile(name)
+    return shared_profile(name)

@@ -295,3 +295,41 @@ def test_a_large_convolution_is_not_unrolled() -> None:
     more, spikes = map(float, done.stdout.split())
     assert spikes > 0
     assert more < 1000, "MB; a neuron takes about 400 bytes, in numpy and in the kernel"
+
+
+PLACES = [
+    # channels in, out; kernel; padding; stride: by place in some instruction set, in parts, in rows
+    # of the kernel one by one, and not at all
+    (3, 32, (3, 3), (0, 0), (1, 1)), (3, 16, (3, 3), (1, 1), (1, 1)),
+    (2, 8, (3, 3), (2, 2), (1, 1)), (2, 64, (3, 3), (1, 0), (1, 1)),
+    (2, 48, (3, 3), (0, 3), (1, 1)), (1, 96, (3, 3), (1, 1), (1, 1)),
+    (3, 16, (5, 5), (0, 0), (1, 1)), (3, 32, (5, 5), (2, 4), (1, 1)),
+    (2, 32, (3, 5), (1, 2), (1, 1)), (2, 32, (5, 3), (4, 1), (1, 1)),
+    (2, 32, (3, 3), (1, 1), (2, 1)), (2, 32, (4, 3), (0, 1), (1, 1)),
+    (2, 32, (3, 3), (1, 1), (1, 2)), (70, 32, (3, 3), (1, 1), (1, 1)),
+    (2, 24, (3, 3), (1, 1), (1, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", ["lava", "torch"])
+@pytest.mark.parametrize("shape", PLACES)
+def test_by_place(shape: Any, layout: Any, instruction_set: str) -> None:  # noqa: F811
+    """Few and many spikes, in some rows or all: sums of a place in registers, and in memory."""
+    c_in, c_out, taps, padding, stride = shape
+    rng = np.random.default_rng(c_out)
+    plane = (7, 9)
+    kernel = rng.integers(-60, 60, (c_out, *taps, c_in))
+    size: tuple[int, int, int] = (*plane, c_in)
+    if layout == "torch":
+        kernel, size = kernel.transpose(0, 3, 1, 2), (c_in, *plane)
+    conv = nl.Convolution(kernel, size, layout=layout, padding=padding, stride=stride)
+    n_post, n_pre = conv.shape
+    fixed = nl.FixedNetwork(
+        nl.load_profile("loihi2"),
+        (nl.FixedPopulation("n", n_post, "lif", {"du": 2000, "dv": 300, "vth": 900}),),
+        (nl.FixedProjection("w", "x", "n", conv, sign_mode="mixed"),),
+        (nl.FixedSource("x", n_pre),),
+    )  # fmt: skip
+    x = (rng.random((2, 12, *size)) < np.linspace(0, 1, 12)[:, None, None, None]).astype(np.uint8)
+    x[:, ::3] *= np.arange(size[1])[:, None] % 3 == 0  # rows without a spike
+    assert compared(fixed, 12, shape, inputs={"x": x.reshape(2, 12, -1)}, threads=2) > 0

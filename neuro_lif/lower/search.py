@@ -59,19 +59,21 @@ def choose_scale(
     ``cap`` is a scale not to be passed.
     """
     hard = min(hard_limit(demand, limits), cap)
-    reference, looked_at = _reference(demand), sampled(demand.incoming)
+    search = Search.of(demand, limits)
     spikes = bool(np.isfinite(demand.threshold).any())
     found: list[Scale] = []
+    least = np.inf
     for activity in ACTIVITIES[:1] if proved else ACTIVITIES:
         top = min(hard, highest_scale(bounds(demand, activity), limits, spikes))
         if not np.isfinite(top):  # nothing bounds it: no input, no bias, no threshold
             top = 1.0
         if top <= 0:
             raise LoweringError(_no_room(limits))
-        grid = [top * 2.0 ** (-step / 16) for step in range(33)]
-        rated = [_rate(demand, looked_at, limits, s, activity, reference) for s in grid]
-        found.append(min(rated, key=_total))
-        if _total(found[-1]) <= GOOD_ENOUGH or top == hard:
+        best = search.best([top * 2.0 ** (-step / 16) for step in range(33)], activity, least)
+        if best is not None:
+            found.append(best)
+            least = min(least, _total(best))
+        if least <= GOOD_ENOUGH or top == hard:
             break
     accepted = max(GOOD_ENOUGH, WORSE_AT_MOST * min(_total(s) for s in found))
     return next(s for s in found if _total(s) <= accepted)
@@ -107,55 +109,175 @@ def _truncation(demand: Demand) -> FloatArray:
     return np.asarray(demand.lost * through_u / np.maximum(demand.loss_v, LEAST_LEAK))
 
 
-def _rate(
-    demand: Demand,
-    looked_at: tuple[Incoming, ...],
-    limits: Limits,
-    s: float,
-    activity: float,
-    reference: FloatArray,
-) -> Scale:
-    """Predict the relative errors at scale ``s`` and choose the exponents."""
-    n = len(reference)
-    per_drive = np.maximum(demand.loss_v, LEAST_LEAK) * reference
-    variance = np.zeros(n)
-    exponents = []
-    for p, whole in zip(looked_at, demand.incoming, strict=True):
-        exponent, error = best_exponent(p, limits, s)
-        exponents.append(exponent)
-        share = whole.values.size / max(p.values.size, 1)
-        relative = error / per_drive[p.post]  # before squaring, which may underflow
-        squares = share * np.bincount(p.post, relative**2, minlength=n)
-        variance += RATE * squares / np.maximum(demand.loss_u, 1e-6) ** 2
-    unit = 2.0**limits.thr_shift
-    finite = np.isfinite(demand.threshold)
-    exact = np.where(finite, demand.threshold, 0.0) * s
-    threshold = np.abs(np.rint(exact / unit) * unit - exact) / (s * reference)
-    truncation = _truncation(demand) / (s * reference)
-    terms = {
-        "weights": float(np.sqrt(np.mean(variance))),
-        "threshold": float(np.sqrt(np.mean(threshold**2))),
-        "truncation": float(np.sqrt(np.mean(truncation**2))),
-    }
-    terms["total"] = float(np.sqrt(sum(v**2 for v in terms.values())))
-    return Scale(s, tuple(exponents), activity, terms)
+Squares = dict[tuple[float, int, int, int], float]
+"""(LSB of the weights per volt, distance of two mantissas, least one, greatest one) -> mean square
+error of a projection's weights."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is the same for all scales that are tried.
+
+    Args:
+        demand, limits: as of :func:`choose_scale`.
+        reference: ``(n,)`` V that errors are compared with.
+        looked_at: the projections, sampled.
+        drive: of each projection, ``(m,)`` V of a synapse's neuron that errors are compared with.
+        most_drive: the largest of all neurons, times the share that it loses of its current.
+        largest: magnitude of each projection.
+        squares: of each projection, what was found of its weights' errors.
+    """
+
+    demand: Demand
+    limits: Limits
+    reference: FloatArray
+    looked_at: tuple[Incoming, ...]
+    drive: tuple[FloatArray, ...]
+    most_drive: float
+    largest: tuple[float, ...]
+    squares: tuple[Squares, ...]
+
+    @classmethod
+    def of(cls, demand: Demand, limits: Limits) -> Search:
+        """Prepare the search for one population."""
+        reference, looked_at = _reference(demand), sampled(demand.incoming)
+        per_drive = np.maximum(demand.loss_v, LEAST_LEAK) * reference
+        drive = tuple(per_drive[p.post] for p in looked_at)
+        most = float(per_drive.max(initial=0.0) * np.max(demand.loss_u, initial=1e-6))
+        largest = tuple(float(np.abs(p.values).max(initial=0.0)) for p in looked_at)
+        squares: tuple[Squares, ...] = tuple({} for _ in looked_at)
+        return cls(demand, limits, reference, looked_at, drive, most, largest, squares)
+
+    def best(self, grid: list[float], activity: float, enough: float) -> Scale | None:
+        """Return the scale with the least predicted error, the first of several.
+
+        The errors of threshold and decays alone, which are quick to work out, rule most scales out.
+        None, or any of the scales, where all are worse than ``enough``.
+        """
+        known = self._known(grid)
+        least = [
+            _joint(0.0, *pair) for pair in known
+        ]  # sums of squares only grow with the weights'
+        rated: dict[int, Scale] = {}
+        for k in sorted(range(len(grid)), key=least.__getitem__):
+            if least[k] > enough:
+                break
+            scale = self._rated(grid[k], activity, *known[k], enough)
+            if scale is not None:
+                rated[k], enough = scale, min(enough, _total(scale))
+        return min((rated[k] for k in sorted(rated)), key=_total, default=None)
+
+    def _known(self, grid: list[float]) -> list[tuple[float, float]]:
+        """Return the relative errors of the threshold and of the decays, of every scale."""
+        threshold, s = self.demand.threshold, np.array(grid)[:, None]
+        unit = 2.0**self.limits.thr_shift
+        exact = np.where(np.isfinite(threshold), threshold, 0.0) * s
+        volts = s * self.reference
+        off = np.abs(np.rint(exact / unit) * unit - exact) / volts
+        lost = _truncation(self.demand) / volts
+        found = (np.sqrt(np.mean(x**2, axis=1)).tolist() for x in (off, lost))
+        return list(zip(*found, strict=True))
+
+    def _rated(
+        self, s: float, activity: float, threshold: float, truncation: float, enough: float
+    ) -> Scale | None:
+        """Predict the relative errors at scale ``s`` and choose the exponents.
+
+        None where the error is certain to be above ``enough``.
+        """
+        n = len(self.reference)
+        found = [_exponent(p, self.limits, s, largest, known) for p, largest, known
+                 in zip(self.looked_at, self.largest, self.squares, strict=True)]  # fmt: skip
+        if _joint(self._least([square for _, square in found]), threshold, truncation) > enough:
+            return None
+        variance, exponents = np.zeros(n), tuple(exponent for exponent, _ in found)
+        parts = zip(self.looked_at, self.demand.incoming, self.drive, exponents, strict=True)
+        for p, whole, drive, exponent in parts:
+            share = whole.values.size / max(p.values.size, 1)
+            relative = _errors(p, self.limits, s, exponent)
+            relative /= drive  # before squaring, which may underflow
+            squares = share * np.bincount(p.post, relative**2, minlength=n)
+            variance += RATE * squares / np.maximum(self.demand.loss_u, 1e-6) ** 2
+        weights = float(np.sqrt(np.mean(variance)))
+        terms = {"weights": weights, "threshold": threshold, "truncation": truncation}
+        terms["total"] = _joint(weights, threshold, truncation)
+        return Scale(s, exponents, activity, terms)
+
+    def _least(self, squares: list[float]) -> float:
+        """Return a little less than the error that the weights make at least.
+
+        As if every neuron were the one in which an error counts least.
+        """
+        if not 0.0 < self.most_drive < np.inf:
+            return 0.0
+        total = sum(p.values.size * square
+                    for p, square in zip(self.demand.incoming, squares, strict=True))  # fmt: skip
+        return (1 - 1e-6) * float(np.sqrt(RATE * total / len(self.reference))) / self.most_drive
+
+
+def _joint(*errors: float) -> float:
+    return float(np.sqrt(sum(v**2 for v in errors)))
 
 
 def best_exponent(p: Incoming, limits: Limits, s: float) -> tuple[int, FloatArray]:
     """Return the exponent with the least mean square error (clipping allowed), and the errors."""
+    exponent, _ = _exponent(p, limits, s, float(np.abs(p.values).max(initial=0.0)), {})
+    return exponent, _errors(p, limits, s, exponent)
+
+
+def _exponent(
+    p: Incoming, limits: Limits, s: float, largest: float, known: Squares
+) -> tuple[int, float]:
+    """Return the exponent with the least mean square error, and that.
+
+    Scales whose ratio is a power of two share errors, as their exponents make up for it: ``known``
+    has those that were worked out before.
+    """
     rules = limits.weights
     lo, hi = rules.mode_range(p.mode)
-    largest = float(np.abs(p.values).max(initial=0.0)) * s / 2.0**limits.in_shift
+    if not p.values.size:
+        return max(_within(-30 - k, rules) for k in range(3)), 0.0
     top = max(hi, -lo, 1)
-    fits = int(np.ceil(np.log2(max(largest / top, 2.0**-30))))
-    best: tuple[float, int, FloatArray] | None = None
+    fits = int(np.ceil(np.log2(max(largest * s / 2.0**limits.in_shift / top, 2.0**-30))))
+    best = (np.inf, 0)
     for exponent in sorted({_within(fits - k, rules) for k in range(3)}, reverse=True):
-        mantissa = code_weights(p.values, p, limits, s, exponent)
-        error = mantissa * (2.0 ** (exponent + limits.in_shift) / s) - p.values
-        square = float(np.mean(error**2)) if error.size else 0.0
-        if best is None or square < best[0]:
-            best = (square, exponent, error)
-    return (best[1], best[2]) if best else (0, np.zeros(0))
+        key = (s / 2.0 ** (exponent + limits.in_shift), *_grid(p, limits, exponent))
+        square = known.get(key)
+        if square is None:
+            error = _errors(p, limits, s, exponent)
+            error *= error
+            square = known[key] = float(np.add.reduce(error) / error.size)
+        if square < best[0]:
+            best = (square, exponent)
+    return best[1], best[0]
+
+
+def _errors(p: Incoming, limits: Limits, s: float, exponent: int) -> FloatArray:
+    """Return what :func:`code_weights` makes of the weights, less the weights, in V.
+
+    The same numbers without integers between: all are whole and far below 2**53.
+    """
+    step, lo, hi = _grid(p, limits, exponent)
+    scale = 2.0 ** (exponent + limits.in_shift)
+    x = p.values * (s / scale)
+    if step != 1:
+        x /= step
+    np.rint(x, out=x)
+    if step != 1:
+        x *= step
+    np.maximum(x, lo, out=x)
+    np.minimum(x, hi, out=x)
+    x *= scale / s
+    x -= p.values
+    return x
+
+
+def _grid(p: Incoming, limits: Limits, exponent: int) -> tuple[int, int, int]:
+    """Return the distance of two mantissas, the least one and the greatest one."""
+    rules = limits.weights
+    step = rules.step(p.mode, p.weight_bits)
+    lo, hi = rules.kept_range(p.mode, exponent)
+    return step, -(-lo // step) * step, hi // step * step
 
 
 def _within(exponent: int, rules: Weights) -> int:
@@ -167,13 +289,11 @@ def code_weights(
     values: FloatArray, p: Incoming, limits: Limits, s: float, exponent: int
 ) -> IntArray:
     """Return mantissas: rounded to the nearest representable one and cut to the range."""
-    rules = limits.weights
-    step = rules.step(p.mode, p.weight_bits)
-    lo, hi = rules.kept_range(p.mode, exponent)
+    step, lo, hi = _grid(p, limits, exponent)
     real = values * (s / 2.0 ** (exponent + limits.in_shift))
     # cut before the cast: a value far outside would leave the range of an int64
     whole = nearest(np.clip(real / step, -(2.0**40), 2.0**40)) * step
-    return np.clip(whole, -(-lo // step) * step, hi // step * step)
+    return np.clip(whole, lo, hi)
 
 
 def sampled(incoming: Sequence[Incoming]) -> tuple[Incoming, ...]:
