@@ -55,7 +55,7 @@ def profile_with(c: Configuration) -> Any:
 
 
 def neuron(
-    tau_steps: Any, threshold: Any, bias: Any = 0.0, held: int = 0, start: float = 0.0
+    tau_steps: Any, threshold: Any, bias: Any = 0.0, held: int = 0, start: Any = 0.0
 ) -> LIF:
     """Return a LIF of 1 ohm at rest at 0 V, its bias given as the potential it goes to, V."""
     return LIF(np.asarray(tau_steps) * DT, 1.0, v_rest=0.0, v_threshold=threshold, v_reset=0.0,
