@@ -59,7 +59,7 @@ def _pair(
     n, delta, coded = drives.size, float(c["dv"]) / 2**UNIT, int(c["threshold_lsb"])
     lsb = TOP / coded
     meant = lsb * (coded + np.random.default_rng(seed).uniform(-GRAIN / 2, GRAIN / 2, n))
-    cell = neuron(1 / delta, meant, drives * lsb / delta, 0, start * lsb)
+    cell = neuron(1 / delta, meant, drives * lsb / delta, start=start * lsb)
     net = Network([Population(NAME, n, cell)], [], [CurrentInput("i", NAME, None)])
     params = {"du": 2**UNIT, "dv": int(c["dv"]), "vth": coded, "bias_mant": drives.astype(np.int64)}
     population = FixedPopulation(NAME, n, "lif", params, {"v": np.int64(start)}, lsb)
