@@ -52,11 +52,13 @@ run_inputs
 runs
 machine emulator
 certify
-compare lower metrics task
+task
+compare lower metrics
 codings
 calibrate
 quantize dequantize
 predict
+laws
 ladder
 files
 study
