@@ -202,7 +202,7 @@ QUANTISED = {
     "weights": ({"weight_bits": 2}, {}, {"b": "weights"}),
     "decays": ({}, {"decay_bits": 3}, {"b": "leak"}),
     "delays": ({"approximate": ("delay",)}, {"delay_max": 2}, {"b": "delay"}),
-    "state": ({}, {"state_bits": 14, "decay_bits": 12, "align_shift": 0}, {"b": "slow"}),
+    "bias": ({}, {"bias_bits": 4}, {"b": "biased"}),
 }
 
 
@@ -213,10 +213,10 @@ def test_what_quantize_loses_is_found(rung: str) -> None:
     rng = np.random.default_rng(1)
     neurons = {
         "leak": nl.LIF(11.3e-3, v_threshold=1.0, i_bias=1.11),
-        "slow": nl.LIF(900e-3, v_threshold=1.0, i_bias=2.0),
+        "biased": nl.IF(1.0, v_threshold=1.0, i_bias=13.7),
     }
     plain = nl.IF(1.0, v_threshold=1.0)
-    weights = {"weights": rng.uniform(0.02, 0.4, (6, 6)), "slow": np.full((6, 6), 0.004)}
+    weights = {"weights": rng.uniform(0.02, 0.4, (6, 6))}
     projections = [
         nl.Projection("xa", "x", "a", np.full((6, 6), 0.27), nl.Delta(), 1e-3),
         nl.Projection("xb", "x", "b", weights.get(hard, np.full((6, 6), 0.27)), nl.Delta(),
@@ -275,6 +275,11 @@ def test_drawn_inputs_are_the_same_without_steps() -> None:
     assert found.reference == "exact" and found.rung("time_step").changed == 0
     assert any("drawn for each step" in note for note in found.notes)
     assert found.total.spikes_before > 40
+    samples = ladder(net, "loihi2", dt=DT, n_steps=200, batch=3)
+    adds_up(samples)
+    assert samples.samples == 3 and samples.rung("time_step").changed == 0
+    batch = nl.run_clocked(nl.discretize(net, DT), 200, batch=3)
+    assert samples.total.spikes_before == batch.spikes["p"].sum() > found.total.spikes_before
 
 
 def test_a_network_in_steps_has_no_exact_rung() -> None:

@@ -161,7 +161,8 @@ class Climber:
             from ..reference import run_clocked
 
             told = run_clocked(described, setting.n_steps, inputs, "probes", record_inputs=True,
-                               engine=setting.engine, threads=setting.threads)  # fmt: skip
+                               engine=setting.engine, threads=setting.threads,
+                               batch=setting.batch)  # fmt: skip
             inputs |= {name: np.asarray(told.inputs[name]) for name in drawn}
             self.notes.append(f"drawn for each step, and handed to the run without steps as it "
                               f"was drawn: {', '.join(drawn)}")  # fmt: skip

@@ -1,17 +1,12 @@
-"""What :func:`neuro_lif.ladder.ladder` returns: plain numbers, which a file and a page can hold."""
+"""What a ladder is made of: plain numbers, which a file and a page can hold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from ..compare import Divergence
 from ..errors import RangeError, show
-from .plain import decoded, encoded, read_json, write_json
-
-FORMAT = "neuro-lif-ladder/1"
 
 RUNGS = {
     "time_step": ("time step", "spikes and inputs on a grid of dt, in place of any time"),
@@ -282,8 +277,8 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Ladder:
-    """Where accuracy goes between a description and a chip's integers; ``print`` it for a table.
+class Levels:
+    """Where accuracy goes between a description and a chip's integers: the numbers.
 
     Every count adds up: the sum of the rungs' costs is the last run's count less the first's.
 
@@ -338,48 +333,3 @@ class Ladder:
         """What did not fit, in the order of the first step."""
         found = [event for rung in self.rungs for event in rung.overflow]
         return tuple(sorted(found, key=lambda e: e.first_step))
-
-    def __str__(self) -> str:
-        from .table import table
-
-        return table(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON: numbers, texts, lists and mappings, None for what is not there."""
-        return {"format": FORMAT, **encoded(self)}
-
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> Ladder:
-        """Return the ladder that :meth:`to_dict` wrote.
-
-        Raises:
-            FileFormatError: it is none; names the field.
-        """
-        return decoded(Ladder, data, FORMAT)
-
-    def save(self, path: str | Path) -> None:
-        """Write JSON; the file appears whole or not at all.
-
-        Raises:
-            FileFormatError: the file cannot be written.
-        """
-        write_json(path, self.to_dict())
-
-    @staticmethod
-    def load(path: str | Path) -> Ladder:
-        """Read a file written by :meth:`save`.
-
-        Raises:
-            FileFormatError: the file is missing, damaged or no ladder.
-        """
-        return Ladder.from_dict(read_json(path))
-
-    def figure(self, path: str | Path) -> Path:
-        """Draw the waterfall into a file (.png, .svg, .pdf) and return its path.
-
-        Raises:
-            FileFormatError: the file cannot be written.
-        """
-        from .picture import waterfall
-
-        return waterfall(self, path)
