@@ -41,6 +41,9 @@ class PopulationCost:
             nothing to compare.
         lsb: V per LSB (mean over the population); None where there are no integers.
         divergence, divergence_own: first step in which a neuron spikes otherwise.
+        correct_alone, decided_alone: of a task, on the rung of a parameter: right decisions more,
+            and decisions that differ, where this population alone takes the rung and the others,
+            as they were, hear what it then sends; else None.
     """
 
     name: str
@@ -60,6 +63,8 @@ class PopulationCost:
     lsb: float | None = None
     divergence: Divergence | None = None
     divergence_own: Divergence | None = None
+    correct_alone: int | None = None
+    decided_alone: int | None = None
 
     @property
     def spikes(self) -> int:
@@ -173,7 +178,8 @@ class Rung:
         lag: steps that the run after is late by own doing; other than 0 only where time has no
             steps before (``time_step``, and the whole ladder).
         populations: what it does to each.
-        culprit: population with the largest own error; None where nobody has one.
+        culprit: population with the largest own error; where right decisions are lost and it is
+            known, the one that loses the most alone. None where nobody has an error.
         seconds: of all neurons and samples together.
         correct_before, correct_after: right decisions; None without a task.
         decided: decisions that differ; None without a task.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .results import Levels, Rung
+from .results import Levels, PopulationCost, Rung
 
 Rows = list[tuple[str, ...]]
 
@@ -70,7 +70,7 @@ def _volts(r: Rung) -> str:
 
 def _populations(ladder: Levels) -> Rows:
     head = ("rung", "population", "rate before", "after", "own cost", "inherited", "differ", "own",
-            "own share")  # fmt: skip
+            "own share", *(["decisions lost alone"] if ladder.labels else []))  # fmt: skip
     rows: Rows = [head]
     for r in ladder.rungs:
         for p in r.populations:
@@ -78,8 +78,14 @@ def _populations(ladder: Levels) -> Rows:
                 continue
             rows.append((r.title, p.name, f"{p.rate_before:.4g} Hz", f"{p.rate_after:.4g} Hz",
                          f"{p.own:+d}", f"{p.inherited:+d}", str(p.changed), str(p.changed_own),
-                         f"{100 * p.share_own:.3g} %"))  # fmt: skip
+                         f"{100 * p.share_own:.3g} %", *_lost(ladder, p)))  # fmt: skip
     return rows
+
+
+def _lost(ladder: Levels, p: PopulationCost) -> list[str]:
+    if not ladder.labels:
+        return []
+    return ["-" if p.correct_alone is None else f"{-p.correct_alone}"]
 
 
 def _lines(rows: Rows) -> list[str]:
