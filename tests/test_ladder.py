@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
-from hypothesis.errors import UnsatisfiedAssumption
 from hypothesis import strategies as st
+from hypothesis.errors import UnsatisfiedAssumption
 from ladder_cases import DT, cases
 from random_networks import random_network, random_profile
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ..profile_model import HardwareProfile
 
 WIDTHS = (48, 47, 46, 45, 44, 42, 40, 38, 36, 34, 32)
-"""Register widths that are tried: the widest that 64-bit arithmetic can compute with is taken."""
+"""Register widths that are tried: the widest that 64-bit arithmetic can compute with is taken. No
+register becomes narrower than it was."""
 
 FINEST = 31
 """Bits of a decay where it is to be as good as unrounded."""
@@ -34,8 +35,6 @@ def widened(fixed: FixedNetwork) -> FixedNetwork:
     """
     why = ""
     for bits in WIDTHS:
-        if bits < max(r.bits for r in fixed.profile.registers.values()):
-            break
         try:
             wide = replace(fixed, profile=_wide(fixed.profile, bits))
         except NeuroLifError as error:
