@@ -145,7 +145,7 @@ def max_abs(demand: Demand, limits: Limits) -> Lattice | None:
 
     Source: what nengo-loihi 1.1 does for a block and its synapses, and rockpool for a layer.
     """
-    whole = [largest(p) / np.prod(steps_in(p, limits)) for p in demand.incoming]
+    whole = [largest(p) / float(np.prod(steps_in(p, limits))) for p in demand.incoming]
     unit = max(whole, default=0.0)  # V of one mantissa where the largest weight is
     if unit <= 0:
         return None
