@@ -143,7 +143,7 @@ class Calibrated:
 
 def _score(score: tuple[float | None, float]) -> str:
     shared = "" if score[0] is None else f"{100 * (1 - score[0]):.4g} % agree, "
-    return f"{shared}count error {score[1]:.4g}"
+    return f"{shared}count error {score[1]:.4g} spikes"
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ import numpy as np
 
 from .arrays import entries
 from .discretize import SteppedNetwork
-from .draws import check_seed
-from .errors import Faults, LoweringError, RangeError, show
+from .errors import LoweringError, RangeError, show
 from .fixed import FixedNetwork
 from .ledger import Ledger
 from .profiles import profile_of
@@ -141,6 +140,7 @@ def quantize(
 
 def _options(granularity: Any, rounding: Any, seed: Any, scaling: Any) -> Options:
     """Return what is asked of scales and weights; refuse what there is not."""
+    from .draws import WORD
     from .lower.draft import GRANULARITIES, SCALINGS, Options
     from .lower.rounding import ROUNDINGS
 
@@ -153,9 +153,9 @@ def _options(granularity: Any, rounding: Any, seed: Any, scaling: Any) -> Option
         usual = name == "granularity" and value is None
         if not usual and (not isinstance(value, str) or value not in known):
             raise RangeError(f"{name} = {show(value)}, allowed: {', '.join(known)}")
-    faults = Faults()
-    check_seed("quantize: rounding", seed, faults)
-    faults.raise_if_any(RangeError)
+    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed <= WORD:
+        raise RangeError(f"rounding_seed = {show(seed)}, allowed: a whole number 0..2**32 - 1")
     return Options(granularity or "projection", rounding, int(seed), scaling)
 
 

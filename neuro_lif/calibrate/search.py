@@ -189,7 +189,7 @@ def calibrated(
         bias_correction: True, False, or None: where it helps.
         progress: called with (runs done, runs in all).
     """
-    biases = (False, True) if bias_correction is None else (bool(bias_correction),)
+    biases = _biases(draft, bias_correction)
     search = Search(draft, meant, biases, progress)
     own = code_network(draft)
     start: dict[str, Choice] = {}
@@ -216,6 +216,18 @@ def calibrated(
         told[0], told[2] if len(told) > 2 else None, kept_own,
     )  # fmt: skip
     return replace(final, ledger=replace(final.ledger, calibrated=summary))
+
+
+def _biases(draft: Draft, bias_correction: bool | None) -> tuple[bool, ...]:
+    """Return whether biases are left, corrected, or both are tried."""
+    if any(plan.form.bias_mant is not None for plan in draft.plans.values()):
+        return (False, True) if bias_correction is None else (bool(bias_correction),)
+    if bias_correction:
+        raise LoweringError(
+            f"bias_correction = True, but profile {draft.profile.name} has no bias, allowed: False "
+            "or None"
+        )
+    return (False,)
 
 
 def _max_abs(draft: Draft) -> Draft | None:

@@ -348,7 +348,9 @@ def _octave_lower(draft: Draft, name: str, share: float) -> Plan:
         return plan
     room = room_of(demand_of(draft, p), limits_of(draft, plan.form), draft.proved, plan.cap)
     cap = old.lsb_per_volt * 0.999 / share
-    lower = settle(capped(room, cap), Lattice(old.lsb_per_volt, old.exponents))
+    together = draft.options.granularity == "global"
+    lattice = Lattice(old.lsb_per_volt, old.exponents, rigid=together)
+    lower = settle(capped(room, cap), lattice)
     worst = max(GOOD_ENOUGH, WORSE_AT_MOST * total_of(old))
     if lower is None or not (draft.proved or total_of(lower) <= worst):
         return plan
