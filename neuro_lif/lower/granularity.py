@@ -77,8 +77,8 @@ def own_scales(draft: Draft, p: SteppedPopulation) -> FloatArray:
     them cut; up to MOST_APART apart. Projections with smaller weights have a step that is powers
     of two finer.
     """
-    parts = [_Rows.of(draft, q) for q in draft.stepped.projections if q.post == p.name]
-    parts = [x for x in parts if x is not None and x.step > 0]
+    onto = [_Rows.of(draft, q) for q in draft.stepped.projections if q.post == p.name]
+    parts = [x for x in onto if x is not None and x.step > 0]
     coarsest = max((x.step for x in parts), default=0.0)
     own = np.zeros(p.size)  # the largest weight of each neuron, in steps of its projection
     for x in parts:
