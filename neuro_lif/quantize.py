@@ -93,7 +93,6 @@ def quantize(
     # here, because whoever only runs networks does without the passes
     from .codings import approximations_of, coding_of
     from .lower.draft import Draft
-    from .lower.granularity import split_signs
 
     options = {
         "weight_bits": (weight_bits, None),
@@ -106,7 +105,7 @@ def quantize(
         "scaling": (scaling, "own"),
         "bias_correction": (bias_correction, None),
     }
-    chosen = coding_of(coding, **{k: v for k, (v, usual) in options.items() if v is not usual})
+    chosen = coding_of(coding, **{k: v for k, (v, usual) in options.items() if _other(v, usual)})
     given: Any = stepped
     if not isinstance(given, SteppedNetwork):
         raise RangeError(f"stepped = {show(given)}, allowed: a SteppedNetwork, from discretize()")
@@ -116,8 +115,8 @@ def quantize(
     if n_steps is not None:
         n_steps = steps_of(n_steps, {})
     allowed, bits = approximations_of(approximate), _bits(profile, weight_bits)
-    start = Ledger(profile.name, notes=stepped.notes)
-    parts = split_signs(stepped) if asked.granularity == "sign" else stepped
+    parts, notes = _parts(stepped, asked)
+    start = Ledger(profile.name, notes=(*stepped.notes, *notes))
     draft = Draft(parts, profile, allowed, bits, n_steps, gain_compensation, proved, ledger=start,
                   options=asked)  # fmt: skip
     passes = chosen.passes
@@ -136,6 +135,25 @@ def quantize(
     if draft.fixed is None:
         raise LoweringError("no pass produced a network")
     return replace(draft.fixed, ledger=draft.ledger)
+
+
+def _other(value: Any, usual: Any) -> bool:
+    """Tell whether an option was given another value than its default."""
+    same = value is usual or (isinstance(value, (str, int)) and value == usual)
+    return not same
+
+
+def _parts(stepped: SteppedNetwork, asked: Options) -> tuple[SteppedNetwork, tuple[str, ...]]:
+    """Return the network as it is lowered, and what the ledger says of that."""
+    from .lower.granularity import split_signs
+
+    if asked.granularity != "sign":
+        return stepped, ()
+    parts = split_signs(stepped)
+    kept = {q.name for q in parts.projections}
+    split = [q.name for q in stepped.projections if q.name not in kept]
+    text = f"weights of both signs become two projections, __exc and __inh: {', '.join(split)}"
+    return parts, (text,) if split else ()
 
 
 def _options(granularity: Any, rounding: Any, seed: Any, scaling: Any) -> Options:

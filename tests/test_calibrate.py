@@ -129,6 +129,8 @@ def test_bias_correction_is_the_mean_input_that_rounding_takes() -> None:
     exponent = int(params[str(form.bias_exp)].max())
     assert np.all(np.abs(after.bias - expected) <= 0.5000001 * lsb * 2**exponent)
     assert np.all(lost > 0)  # floor takes
+    moved = np.sqrt(np.mean((expected - before.bias * gain_v) ** 2))
+    assert told(fixed).chosen[0].correction == pytest.approx(moved, rel=1e-9)
     assert all(c.corrected for c in told(fixed).chosen)
 
 
@@ -239,3 +241,5 @@ def test_the_codings_of_peers_refuse_all_of_it(option: str, value: Any) -> None:
     for coding, profile in (("lava", "lava-0.10"), ("nengo-loihi", "nengo-loihi-1.1")):
         with pytest.raises(RangeError, match=f"{option} = .* with coding {coding!r}, allowed"):
             nl.quantize(network(), profile, coding=coding, **{option: value})
+    usual = {"rounding": "".join(["near", "est"]), "rounding_seed": 0}  # equal, if not the same
+    assert nl.quantize(network(), "lava-0.10", coding="lava", **usual).ledger is not None

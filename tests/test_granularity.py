@@ -106,6 +106,7 @@ def test_parts_by_sign_are_the_same_weights_up_to_rounding(sparsely: bool) -> No
     stepped = network(2, sparsely)
     fixed = nl.quantize(stepped, FINE, granularity="sign", weight_bits=6, scaling="max_abs",
                         gain_compensation=False)  # fmt: skip
+    assert fixed.ledger is not None and "__exc and __inh: xa, ab, xb" in str(fixed.ledger)
     real, step = nl.dequantize(fixed, stepped), steps(fixed)
     for q, exc, inh in zip(stepped.projections, *_pairs(real), strict=True):
         # u forgets a little more or less than meant: the weights themselves are not rescaled

@@ -245,9 +245,12 @@ def _chosen(search: Search, own: Draft, final: Draft, name: str) -> Chosen:
     if plan.scale is None or before.scale is None:
         raise LoweringError(f"population {name!r}: no scale was chosen")
     heard, corrected = search.heard[name], plan.correction is not None
+    moved = None
+    if plan.correction is not None:  # of each neuron, on its own scale
+        moved = float(np.sqrt(np.mean((plan.correction / plan.relative) ** 2)))
     found = search.candidates.get(name, search.candidates.get("", []))
     return Chosen(
         f"population {name!r}", cut_of(search.rooms[name], plan.scale),
-        1.0 / plan.scale.lsb_per_volt, corrected, len(found), min(len(found), RUN),
+        1.0 / plan.scale.lsb_per_volt, moved, len(found), min(len(found), RUN),
         heard.predicted(plan.scale, corrected), heard.predicted(before.scale, False),
     )  # fmt: skip
