@@ -104,16 +104,14 @@ def mend_of(rung: Rung, fixed: FixedNetwork, changes: Sequence[Change]) -> str:
     own = [c for c in changes if (c.group, c.population) == (rung.name, name)]
     worst = max(own, key=lambda c: c.error, default=None)
     what = f" ({worst.where!r}: {worst.text})" if worst else ""
-    whose = f" of population {name!r}" if name else ""
     if rung.name == "time_step":
         return f"Mend: a shorter step than {fixed.dt * 1e3:g} ms."
     if rung.name == "weights":
         bits = {q.weight_bits or fixed.profile.weights.default_bits for q in fixed.projections
                 if worst is not None and q.name == worst.where}  # fmt: skip
         now = f" than {bits.pop()}" if bits else ""
-        return (
-            f"Mend: more weight bits{now}, or finer and better chosen weight scales{whose}{what}."
-        )
+        return (f"Mend: more weight bits{now}, scales of their own (granularity='sign' or "
+                f"'neuron'), or scales chosen on samples (calibrate=){what}.")  # fmt: skip
     if rung.name == "decays":
         return f"Mend: finer decays (more bits), or a longer step, which makes them larger{what}."
     if rung.name == "threshold":
