@@ -46,7 +46,7 @@ def demands(draw: Any) -> Demand:
 
 def plain(demand: Demand, limits: Limits, cap: float) -> tuple[float, tuple[int, ...], float]:
     """Try every scale and exponent, and keep the first of the best."""
-    hard, reference = min(hard_limit(demand, limits), cap), search._reference(demand)
+    hard, reference = min(hard_limit(demand, limits), cap), search.reference_of(demand)
     spikes, found = bool(np.isfinite(demand.threshold).any()), []
     for activity in ACTIVITIES:
         top = min(hard, highest(bounds(demand, activity), limits, spikes))

@@ -17,8 +17,8 @@ import numpy as np
 
 from ..arrays import FloatArray, IntArray
 from ..errors import LoweringError
-from ..formats import nearest
 from .bounds import LEAST_LEAK, Demand, Incoming, Limits, bounds, hard_limit, highest_scale
+from .rounding import rounded
 
 if TYPE_CHECKING:
     from ..profile_model import Weights
@@ -35,8 +35,11 @@ WORSE_AT_MOST = 1.5
 RATE = 0.1
 """Spikes per neuron and step assumed when weight errors are compared with the others."""
 
-SAMPLE = 200_000
+SAMPLE = 60_000
 """Weights looked at while searching; all are coded in the end."""
+
+FAR = 2.0**40
+"""Steps beyond which weights are cut before they become integers, which could not hold them."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def choose_scale(
     ``cap`` is a scale not to be passed.
     """
     hard = min(hard_limit(demand, limits), cap)
-    search = Search.of(demand, limits)
+    search = Search.of(demand, limits, sampled(demand.incoming), reference_of(demand))
     spikes = bool(np.isfinite(demand.threshold).any())
     found: list[Scale] = []
     least = np.inf
@@ -68,18 +71,19 @@ def choose_scale(
         if not np.isfinite(top):  # nothing bounds it: no input, no bias, no threshold
             top = 1.0
         if top <= 0:
-            raise LoweringError(_no_room(limits))
+            raise LoweringError(no_room(limits))
         best = search.best([top * 2.0 ** (-step / 16) for step in range(33)], activity, least)
         if best is not None:
             found.append(best)
-            least = min(least, _total(best))
+            least = min(least, total_of(best))
         if least <= GOOD_ENOUGH or top == hard:
             break
-    accepted = max(GOOD_ENOUGH, WORSE_AT_MOST * min(_total(s) for s in found))
-    return next(s for s in found if _total(s) <= accepted)
+    accepted = max(GOOD_ENOUGH, WORSE_AT_MOST * min(total_of(s) for s in found))
+    return next(s for s in found if total_of(s) <= accepted)
 
 
-def _no_room(limits: Limits) -> str:
+def no_room(limits: Limits) -> str:
+    """Return why no scale fits, and what would have to."""
     room = f"v {limits.v[0]}..{limits.v[1]}, u {limits.u[0]}..{limits.u[1]}"
     lo, hi = limits.weights.mode_range("mixed")
     return (
@@ -89,11 +93,12 @@ def _no_room(limits: Limits) -> str:
     )
 
 
-def _total(scale: Scale) -> float:
+def total_of(scale: Scale) -> float:
+    """Return the predicted error of v, all terms together, as a share of the threshold."""
     return scale.predicted["total"]
 
 
-def _reference(demand: Demand) -> FloatArray:
+def reference_of(demand: Demand) -> FloatArray:
     """Return the voltage errors are compared with: the threshold, or a read-out's likely range."""
     if np.isfinite(demand.threshold).all():
         return demand.threshold
@@ -138,9 +143,10 @@ class Search:
     squares: tuple[Squares, ...]
 
     @classmethod
-    def of(cls, demand: Demand, limits: Limits) -> Search:
+    def of(
+        cls, demand: Demand, limits: Limits, looked_at: tuple[Incoming, ...], reference: FloatArray
+    ) -> Search:
         """Prepare the search for one population."""
-        reference, looked_at = _reference(demand), sampled(demand.incoming)
         per_drive = np.maximum(demand.loss_v, LEAST_LEAK) * reference
         drive = tuple(per_drive[p.post] for p in looked_at)
         most = float(per_drive.max(initial=0.0) * np.max(demand.loss_u, initial=1e-6))
@@ -154,7 +160,7 @@ class Search:
         The errors of threshold and decays alone, which are quick to work out, rule most scales out.
         None, or any of the scales, where all are worse than ``enough``.
         """
-        known = self._known(grid)
+        known = self.known(grid)
         least = [
             _joint(0.0, *pair) for pair in known
         ]  # sums of squares only grow with the weights'
@@ -164,10 +170,10 @@ class Search:
                 break
             scale = self._rated(grid[k], activity, *known[k], enough)
             if scale is not None:
-                rated[k], enough = scale, min(enough, _total(scale))
-        return min((rated[k] for k in sorted(rated)), key=_total, default=None)
+                rated[k], enough = scale, min(enough, total_of(scale))
+        return min((rated[k] for k in sorted(rated)), key=total_of, default=None)
 
-    def _known(self, grid: list[float]) -> list[tuple[float, float]]:
+    def known(self, grid: list[float]) -> list[tuple[float, float]]:
         """Return the relative errors of the threshold and of the decays, of every scale."""
         threshold, s = self.demand.threshold, np.array(grid)[:, None]
         unit = 2.0**self.limits.thr_shift
@@ -185,16 +191,24 @@ class Search:
 
         None where the error is certain to be above ``enough``.
         """
-        n = len(self.reference)
         found = [_exponent(p, self.limits, s, largest, known) for p, largest, known
                  in zip(self.looked_at, self.largest, self.squares, strict=True)]  # fmt: skip
         if _joint(self._least([square for _, square in found]), threshold, truncation) > enough:
             return None
-        variance, exponents = np.zeros(n), tuple(exponent for exponent, _ in found)
+        exponents = tuple(exponent for exponent, _ in found)
+        return self.at(s, activity, exponents, threshold, truncation)
+
+    def at(
+        self, s: float, activity: float, exponents: tuple[int, ...], threshold: float,
+        truncation: float,
+    ) -> Scale:  # fmt: skip
+        """Predict the relative errors at scale ``s``, the other errors being known."""
+        n = len(self.reference)
+        variance = np.zeros(n)
         parts = zip(self.looked_at, self.demand.incoming, self.drive, exponents, strict=True)
         for p, whole, drive, exponent in parts:
             share = whole.values.size / max(p.values.size, 1)
-            relative = _errors(p, self.limits, s, exponent)
+            relative = error_at(p, self.limits, s, exponent)
             relative /= drive  # before squaring, which may underflow
             squares = share * np.bincount(p.post, relative**2, minlength=n)
             variance += RATE * squares / np.maximum(self.demand.loss_u, 1e-6) ** 2
@@ -215,6 +229,15 @@ class Search:
         return (1 - 1e-6) * float(np.sqrt(RATE * total / len(self.reference))) / self.most_drive
 
 
+def rate(
+    demand: Demand, looked_at: tuple[Incoming, ...], limits: Limits, s: float, activity: float,
+    reference: FloatArray, exponents: tuple[int, ...],
+) -> Scale:  # fmt: skip
+    """Predict the relative errors at scale ``s`` and given exponents."""
+    search = Search.of(demand, limits, looked_at, reference)
+    return search.at(s, activity, exponents, *search.known([s])[0])
+
+
 def _joint(*errors: float) -> float:
     return float(np.sqrt(sum(v**2 for v in errors)))
 
@@ -222,7 +245,7 @@ def _joint(*errors: float) -> float:
 def best_exponent(p: Incoming, limits: Limits, s: float) -> tuple[int, FloatArray]:
     """Return the exponent with the least mean square error (clipping allowed), and the errors."""
     exponent, _ = _exponent(p, limits, s, float(np.abs(p.values).max(initial=0.0)), {})
-    return exponent, _errors(p, limits, s, exponent)
+    return exponent, error_at(p, limits, s, exponent)
 
 
 def _exponent(
@@ -244,7 +267,7 @@ def _exponent(
         key = (s / 2.0 ** (exponent + limits.in_shift), *_grid(p, limits, exponent))
         square = known.get(key)
         if square is None:
-            error = _errors(p, limits, s, exponent)
+            error = error_at(p, limits, s, exponent)
             error *= error
             square = known[key] = float(np.add.reduce(error) / error.size)
         if square < best[0]:
@@ -252,17 +275,21 @@ def _exponent(
     return best[1], best[0]
 
 
-def _errors(p: Incoming, limits: Limits, s: float, exponent: int) -> FloatArray:
-    """Return what :func:`code_weights` makes of the weights, less the weights, in V.
+def error_at(p: Incoming, limits: Limits, s: float, exponent: int) -> FloatArray:
+    """Return what coding at an exponent adds to every weight, V per step.
 
-    The same numbers without integers between: all are whole and far below 2**53.
+    What :func:`code_weights` makes of the weights, without integers between: all are whole and far
+    below 2**53.
     """
     step, lo, hi = _grid(p, limits, exponent)
     scale = 2.0 ** (exponent + limits.in_shift)
     x = p.values * (s / scale)
     if step != 1:
         x /= step
-    np.rint(x, out=x)
+    if p.rounding == "nearest":
+        np.rint(x, out=x)
+    else:
+        x = rounded(np.clip(x, -FAR, FAR), p.rounding, p.draws).astype(np.float64)
     if step != 1:
         x *= step
     np.maximum(x, lo, out=x)
@@ -288,11 +315,11 @@ def _within(exponent: int, rules: Weights) -> int:
 def code_weights(
     values: FloatArray, p: Incoming, limits: Limits, s: float, exponent: int
 ) -> IntArray:
-    """Return mantissas: rounded to the nearest representable one and cut to the range."""
+    """Return mantissas: rounded to representable ones and cut to the range."""
     step, lo, hi = _grid(p, limits, exponent)
     real = values * (s / 2.0 ** (exponent + limits.in_shift))
     # cut before the cast: a value far outside would leave the range of an int64
-    whole = nearest(np.clip(real / step, -(2.0**40), 2.0**40)) * step
+    whole = rounded(np.clip(real / step, -FAR, FAR), p.rounding, p.draws) * step
     return np.clip(whole, lo, hi)
 
 
@@ -303,6 +330,8 @@ def sampled(incoming: Sequence[Incoming]) -> tuple[Incoming, ...]:
         if p.values.size > SAMPLE:
             keep = np.linspace(0, p.values.size - 1, SAMPLE).astype(np.int64)
             keep[0] = int(np.abs(p.values).argmax())
-            p = Incoming(p.values[keep], p.post[keep], p.mode, p.weight_bits, p.sources, p.most)
+            draws = None if p.draws is None else p.draws[keep]
+            p = Incoming(p.values[keep], p.post[keep], p.mode, p.weight_bits, p.sources, p.most,
+                         rounding=p.rounding, draws=draws)  # fmt: skip
         out.append(p)
     return tuple(out)
