@@ -1,0 +1,10 @@
+"""Studies: one network lowered in many ways, each result stored once.
+
+Not imported by ``import neuro_lif``.
+"""
+
+from .axes import Axis, Configuration
+from .measures import GROUPS, MEASURES, Measure
+from .study import Row, Study
+
+__all__ = ["GROUPS", "MEASURES", "Axis", "Configuration", "Measure", "Row", "Study"]
