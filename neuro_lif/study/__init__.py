@@ -5,6 +5,18 @@ Not imported by ``import neuro_lif``.
 
 from .axes import Axis, Configuration
 from .measures import GROUPS, MEASURES, Measure
-from .study import Row, Study
+from .runner import StudyInterrupted
+from .study import Replay, Row, Status, Study
 
-__all__ = ["GROUPS", "MEASURES", "Axis", "Configuration", "Measure", "Row", "Study"]
+__all__ = [
+    "GROUPS",
+    "MEASURES",
+    "Axis",
+    "Configuration",
+    "Measure",
+    "Replay",
+    "Row",
+    "Status",
+    "Study",
+    "StudyInterrupted",
+]
