@@ -19,7 +19,7 @@ from ..stimulate import Inputs
 from ..task import Task
 from .axes import Configuration, Value
 from .digests import SEMANTICS, canonical, digest
-from .names import quantize_options, varied_network, varied_profile
+from .names import varied_network, varied_profile
 
 if TYPE_CHECKING:
     from ..profile_model import HardwareProfile
@@ -41,6 +41,7 @@ class Base:
         profile: the profile.
         source: its file's tables, so that its ``[config]`` can be varied; None: it cannot.
         options: of :func:`neuro_lif.quantize`, the same for all.
+        calibration: inputs or a task that scales may be calibrated on.
         inputs: of every run, one array per input name.
         task: what the network is for; None: nothing is decided.
         n_steps: of every run; None: the inputs' length.
@@ -57,6 +58,7 @@ class Base:
     profile: HardwareProfile
     source: dict[str, Any] | None
     options: Mapping[str, Any]
+    calibration: Any
     inputs: Inputs | None
     task: Task | None
     n_steps: int | None
@@ -74,6 +76,7 @@ class Base:
             "profile": digest(self.profile),
             "profile file": digest(self.source),
             "options": digest(dict(self.options)),
+            "calibration": digest(self.calibration),
             "inputs": digest(None if self.inputs is None else dict(self.inputs)),
             "task": None if self.task is None else self.task.digest,
             "n_steps": self.n_steps,
@@ -175,9 +178,7 @@ class Lowering:
 
     def lowered_key(self, configuration: Configuration) -> str:
         """Return what tells configurations apart that must be lowered each by itself."""
-        seeded = ("seed",) if "seed" in quantize_options() else ()
-        return canonical(_parts(configuration, "network", "dt", "rule", "profile", "quantize",
-                                *seeded))  # fmt: skip
+        return canonical(_parts(configuration, "network", "dt", "rule", "profile", "quantize"))
 
     def fixed(self, configuration: Configuration) -> FixedNetwork:
         """Return the network in integers.
@@ -199,10 +200,10 @@ class Lowering:
         profile = self._profiles.of(
             canonical(changes), lambda: varied_profile(base.profile, base.source, changes)
         )
-        options = dict(base.options)
-        options |= {k.partition(".")[2]: v for k, v in _parts(configuration, "quantize").items()}
-        if "seed" in quantize_options() and "quantize.seed" not in configuration:
-            options.setdefault("seed", configuration.get("seed", base.seed))
+        chosen = _parts(configuration, "quantize")
+        options = dict(base.options) | {k.partition(".")[2]: v for k, v in chosen.items()}
+        if isinstance(options.get("calibrate"), bool):
+            options["calibrate"] = base.calibration if options["calibrate"] else None
         return quantize(self.stepped(configuration), profile, **options)
 
 

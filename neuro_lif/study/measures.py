@@ -83,11 +83,10 @@ class Trains:
         events = events_of(recording.spikes, name)
         if events is None:
             array = np.asarray(recording.spikes[name])
-            array = array.reshape(-1, *array.shape[-2:])
             flat = array.reshape(-1)
-            place = np.flatnonzero(flat)
-            value = flat[place].astype(np.int64)
-            shape = array.shape
+            place: Array = np.flatnonzero(flat)
+            value: Array | None = flat[place].astype(np.int64)
+            shape = array.reshape(-1, *array.shape[-2:]).shape
         else:
             *rows, n = events.shape
             shape = (rows[0] if len(rows) == 2 else 1, rows[-1], n)
@@ -191,18 +190,19 @@ def _spikes(run: Recording, reference: Reference) -> dict[str, Any]:
         both[name] = own.common(other)
         apart = (own.counts - other.counts) / reference.seconds
         squares[name] = float(np.dot(apart, apart))
-    own, other = ({k: t.total for k, t in x.items()} for x in (trains, reference.trains))
+    ours = {k: t.total for k, t in trains.items()}
+    theirs = {k: t.total for k, t in reference.trains.items()}
     size = {k: max(t.counts.size, 1) for k, t in trains.items()}
     neurons = max(sum(size.values()), 1)
-    out: dict[str, Any] = {"spikes": sum(own.values()), "spikes_float": sum(other.values())}
+    out: dict[str, Any] = {"spikes": sum(ours.values()), "spikes_float": sum(theirs.values())}
     out["rate"] = out["spikes"] / neurons / reference.seconds
     out["rate_float"] = out["spikes_float"] / neurons / reference.seconds
     out["rate_error"] = (sum(squares.values()) / neurons) ** 0.5
-    out["spike_agreement"] = _share(sum(both.values()), sum(own.values()) + sum(other.values()))
+    out["spike_agreement"] = _share(sum(both.values()), sum(ours.values()) + sum(theirs.values()))
     for name in trains:
-        out[f"spikes.{name}"] = own[name]
+        out[f"spikes.{name}"] = ours[name]
         out[f"rate_error.{name}"] = (squares[name] / size[name]) ** 0.5
-        out[f"spike_agreement.{name}"] = _share(both[name], own[name] + other[name])
+        out[f"spike_agreement.{name}"] = _share(both[name], ours[name] + theirs[name])
     return out
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from ..errors import StudyError, show
 from .axes import Axis, Value
-from .tables import Row, lower_is_better, needed
+from .measures import MEASURES
+from .rows import Row
+from .tables import lower_is_better, needed
 
 SAMPLERS = ("nsga2", "tpe")
 
@@ -26,6 +28,31 @@ class Goal:
 
     columns: tuple[str, ...]
     targets: Mapping[str, float]
+
+
+def goal_of(minimise: Any, maximise: Any, at_least: Mapping[str, float]) -> Goal:
+    """Return what is searched for.
+
+    Raises:
+        StudyError: nothing, or a measure in the wrong direction.
+    """
+    wanted = {"low": _names(minimise), "high": _names(maximise)}
+    for better, columns in wanted.items():
+        for c in columns:
+            if (better == "low") != lower_is_better(c):
+                verb = "minimise" if better == "low" else "maximise"
+                raise StudyError(
+                    f"search: {verb} = {c!r}, allowed: what is better {better}: "
+                    + ", ".join(m for m, d in MEASURES.items() if d.better == better)
+                )
+    columns = (*wanted["low"], *wanted["high"])
+    if not columns:
+        raise StudyError("search: nothing to minimise or maximise, allowed: at least one measure")
+    return Goal(columns, dict(at_least))
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def search(
