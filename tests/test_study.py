@@ -137,8 +137,11 @@ def _exact(value: Any) -> Any:
 
 ARRAYS = st.builds(lambda n, kind: np.arange(n).astype(kind), st.integers(0, 3),
                    st.sampled_from(["i4", "i8", "f8"]))  # fmt: skip
-TREES = st.recursive(VALUES | ARRAYS, lambda x: st.lists(x, max_size=3)
-                     | st.dictionaries(st.text(max_size=2), x, max_size=2), max_leaves=5)
+TREES = st.recursive(
+    VALUES | ARRAYS,
+    lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=2), x, max_size=2),
+    max_leaves=5,
+)
 
 
 @given(TREES, TREES)
@@ -311,12 +314,17 @@ def test_other_libraries_get_the_same_table(done: Study, tmp_path: Path) -> None
     done.to_csv(tmp_path / "t.csv")
     done.to_parquet(tmp_path / "t.parquet")
     assert (tmp_path / "t.csv").read_text() == csv_text(rows)
-    for back in (pd.read_csv(tmp_path / "t.csv", float_precision="round_trip"), pd.read_parquet(tmp_path / "t.parquet")):
+    for back in (
+        pd.read_csv(tmp_path / "t.csv", float_precision="round_trip"),
+        pd.read_parquet(tmp_path / "t.parquet"),
+    ):
         assert list(back.columns) == list(rows[0])
         assert list(back["key"]) == [r["key"] for r in rows]
         fine = back["error"].isna()
-        np.testing.assert_array_equal(back["rate_error"][fine].to_numpy(),
-                                      [r["rate_error"] for r in rows if r["error"] is None])
+        np.testing.assert_array_equal(
+            back["rate_error"][fine].to_numpy(),
+            [r["rate_error"] for r in rows if r["error"] is None],
+        )
     data = done.to_xarray()
     assert dict(data.sizes) == {n: len(v) for n, v in VARY.items()}
     for row in rows:

@@ -215,7 +215,9 @@ def test_ctrl_c_leaves_a_valid_store_and_says_how_to_go_on(tmp_path: Path, wante
 
     usual, runner.COMMIT = runner.COMMIT, 0.0
     try:
-        with pytest.raises(StudyInterrupted, match=r"of 36 configurations; they are stored in .*s'"):
+        with pytest.raises(
+            StudyInterrupted, match=r"of 36 configurations; they are stored in .*s'"
+        ):
             study(path).run(workers=1, progress=stop)
     finally:
         runner.COMMIT = usual
@@ -304,13 +306,13 @@ def test_a_full_database_is_told_and_the_study_goes_on(
     tmp_path: Path, wanted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "s"
-    usual = Store._log_ahead
+    usual = Store.add
 
-    def small(self: Store) -> None:
-        usual(self)
-        self._db.execute("PRAGMA max_page_count = 12")
+    def small(self: Store, results: Any) -> None:
+        self._db.execute("PRAGMA max_page_count = 10")
+        usual(self, results)
 
-    monkeypatch.setattr(Store, "_log_ahead", small)
+    monkeypatch.setattr(Store, "add", small)
     monkeypatch.setattr("neuro_lif.study.runner.COMMIT", 0.0)
     with pytest.raises(StudyError, match="s': cannot be written: database or disk is full; what"):
         study(path).run(workers=1)
