@@ -80,13 +80,14 @@ def measured(n: int, workers: int) -> str:
 
 
 def main() -> None:
+    """Measure, or profile."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--configurations", type=int, default=1000)
     parser.add_argument("--profile", action="store_true")
     args = parser.parse_args()
-    print(f"neuro_lif {nl.__version__}, numpy {np.__version__}, Python {platform.python_version()}, "
-          f"{os.cpu_count()} processors ({platform.machine()})")  # fmt: skip
+    print(f"neuro_lif {nl.__version__}, numpy {np.__version__}, "
+          f"Python {platform.python_version()}, {os.cpu_count()} processors ({platform.machine()})")  # fmt: skip
     if args.profile:
         from neuro_lif.study.work import Worker
 

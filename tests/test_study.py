@@ -15,6 +15,7 @@ from study_cases import VARY, network, study, task
 
 import neuro_lif as nl
 from neuro_lif.errors import StudyError
+from neuro_lif.kernel import native
 from neuro_lif.study import MEASURES, Study
 from neuro_lif.study.axes import Axis, axes_of, grid, random
 from neuro_lif.study.digests import canonical, digest
@@ -64,8 +65,8 @@ def test_rows_are_what_the_public_functions_give(done: Study) -> None:
             continue
         net = network()
         first, second = net.projections
-        scaled = nl.Projection("p", "in", "hidden",
-                               first.weights * row["network.weights.p.scale"], nl.Delta())  # fmt: skip
+        weights = first.weights * row["network.weights.p.scale"]
+        scaled = nl.Projection("p", "in", "hidden", weights, nl.Delta())
         net = nl.Network(net.populations, [scaled, second], net.inputs, net.probes)
         stepped = nl.discretize(net, 1e-3)
         profile = nl.load_profile("generic", rounding=row["profile.config.rounding"])
@@ -99,6 +100,25 @@ def test_trains_of_events_and_of_arrays_agree_with_plain_counting(
     assert a.total == one.sum()
     assert a.common(b) == b.common(a) == np.minimum(one, two).sum()
     np.testing.assert_array_equal(a.counts.reshape(batch, 3), one.sum(axis=1))
+    narrow = Trains(a.shape, a.rows.astype(np.uint32), a.neuron.astype(np.uint16), a.value)
+    for trains in (a, narrow, Trains(a.shape, narrow.rows, a.neuron.astype(np.uint32), a.value)):
+        both, counts = trains.beside(b)
+        assert both == np.minimum(one, two).sum()
+        np.testing.assert_array_equal(counts, a.counts)
+
+
+def test_spikes_that_do_not_fit_each_other_are_refused() -> None:
+    module = native()
+    if module is None:
+        pytest.skip("no compiled kernel here")
+    rows, neuron = np.array([1, 0], np.uint32), np.array([3], np.uint16)
+    for given in ((rows, neuron, 3, 1, np.ones(6, bool)), (rows, neuron, 4, 1, np.ones(6, bool)),
+                  (rows, neuron[:0], 4, 1, np.ones(8, bool)), (rows, neuron, 4, 3, np.ones(8, bool)),
+                  (rows.astype(int), neuron, 4, 1, np.ones(8, bool))):  # fmt: skip
+        with pytest.raises(ValueError, match="tally|neuron"):
+            module.tally(*given)
+    both, counts = module.tally(rows, neuron, 4, 2, np.ones(8, bool))
+    assert (both, counts.tolist()) == (1, [0, 0, 0, 1, 0, 0, 0, 0])
 
 
 # -------------------------------------------------------------------------------- keys
