@@ -87,7 +87,8 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true")
     args = parser.parse_args()
     print(f"neuro_lif {nl.__version__}, numpy {np.__version__}, "
-          f"Python {platform.python_version()}, {os.cpu_count()} processors ({platform.machine()})")  # fmt: skip
+          f"Python {platform.python_version()}, {os.cpu_count()} processors "
+          f"({platform.machine()})")  # fmt: skip
     if args.profile:
         from neuro_lif.study.work import Worker
 

@@ -382,13 +382,13 @@ def _slow_down() -> None:
     """Make configurations take a while, so that a kill comes in between."""
     from neuro_lif.study.work import Worker
 
-    usual = Worker.run
+    usual = Worker._prepared
 
     def slow(self: Worker, configuration: Any) -> Any:
         time.sleep(0.05)
         return usual(self, configuration)
 
-    Worker.run = slow  # type: ignore[method-assign]
+    Worker._prepared = slow  # type: ignore[method-assign]
 
 
 def test_a_scheduler_by_address_gives_the_same_bytes(

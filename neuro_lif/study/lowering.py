@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -126,9 +127,14 @@ class Kept:
     def __init__(self, most: int = MOST_KEPT) -> None:
         self._most = most
         self._found: OrderedDict[Any, Any] = OrderedDict()
+        self._lock = threading.RLock()
 
     def of(self, key: Any, make: Callable[[], T]) -> T:
-        """Return what belongs to a key, made at the first call."""
+        """Return what belongs to a key, made at the first call; several threads may ask."""
+        with self._lock:
+            return self._of(key, make)
+
+    def _of(self, key: Any, make: Callable[[], T]) -> T:
         if key not in self._found:
             try:
                 self._found[key] = make()
