@@ -60,7 +60,9 @@ def script(store: Path, *, pause: float = 0.0, workers: int = 1, more: str = "")
         "    return usual(self, configuration)\n"
         "work.Worker._prepared = slow\n"
         f"{more}\n"
-        f"c.study(__import__('pathlib').Path({str(store)!r})).run(workers={workers})\n"
+        "tell = lambda *told: print('stored', *told, flush=True)\n"
+        f"path = __import__('pathlib').Path({str(store)!r})\n"
+        f"c.study(path).run(workers={workers}, progress=tell)\n"
     )
     return [sys.executable, "-c", code]
 
