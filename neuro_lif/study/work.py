@@ -1,0 +1,224 @@
+"""What a worker does: lowers configurations, runs them, measures; errors become results."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..emulator.compiled import prepare
+from ..emulator.engine import run_checked
+from ..emulator.variants import Shared, Stopped
+from ..engines import chosen_engine
+from ..errors import NeuroLifError, StudyError
+from ..fixed import FixedNetwork
+from ..npz import npz_bytes
+from ..recording import Recording
+from ..reference import run_clocked
+from .axes import Configuration
+from .digests import canonical
+from .lowering import Base, Kept, Lowering
+from .measures import Reference, Trains, measured
+
+ERRORS = (NeuroLifError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
+"""What makes a row with an error: what the package refuses, and what measuring functions raise."""
+MOST_REFERENCES = 8
+"""Float runs that are kept for configurations to come: they are large."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one configuration gave.
+
+    Args:
+        result: measures as canonical JSON; empty where there is an error.
+        error: why there are none; None where there are.
+        seconds: in all.
+        engine: seconds of them in the integer engine.
+        arrays: content of the ``.npz`` file that is kept, where one is.
+    """
+
+    result: str
+    error: str | None
+    seconds: float
+    engine: float
+    arrays: bytes | None = None
+
+
+@dataclass
+class Worker:
+    """Runs configurations of one study, one after the other.
+
+    Args:
+        base: the study's.
+        threads: of each run.
+    """
+
+    base: Base
+    threads: int | None = None
+    lowering: Lowering = field(init=False)
+    references: Kept = field(default_factory=lambda: Kept(MOST_REFERENCES))
+    _shared: Kept = field(default_factory=Kept)
+
+    def __post_init__(self) -> None:
+        self.lowering = Lowering(self.base)
+        self.chosen = chosen_engine(None, self.threads)
+
+    def reference(self, configuration: Configuration) -> Reference:
+        """Return what is kept of the float run of a configuration's network.
+
+        Raises:
+            NeuroLifError: there is no such network, or it cannot be run.
+        """
+        key = self.lowering.stepped_key(configuration)
+        return self.references.of(key, lambda: self._reference(configuration))
+
+    def _reference(self, configuration: Configuration) -> Reference:
+        base = self.base
+        stepped = self.lowering.stepped(configuration)
+        run = run_clocked(stepped, base.n_steps, base.inputs, threads=self.threads)
+        return Reference.of(run, stepped, base.task)
+
+    def give_reference(self, key: str, reference: Reference | NeuroLifError) -> None:
+        """Take a float run that was made elsewhere."""
+
+        def given() -> Reference:
+            if isinstance(reference, NeuroLifError):
+                raise reference
+            return reference
+
+        try:
+            self.references.of(key, given)
+        except NeuroLifError:
+            pass  # it comes again with each of its configurations
+
+    def run(self, configuration: Configuration) -> Outcome:
+        """Lower, run and measure one configuration; what it refuses is the outcome."""
+        return self.run_all([configuration])[0]
+
+    def run_all(self, configurations: Sequence[Configuration]) -> list[Outcome]:
+        """Run configurations in order.
+
+        The engine runs in a thread of its own, which needs Python's lock only between two runs:
+        the next configuration is lowered and the last one measured while it is at work.
+        """
+        out: list[Outcome] = []
+        before: _Job | None = None
+        stop = threading.Event()
+        with ThreadPoolExecutor(1, "neuro_lif_study") as engine:
+            try:
+                for configuration in configurations:
+                    job = self._prepared(configuration)
+                    if before is not None:
+                        _wait(before)
+                    if job.error is None:
+                        job.future = engine.submit(self._recorded, job.fixed, stop)
+                    if before is not None:
+                        out.append(self._outcome(before))
+                    before = job
+                if before is not None:
+                    _wait(before)
+                    out.append(self._outcome(before))
+            finally:
+                stop.set()
+        return out
+
+    def _prepared(self, configuration: Configuration) -> _Job:
+        """Lower a configuration and do all that a run needs before its first step."""
+        start, job = time.perf_counter(), _Job()
+        try:
+            job.fixed = self.lowering.fixed(configuration)
+            job.reference = self.reference(configuration)
+            if self.chosen != "numpy":
+                prepare(job.fixed)
+        except ERRORS as error:
+            job.error = _text(error)
+        job.seconds = time.perf_counter() - start
+        return job
+
+    def _recorded(self, fixed: FixedNetwork, stop: threading.Event) -> tuple[Recording, float]:
+        """Run a network; return what was recorded and how long it took."""
+        base = self.base
+
+        def between() -> None:
+            if stop.is_set():
+                raise Stopped
+
+        shared = self._shared.of(None, lambda: Shared.of(fixed, base.n_steps, base.inputs))
+        start = time.perf_counter()
+        run = run_checked(fixed, shared.n_steps, shared.given, shared.batch, "probes", None,
+                          False, self.chosen, self.threads, between)  # fmt: skip
+        return run, time.perf_counter() - start
+
+    def _outcome(self, job: _Job) -> Outcome:
+        """Measure a run that has ended."""
+        start, engine = time.perf_counter(), 0.0
+        if job.error is not None or job.future is None:
+            return Outcome("", job.error or "it was not run", job.seconds, engine)
+        try:
+            recording, engine = job.future.result()
+            result = measured(self.base.groups, job.fixed, recording, job.reference,
+                              self.base.task)  # fmt: skip
+            for function in self.base.more:
+                result |= _more(function, job.fixed, recording)
+            text = canonical(result)
+        except ERRORS as error:
+            return Outcome("", _text(error), job.seconds + time.perf_counter() - start, engine)
+        arrays = _kept(recording) if "spikes" in self.base.keep else None
+        seconds = job.seconds + engine + time.perf_counter() - start
+        return Outcome(text, None, seconds, engine, arrays)
+
+
+@dataclass
+class _Job:
+    """A configuration on its way."""
+
+    fixed: Any = None
+    reference: Any = None
+    error: str | None = None
+    seconds: float = 0.0
+    future: Future[tuple[Recording, float]] | None = None
+
+
+def _wait(job: _Job) -> None:
+    """Wait until a run has ended, not for ever: some systems see Ctrl-C only between two waits."""
+    while job.future is not None and not job.future.done():
+        wait([job.future], 0.1)
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _more(function: Any, fixed: FixedNetwork, recording: Recording) -> dict[str, Any]:
+    """Return what a user's function measures.
+
+    Raises:
+        StudyError: it gives something else than names with numbers.
+    """
+    found: Any = function(fixed, recording)
+    if not isinstance(found, Mapping):
+        raise StudyError(f"{function.__qualname__} gave {type(found).__name__}, allowed: a mapping "
+                         "of name to number")  # fmt: skip
+    out = {}
+    for name, value in found.items():
+        out[str(name)] = value.item() if isinstance(value, np.generic) else value
+    return out
+
+
+def _kept(recording: Recording) -> bytes:
+    """Return the spikes of a run as the content of an ``.npz`` file."""
+    arrays: dict[str, Any] = {}
+    for name in recording.spikes:
+        trains = Trains.of(recording, name)
+        arrays[f"{name}/shape"] = np.array(trains.shape)
+        arrays[f"{name}/rows"] = trains.rows
+        arrays[f"{name}/neuron"] = trains.neuron
+        if trains.value is not None:
+            arrays[f"{name}/value"] = trains.value
+    return npz_bytes(arrays)
