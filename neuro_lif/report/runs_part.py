@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,7 +44,7 @@ class PopulationRuns:
     Args:
         key: for ids, made of letters and digits only.
         name: as the user wrote it.
-        size: neurons; ``rows``: those drawn.
+        size: how many neurons; ``rows``: those drawn.
         note: what was left out, or empty.
         raster: the chart.
         traces: membranes.
@@ -56,7 +55,7 @@ class PopulationRuns:
     key: str
     name: str
     size: int
-    rows: int
+    rows: tuple[int, ...]
     note: str
     raster: Plot
     traces: tuple[Trace, ...]
@@ -92,7 +91,9 @@ class Runs:
         """What the page's script needs."""
         traces = [t.data for p in self.populations for t in p.traces]
         step = self.divergence.step if self.divergence else None
-        return {"steps": self.steps, "dt": self.dt, "divergence": step, "traces": traces}
+        rows = {p.key: list(p.rows) if len(p.rows) < p.size else [] for p in self.populations}
+        return {"steps": self.steps, "dt": self.dt, "divergence": step, "both": self.both,
+                "rows": rows, "traces": traces}  # fmt: skip
 
     @property
     def head(self) -> tuple[str, ...]:
@@ -138,8 +139,17 @@ def _cells(p: Any) -> tuple[str, ...]:
     off = "\u2013" if p.v_rms_volts is None else _volts(p.v_rms_volts)
     if p.v_rms_lsb is not None:
         off += f" = {number(p.v_rms_lsb, 3)} LSB"
-    return (p.name, "", number(p.spikes_first), number(p.spikes_second), percent(p.agreement, 2),
-            percent(p.identical_neurons, 1), number(p.rate_first), number(p.rate_second), off)
+    return (
+        p.name,
+        "",
+        number(p.spikes_first),
+        number(p.spikes_second),
+        percent(p.agreement, 2),
+        percent(p.identical_neurons, 1),
+        number(p.rate_first),
+        number(p.rate_second),
+        off,
+    )
 
 
 def _volts(value: float) -> str:
@@ -165,13 +175,14 @@ def _population(
     note = ""
     if len(rows) < size:
         note = f"{number(len(rows))} of {count(size, 'neuron')} are drawn, evenly chosen"
-    raster = _raster(name, [s[:, rows] for s in spikes], rows, steps)
+    marked = None if divergence is None else divergence.step
+    raster = _raster(name, [s[:, rows] for s in spikes], rows, steps, marked)
     traces = tuple(
-        _trace(f"{k}.{i}", name, neuron, why, given, steps, stepped)
+        _trace(f"{k}.{i}", name, neuron, why, given, steps, stepped, marked)
         for i, (neuron, why) in enumerate(_worst(name, given, steps, here))
     )
     cells = (cells[0], number(size), *cells[2:])
-    return PopulationRuns(f"p{k}", name, size, len(rows), note, raster, traces, cells,
+    return PopulationRuns(f"p{k}", name, size, tuple(rows.tolist()), note, raster, traces, cells,
                           here is not None)  # fmt: skip
 
 
@@ -182,7 +193,7 @@ def _rows(size: int, most: int, here: Divergence | None) -> Array:
     return rows
 
 
-def _raster(name: str, spikes: list[Array], rows: Array, steps: int) -> Plot:
+def _raster(name: str, spikes: list[Array], rows: Array, steps: int, marked: int | None) -> Plot:
     """Return strokes: full and grey where both spike, half and coloured where one does."""
     n = len(rows)
     lines = []
@@ -197,11 +208,21 @@ def _raster(name: str, spikes: list[Array], rows: Array, steps: int) -> Plot:
     else:
         lines = [_strokes("both", spikes[0] != 0, 0.1, 0.8)]
         text = count(int(np.count_nonzero(spikes[0])), "spike")
+    lines += _marked(marked, n)
     wanted = sorted({0, n - 1} if n < 12 else {0, n // 2, n - 1})
     ticks = tuple(Tick(round(100 - 100 * (i + 0.5) / n, 3), number(int(rows[i]))) for i in wanted)
     height = round(min(max(n * min(max(340 / n, 4.0), 13.0), 18), 420))
-    return Plot(f"Spikes of {name} in {count(steps, 'step')}: {text}.", (), ticks, "step", "neuron",
+    return Plot(f"Spikes of {name} in {count(steps, 'step')}: {text}.", _across(steps), ticks, "step", "neuron",
                 height, f"0.5 0 {steps} {n}", tuple(lines))  # fmt: skip
+
+
+def _across(steps: int) -> tuple[Tick, ...]:
+    ticks = Scale(0.5, steps + 0.5).ticks(6)
+    return tuple(t for t in ticks if t.label != "0" and "." not in t.label)
+
+
+def _marked(step: int | None, bottom: int) -> list[Line]:
+    return [] if step is None else [Line("divergence", f"M{step} 0V{bottom}")]
 
 
 def _strokes(style: str, mask: Array, top: float, length: float) -> Line:
@@ -230,7 +251,7 @@ def _worst(
 
 def _trace(
     key: str, name: str, neuron: int, why: str, given: list[Recording], steps: int,
-    stepped: SteppedNetwork | None,
+    stepped: SteppedNetwork | None, marked: int | None,
 ) -> Trace:  # fmt: skip
     v = [r.volts(name)[:steps, neuron] for r in given]
     theta = _threshold(stepped, name, neuron)
@@ -254,10 +275,11 @@ def _trace(
         off = np.abs(v[0] - v[1])
         about += (f", float and chip: they differ by {number(float(off.mean()), 3)} {prefix}V on "
                   f"average, by {number(float(off.max()), 3)} {prefix}V at most")  # fmt: skip
-    plot = Plot(about + ".", (), scale.ticks(4), "step", f"v, {prefix}V", 150,
+    lines = (*lines, *_marked(marked, 100))
+    plot = Plot(about + ".", _across(steps), scale.ticks(4), "step", f"v, {prefix}V", 150,
                 f"0.5 0 {steps} 100", lines)  # fmt: skip
     values = {s: [float(f"{x:.6g}") for x in y[at]] for s, y in zip(styles, v, strict=False)}
-    lsb = next((float(np.broadcast_to(r.lsb[name], (neuron + 1,))[neuron]) * factor
+    lsb = next((_one(r.lsb[name], neuron) * factor
                 for r in given if name in r.lsb), None)  # fmt: skip
     data = {"key": key, "unit": prefix + "V", "lsb": lsb, **values}
     return Trace(neuron, why, plot, data | ({} if len(at) == steps else {"at": (at + 1).tolist()}))
@@ -271,9 +293,13 @@ def _threshold(stepped: SteppedNetwork | None, name: str, neuron: int) -> float 
     if stepped is None:
         return None
     p = stepped.population(name)
-    theta = float(np.broadcast_to(p.threshold, (p.size,))[neuron]
-                  + np.broadcast_to(p.v_zero, (p.size,))[neuron])  # fmt: skip
+    theta = _one(p.threshold, neuron) + _one(p.v_zero, neuron)
     return theta if np.isfinite(theta) else None
+
+
+def _one(values: Any, neuron: int) -> float:
+    """Return the value of one neuron of an array, or of a number for all."""
+    return float(values if np.ndim(values) == 0 else np.asarray(values)[neuron])
 
 
 def _kept(v: list[Array], steps: int) -> Array:

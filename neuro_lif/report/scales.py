@@ -24,30 +24,59 @@ class Scale:
     Args:
         low, high: the values at 0 and at 100; ``low < high``.
         log: places go by the logarithm; then ``low > 0``.
+        bend: places go by the logarithm of the size, of either sign, and near 0 (nearer than
+            ``bend``) by the value; 0: they do not.
     """
 
     low: float
     high: float
     log: bool = False
+    bend: float = 0.0
 
     def at(self, value: float) -> float:
         """Return the place of a value, 0..100 inside the range."""
-        low, high, x = self.low, self.high, value
-        if self.log:
-            low, high, x = math.log(low), math.log(high), math.log(max(value, 1e-300))
+        low, high, x = self._bent(self.low), self._bent(self.high), self._bent(value)
         return round(100.0 * (x - low) / (high - low), 3)
+
+    def _bent(self, x: float) -> float:
+        if self.log:
+            return math.log(max(x, 1e-300))
+        return math.asinh(x / self.bend) if self.bend else x
 
     def ticks(self, most: int = 6) -> tuple[Tick, ...]:
         """Return at most about ``most`` ticks at round values."""
-        values = self._decades(most) if self.log else _steps(self.low, self.high, most)
+        values = _steps(self.low, self.high, most)
+        if self.log:
+            values = self._decades(most)
+        elif self.bend:
+            values = self._both_signs(most)
         return tuple(Tick(self.at(v), number(v)) for v in values)
 
     def _decades(self, most: int) -> list[float]:
-        first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
+        first, last = (
+            math.ceil(math.log10(self.low) - 1e-9),
+            math.floor(math.log10(self.high) + 1e-9),
+        )
         if last <= first:
             return _steps(self.low, self.high, most)
         every = max(1, math.ceil((last - first + 1) / most))
         return [10.0**k for k in range(first, last + 1, every)]
+
+    def _both_signs(self, most: int) -> list[float]:
+        """Return 0 and powers of ten of either sign that are in the range and not too near."""
+        out: list[float] = []
+        gap = 100.0 / max(most, 1) * 0.7
+        for sign in (1.0, -1.0):
+            last, end = self.at(0.0), self.high if sign > 0 else self.low
+            if end * sign <= 0:
+                continue
+            top = math.floor(math.log10(abs(end)) + 1e-9)
+            for k in range(math.ceil(math.log10(self.bend) - 1e-9), top + 1):
+                place = self.at(sign * 10.0**k)
+                if 0 <= place <= 100 and abs(place - last) >= gap:
+                    out.append(sign * 10.0**k)
+                    last = place
+        return sorted([*out, *([0.0] if self.low <= 0 <= self.high else [])])
 
 
 def _steps(low: float, high: float, most: int) -> list[float]:
@@ -71,7 +100,9 @@ def spanning(values: Iterable[float], zero: bool = False, margin: float = 0.05) 
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
     room = margin * (high - low) or abs(high) * 0.1 or 1.0
-    return Scale(low - (room if low or not zero else 0.0), high + (room if high or not zero else 0.0))
+    return Scale(
+        low - (room if low or not zero else 0.0), high + (room if high or not zero else 0.0)
+    )
 
 
 def spanning_log(values: Iterable[float]) -> Scale:
@@ -79,3 +110,20 @@ def spanning_log(values: Iterable[float]) -> Scale:
     found = [float(v) for v in values if math.isfinite(v) and v > 0]
     low, high = min(found, default=1.0), max(found, default=10.0)
     return Scale(low / 1.5, high * 1.5, log=True)
+
+
+def spanning_signed(values: Iterable[float]) -> Scale:
+    """Return a scale over values of many sizes and of either sign."""
+    found = [float(v) for v in values if math.isfinite(v)]
+    sizes = sorted(abs(v) for v in found if v)
+    if not sizes:
+        return Scale(-1.0, 1.0)
+    if min(found) > 0:
+        return spanning_log(found)
+    bend = max(sizes[len(sizes) // 10], sizes[-1] * 1e-6)
+    low, high = min(found), max(found)
+    return (
+        Scale(low * (1.6 if low < 0 else 0.6), high * (0.6 if high < 0 else 1.6), bend=bend)
+        if low < high
+        else Scale(low - 1, high + 1)
+    )

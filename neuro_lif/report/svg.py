@@ -82,7 +82,9 @@ def joined(xs: Iterable[float], ys: Iterable[float]) -> str:
 
 def ticks_at(xs: Iterable[float], ys: Iterable[float], length: float) -> str:
     """Return short upright strokes, each from its point downwards."""
-    return "".join(f"M{_short(x)} {_short(y)}v{_short(length)}" for x, y in zip(xs, ys, strict=True))
+    return "".join(
+        f"M{_short(x)} {_short(y)}v{_short(length)}" for x, y in zip(xs, ys, strict=True)
+    )
 
 
 def steps_down(points: Sequence[tuple[float, float]]) -> str:
