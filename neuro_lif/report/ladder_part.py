@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ladder import Ladder, PopulationCost, Rung
-from .numbers import MINUS, count, number, percent, prefix_of, signed
+from .numbers import MINUS, NARROW, count, number, percent, prefix_of, signed
 from .scales import Scale, Tick
 
 
@@ -96,13 +96,13 @@ def _waterfalls(ladder: Ladder) -> list[Waterfall]:
         def points(r: Rung) -> float:
             return 100.0 * (r.correct or 0) / ladder.labels
 
-        out.append(_waterfall(ladder, points, "Accuracy, percentage points", "points", -1))
-    out.append(_waterfall(ladder, lambda r: float(r.spikes), "Number of spikes", "spikes", 0))
+        out.append(_waterfall(ladder, points, "Accuracy, percentage points", "points", -1, 2))
+    out.append(_waterfall(ladder, lambda r: float(r.spikes), "Number of spikes", "spikes", 0, 0))
     return out
 
 
 def _waterfall(
-    ladder: Ladder, cost: Callable[[Rung], float], title: str, unit: str, bad: int
+    ladder: Ladder, cost: Callable[[Rung], float], title: str, unit: str, bad: int, decimals: int
 ) -> Waterfall:
     """Return the bars; ``bad``: the sign of a loss, 0 where more and fewer are alike."""
     sums = [0.0]
@@ -111,9 +111,10 @@ def _waterfall(
     scale = _holding(sums)
     bars = []
     for k, rung in enumerate(ladder.rungs):
-        bars.append(_bar(scale, rung.title, rung.about, sums[k], sums[k + 1], bad, rung.culprit))
+        bars.append(_bar(scale, rung.title, rung.about, sums[k], sums[k + 1], bad, rung.culprit,
+                         decimals))  # fmt: skip
     bars.append(_bar(scale, "all of it", "the chip against " + _reference(ladder), 0.0, sums[-1],
-                     None, ""))  # fmt: skip
+                     None, "", decimals))  # fmt: skip
     told = ", ".join(f"{b.title} {b.value}" for b in bars)
     return Waterfall(title, f"Waterfall of {unit}: {told}.", tuple(bars), scale.ticks(5),
                      scale.at(0.0))  # fmt: skip
@@ -128,13 +129,13 @@ def _holding(sums: list[float]) -> Scale:
 
 def _bar(
     scale: Scale, title: str, about: str, begin: float, end: float, bad: int | None,
-    culprit: str | None,
+    culprit: str | None, decimals: int,
 ) -> Bar:  # fmt: skip
     change, a, b = end - begin, scale.at(begin), scale.at(end)
     style = "total" if bad is None else "none"
     if bad is not None and change:
         style = ("loss" if change < 0 else "gain") if bad else ("less" if change < 0 else "more")
-    value = signed(change) if abs(change) > 1e-9 else "0"
+    value = signed(change, decimals=decimals) if abs(change) > 1e-9 else "0"
     return Bar(title, about, min(a, b), round(abs(b - a), 3), a, b, value, style, culprit or "")
 
 
@@ -143,7 +144,7 @@ def _reference(ladder: Ladder) -> str:
 
 
 def _table(ladder: Ladder) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    head = ["rung", "what is lost"]
+    head = ["rung"]
     if ladder.labels:
         head += ["accuracy, points", "decisions changed"]
     head += ["spikes", "rate, Hz", "spikes changed", "culprit", "its v off, rms"]
@@ -154,11 +155,12 @@ def _table(ladder: Ladder) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]
 
 
 def _row(r: Rung, ladder: Ladder, last: bool) -> tuple[str, ...]:
-    cells = ["all of it", "the chip against " + _reference(ladder)] if last else [r.title, r.about]
+    cells = ["all of it" if last else r.title]
     if ladder.labels:
-        cells += [signed(100.0 * (r.correct or 0) / ladder.labels), number(r.decided)]
+        points = 100.0 * (r.correct or 0) / ladder.labels
+        cells += [signed(points, decimals=2), number(r.decided)]
     blamed = None if last or r.culprit is None else r.of(r.culprit)
-    return (*cells, signed(r.spikes), signed(r.rate), percent(r.share, 2),
+    return (*cells, signed(r.spikes, decimals=0), signed(r.rate), percent(r.share, 2),
             ("" if last else r.culprit or "\u2013"), _off(blamed))  # fmt: skip
 
 
@@ -166,15 +168,16 @@ def _off(p: PopulationCost | None) -> str:
     if p is None or p.v_rms is None:
         return "" if p is None else "\u2013"
     factor, prefix = prefix_of(abs(p.v_rms))
-    lsb = f" = {number(p.v_rms_lsb, 3)} LSB" if p.v_rms_lsb is not None else ""
-    return f"{number(p.v_rms * factor, 3)} {prefix}V{lsb}"
+    lsb = f" ({number(p.v_rms_lsb, 3)}{NARROW}LSB)" if p.v_rms_lsb is not None else ""
+    return f"{number(p.v_rms * factor, 3)}{NARROW}{prefix}V{lsb}"
 
 
 def _populations(ladder: Ladder) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     head = ("rung", "population", "spikes", "its own doing", "inherited", "own spikes changed",
             "first own difference")  # fmt: skip
     rows = [
-        (r.title, p.name, signed(p.spikes), signed(p.own), signed(p.inherited),
+        (r.title, p.name, signed(p.spikes, decimals=0), signed(p.own, decimals=0),
+         signed(p.inherited, decimals=0),
          percent(p.share_own, 2), _first(p.divergence_own))
         for r in ladder.rungs for p in r.populations
     ]  # fmt: skip
@@ -197,7 +200,7 @@ def cost_text(ladder: Ladder, rung: Rung) -> str:
     """Return what a rung costs, in a few words."""
     if ladder.labels and rung.correct:
         points = 100.0 * rung.correct / ladder.labels
-        return f"{signed(points)} points"
+        return f"{signed(points, decimals=2)} points"
     return f"{percent(rung.share, 2)} of the spikes"
 
 

@@ -40,8 +40,17 @@ def _trimmed(text: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def signed(value: Any, digits: int = 3) -> str:
-    """Return a number with its sign, ``+0.4``; 0 has none."""
+def signed(value: Any, digits: int = 3, decimals: int | None = None) -> str:
+    """Return a number with its sign, ``+0.4``; 0 has none.
+
+    Args:
+        value: a number; None and NaN become a dash.
+        digits: significant ones.
+        decimals: so many after the point instead.
+    """
+    if decimals is not None and value is not None and abs(float(value)) >= 0.5 * 10.0**-decimals:
+        sign = MINUS if value < 0 else "+"
+        return f"{sign}{abs(float(value)):,.{decimals}f}"
     text = number(value, digits)
     return text if value is None or not float(value) > 0 else "+" + text
 

@@ -13,16 +13,17 @@ from ..checks import expect, expect_path
 from ..discretize import SteppedNetwork
 from ..errors import FileFormatError, RangeError, show
 from ..fixed import FixedNetwork
-from ..ladder import Ladder
+from ..ladder import RUNGS, Ladder
 from ..laws import LawRow, LawSweep
 from ..npz import replacing
 from ..recording import Recording
 from .ladder_part import ladder_part
 from .laws_part import laws_part
 from .ledger_part import facts_of, ledger_part, origin_of
-from .numbers import number
+from .numbers import count, number, si
 from .overflow import OverflowTimeline
 from .overflow_part import overflow_part
+from .prediction_part import prediction_part
 from .runs_part import runs_of
 from .study_part import study_part
 from .verdict import Parts, verdict_of
@@ -112,7 +113,7 @@ def page(
     return _rendered(
         parts=parts, verdict=verdict_of(parts), ladder=ladder_part(ladder), runs=runs,
         origin=origin_of(known, profile, models), title=title or _title(parts),
-        prediction=None if prediction is None else str(prediction),
+        prediction=prediction_part(prediction), rungs=tuple(RUNGS.values()),
         data=_json(runs.data) if runs else "null",
     )  # fmt: skip
 
@@ -159,7 +160,7 @@ def _rendered(**context: Any) -> str:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters["number"] = number
+    environment.filters |= {"number": number, "count": count, "si": si}
     script = asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     context["data"] = Markup(context["data"])

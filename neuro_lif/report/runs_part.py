@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..compare import Comparison, Divergence, compare
 from ..discretize import SteppedNetwork
 from ..recording import Recording
-from .numbers import count, number, percent, prefix_of
+from .numbers import NARROW, count, number, percent, prefix_of, si
 from .scales import Scale, Tick, spanning
 from .svg import Line, Plot, down, joined, ticks_at
 
@@ -25,6 +25,8 @@ MOST_POINTS = 1_500
 """Points of a trace; longer ones are drawn by their extremes."""
 TRACES = 2
 """Traces for each population."""
+ROOM = 56
+"""CSS pixels left of all rasters and traces, so that their steps stand below each other."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class PopulationRuns:
         name: as the user wrote it.
         size: how many neurons; ``rows``: those drawn.
         note: what was left out, or empty.
-        raster: the chart.
+        raster: the chart; None where nothing ever spikes.
         traces: membranes.
         cells: its row of the table.
         diverges: whether the first divergence is in it.
@@ -57,7 +59,7 @@ class PopulationRuns:
     size: int
     rows: tuple[int, ...]
     note: str
-    raster: Plot
+    raster: Plot | None
     traces: tuple[Trace, ...]
     cells: tuple[str, ...]
     diverges: bool
@@ -94,6 +96,12 @@ class Runs:
         rows = {p.key: list(p.rows) if len(p.rows) < p.size else [] for p in self.populations}
         return {"steps": self.steps, "dt": self.dt, "divergence": step, "both": self.both,
                 "rows": rows, "traces": traces}  # fmt: skip
+
+    @property
+    def thresholds(self) -> bool:
+        """Whether a threshold is drawn."""
+        return any(line.style == "threshold" for p in self.populations for t in p.traces
+                   for line in t.plot.lines)  # fmt: skip
 
     @property
     def head(self) -> tuple[str, ...]:
@@ -136,9 +144,9 @@ def runs_of(
 
 
 def _cells(p: Any) -> tuple[str, ...]:
-    off = "\u2013" if p.v_rms_volts is None else _volts(p.v_rms_volts)
+    off = "\u2013" if p.v_rms_volts is None else si(p.v_rms_volts, "V", 3)
     if p.v_rms_lsb is not None:
-        off += f" = {number(p.v_rms_lsb, 3)} LSB"
+        off += f" ({number(p.v_rms_lsb, 3)}{NARROW}LSB)"
     return (
         p.name,
         "",
@@ -150,11 +158,6 @@ def _cells(p: Any) -> tuple[str, ...]:
         number(p.rate_second),
         off,
     )
-
-
-def _volts(value: float) -> str:
-    factor, prefix = prefix_of(abs(value))
-    return f"{number(value * factor, 3)} {prefix}V"
 
 
 def _alone(run: Recording, name: str) -> tuple[str, ...]:
@@ -176,7 +179,8 @@ def _population(
     if len(rows) < size:
         note = f"{number(len(rows))} of {count(size, 'neuron')} are drawn, evenly chosen"
     marked = None if divergence is None else divergence.step
-    raster = _raster(name, [s[:, rows] for s in spikes], rows, steps, marked)
+    spiking = any(s.any() for s in spikes)
+    raster = _raster(name, [s[:, rows] for s in spikes], rows, steps, marked) if spiking else None
     traces = tuple(
         _trace(f"{k}.{i}", name, neuron, why, given, steps, stepped, marked)
         for i, (neuron, why) in enumerate(_worst(name, given, steps, here))
@@ -193,27 +197,31 @@ def _rows(size: int, most: int, here: Divergence | None) -> Array:
     return rows
 
 
-def _raster(name: str, spikes: list[Array], rows: Array, steps: int, marked: int | None) -> Plot:
+def _raster(
+    name: str, spikes: list[Array], rows: Array, steps: int, marked: int | None
+) -> Plot:  # fmt: skip
     """Return strokes: full and grey where both spike, half and coloured where one does."""
     n = len(rows)
     lines = []
     if len(spikes) == 2:
         a, b = spikes
         lines = [_strokes("both", (a == b) & (a != 0), 0.1, 0.8)]
-        lines += [_strokes("float", (a != b) & (a != 0), 0.02, 0.5)]
-        lines += [_strokes("chip", (a != b) & (b != 0), 0.48, 0.5)]
+        lines += [_strokes("float", (a != b) & (a != 0), 0.02, 0.6)]
+        lines += [_strokes("chip", (a != b) & (b != 0), 0.38, 0.6)]
         alone = [int(np.count_nonzero(m & (a != b))) for m in (a != 0, b != 0)]
         text = (f"{number(int(np.count_nonzero((a == b) & (a != 0))))} spikes are the same, "
-                f"{number(alone[0])} only in float, {number(alone[1])} only on the chip")  # fmt: skip
+                f"{number(alone[0])} only in float, {number(alone[1])} only on the chip"
+               )  # fmt: skip
     else:
         lines = [_strokes("both", spikes[0] != 0, 0.1, 0.8)]
         text = count(int(np.count_nonzero(spikes[0])), "spike")
     lines += _marked(marked, n)
     wanted = sorted({0, n - 1} if n < 12 else {0, n // 2, n - 1})
     ticks = tuple(Tick(round(100 - 100 * (i + 0.5) / n, 3), number(int(rows[i]))) for i in wanted)
-    height = round(min(max(n * min(max(340 / n, 4.0), 13.0), 18), 420))
-    return Plot(f"Spikes of {name} in {count(steps, 'step')}: {text}.", _across(steps), ticks, "step", "neuron",
-                height, f"0.5 0 {steps} {n}", tuple(lines))  # fmt: skip
+    height = round(n * min(max(340 / n, 5.2), 13.0))
+    about = f"Spikes of {name} in {count(steps, 'step')}: {text}."
+    return Plot(about, _across(steps), ticks, "step", "neuron", height, f"0.5 0 {steps} {n}",
+                tuple(lines), room=ROOM)  # fmt: skip
 
 
 def _across(steps: int) -> tuple[Tick, ...]:
@@ -237,15 +245,16 @@ def _worst(
     """Return (neuron, why) of the membranes worth seeing."""
     if any((name, "v") not in r.traces for r in given):
         return []
-    found = {here.neuron: "where the runs part first"} if here is not None else {}
+    first = "where the runs part first"
+    found = {here.neuron: first} if here is not None else {}
     v = [r.volts(name)[:steps] for r in given]
     if len(v) == 2:
         off = np.sqrt(np.mean((v[0] - v[1]) ** 2, axis=0))
         order, why = np.argsort(-off, kind="stable"), "largest difference"
     else:
         order, why = np.argsort(-v[0].std(axis=0), kind="stable"), "moves most"
-    for neuron in order[:TRACES]:
-        found.setdefault(int(neuron), why)
+    for k, neuron in enumerate(order[:TRACES]):
+        found.setdefault(int(neuron), why if k == 0 else f"second {why}")
     return list(found.items())[:TRACES]
 
 
@@ -277,12 +286,17 @@ def _trace(
                   f"average, by {number(float(off.max()), 3)} {prefix}V at most")  # fmt: skip
     lines = (*lines, *_marked(marked, 100))
     plot = Plot(about + ".", _across(steps), scale.ticks(4), "step", f"v, {prefix}V", 150,
-                f"0.5 0 {steps} 100", lines)  # fmt: skip
-    values = {s: [float(f"{x:.6g}") for x in y[at]] for s, y in zip(styles, v, strict=False)}
+                f"0.5 0 {steps} 100", lines, room=ROOM)  # fmt: skip
+    values = {s: [_six(x) for x in y[at]] for s, y in zip(styles, v, strict=False)}
     lsb = next((_one(r.lsb[name], neuron) * factor
                 for r in given if name in r.lsb), None)  # fmt: skip
-    data = {"key": key, "unit": prefix + "V", "lsb": lsb, **values}
+    data = {"key": key, "neuron": neuron, "unit": prefix + "V", "lsb": lsb, **values}
     return Trace(neuron, why, plot, data | ({} if len(at) == steps else {"at": (at + 1).tolist()}))
+
+
+def _six(x: float) -> float | None:
+    """Return six digits, which is more than a picture shows; JSON has no NaN."""
+    return float(f"{x:.6g}") if np.isfinite(x) else None
 
 
 def _places(scale: Scale, values: Array) -> Array:

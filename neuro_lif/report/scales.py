@@ -59,6 +59,9 @@ class Scale:
         )
         if last <= first:
             return _steps(self.low, self.high, most)
+        if last - first < 2:
+            fine = [m * 10.0**k for k in range(first - 1, last + 1) for m in (1, 2, 5)]
+            return [v for v in fine if self.low <= v <= self.high]
         every = max(1, math.ceil((last - first + 1) / most))
         return [10.0**k for k in range(first, last + 1, every)]
 
@@ -71,10 +74,12 @@ class Scale:
             if end * sign <= 0:
                 continue
             top = math.floor(math.log10(abs(end)) + 1e-9)
-            for k in range(math.ceil(math.log10(self.bend) - 1e-9), top + 1):
-                place = self.at(sign * 10.0**k)
+            least = math.ceil(math.log10(self.bend) - 1e-9)
+            sizes = (1, 2, 5) if top - least < 2 else (1,)
+            for size in (m * 10.0**k for k in range(least - 1, top + 1) for m in sizes):
+                place = self.at(sign * size)
                 if 0 <= place <= 100 and abs(place - last) >= gap:
-                    out.append(sign * 10.0**k)
+                    out.append(sign * size)
                     last = place
         return sorted([*out, *([0.0] if self.low <= 0 <= self.high else [])])
 

@@ -8,7 +8,7 @@ percentages of the width. Without JavaScript, and in print, it is the same drawi
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .scales import Scale, Tick
 
@@ -49,7 +49,7 @@ class Plot:
         height: of the stage, CSS pixels.
         view: the stage's own units ``x y width height``.
         lines, marks: what is drawn.
-        square: the stage is as high as it is wide.
+        room: CSS pixels left of the stage at least, so that charts below each other agree.
     """
 
     about: str
@@ -60,12 +60,13 @@ class Plot:
     height: int = 240
     view: str = "0 0 100 100"
     lines: tuple[Line, ...] = ()
-    marks: tuple[Mark, ...] = field(default=())
+    marks: tuple[Mark, ...] = ()
+    room: int = 0
 
     @property
     def left(self) -> int:
-        """CSS pixels that the labels of y need."""
-        return 14 + round(6.8 * max((len(t.label) for t in self.y), default=0))
+        """CSS pixels that the labels of y need, at least ``room``."""
+        return max(self.room, 14 + round(6.8 * max((len(t.label) for t in self.y), default=0)))
 
 
 def joined(xs: Iterable[float], ys: Iterable[float]) -> str:

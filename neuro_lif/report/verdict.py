@@ -68,7 +68,9 @@ def _outcome(parts: Parts) -> str:
         before, after = ladder.accuracy(), ladder.accuracy(ladder.rungs[-1].name)
         if before is not None and after is not None:
             points = 100 * (after - before)
-            change = f"{signed(round(points, 2))} points" if after != before else "nothing is lost"
+            change = (
+                f"{signed(points, decimals=1)} points" if after != before else "nothing is lost"
+            )
             return (f"On {_chip(parts)} the network is right on {percent(after)} of "
                     f"{count(ladder.labels, 'sample')}, against {percent(before)} in float64: "
                     f"{change}.")  # fmt: skip
@@ -77,9 +79,9 @@ def _outcome(parts: Parts) -> str:
             return (f"On {_chip(parts)} the network sends the same spikes as in float64, all "
                     f"{number(_spikes(parts)[0])} of them.")  # fmt: skip
         a, b = _spikes(parts)
-        rate = f", {signed(100 * (b / a - 1))} % in number" if a else ""
-        return (f"On {_chip(parts)} {percent(_same(parts))} of the spikes are those of float64"
-                f"{rate}.")  # fmt: skip
+        rate = f" ({signed(100 * (b / a - 1), decimals=1)} %)" if a else ""
+        return (f"On {_chip(parts)} the network sends {count(b, 'spike')}, {number(a)} in float64"
+                f"{rate}; {percent(_same(parts))} are the same in neuron and step.")  # fmt: skip
     return ""
 
 
@@ -151,7 +153,9 @@ def _accuracy_figure(parts: Parts) -> Figure | None:
     if ladder is None or not ladder.labels:
         return None
     before, after = ladder.accuracy(), ladder.accuracy(ladder.rungs[-1].name)
-    return Figure("accuracy, float \u2192 chip", f"{percent(before)} \u2192 {percent(after)}",
+    if before is None or after is None:
+        return None
+    return Figure("accuracy, float \u2192 chip", f"{100 * before:.1f} \u2192 {percent(after)}",
                   f"{count(ladder.labels, 'sample')}")  # fmt: skip
 
 
@@ -213,4 +217,4 @@ def _headroom_figure(parts: Parts) -> Figure | None:
     least = min(parts.ledger.ledger.headroom, key=lambda h: h.bits)
     sure = "proved for every input" if parts.ledger.ledger.proved else "not for every input"
     return Figure("least head-room", f"{number(round(least.bits, 1))} bit",
-                  f"{least.where}.{least.register}, {sure}")  # fmt: skip
+                  f"{least.register} of {least.where}, {sure}")  # fmt: skip

@@ -133,8 +133,10 @@
   const readout = tools.querySelector(".readout");
 
   function round(x) {
+    if (x === null || x === undefined) return "\u2013";
     if (x === 0) return "0";
-    const text = Math.abs(x) >= 1e-3 && Math.abs(x) < 1e6 ? String(parseFloat(x.toPrecision(4))) : x.toExponential(2);
+    const text = Math.abs(x) >= 1e-3 && Math.abs(x) < 1e6
+      ? parseFloat(x.toPrecision(4)).toLocaleString("en-US", { maximumFractionDigits: 9 }) : x.toExponential(2);
     return text.replace("-", "\u2212");
   }
   function ticks() {
@@ -196,7 +198,8 @@
     const parts = [];
     for (const side of ["float", "chip"]) if (trace[side]) parts.push(`${side} ${round(trace[side][k])} ${trace.unit}`);
     if (trace.float && trace.chip && trace.lsb) {
-      parts.push(`difference ${round((trace.chip[k] - trace.float[k]) / trace.lsb)} LSB`);
+      const off = (trace.chip[k] - trace.float[k]) / trace.lsb;
+      parts.push(`${off > 0 ? "+" : ""}${round(off)} LSB`);
     }
     return parts.join(", ");
   }
@@ -208,12 +211,11 @@
     for (const plot of plots) {
       plot.cursor.setAttribute("d", `M${step} 0V${plot.height}`);
       if (!plot.trace || plot.population.hidden) continue;
-      const name = plot.node.previousElementSibling.textContent.split(":")[0];
-      parts.push(`${plot.population.querySelector("figcaption b").textContent}, ${name.toLowerCase()}: ${values(plot.trace, step)}`);
+      parts.push(`${plot.population.querySelector("figcaption b").textContent} ${plot.trace.neuron}: ${values(plot.trace, step)}`);
     }
     const text = when(step);
     slider.setAttribute("aria-valuetext", text);
-    readout.textContent = text[0].toUpperCase() + text.slice(1) + (parts.length ? ". " + parts.join("; ") : "");
+    readout.textContent = text[0].toUpperCase() + text.slice(1) + (parts.length ? "\n" + parts.join("\n") : "");
   }
   slider.addEventListener("input", () => {
     const step = +slider.value;
