@@ -3,6 +3,7 @@
 Not imported by ``import neuro_lif``.
 """
 
+from .build import ladder
 from .results import (
     RUNGS,
     Alone,
@@ -23,4 +24,5 @@ __all__ = [
     "PopulationCost",
     "Rung",
     "Verdict",
+    "ladder",
 ]
