@@ -15,9 +15,8 @@ from ..task import Task
 from .exact import MOST_EVENTS, drawn_inputs, events_in, run_exact_on_grid
 from .fine import widened
 from .measure import (
-    LAGS,
     MOST_TRAINS,
-    at_lags,
+    best_lag,
     between,
     first_of,
     spike_distances,
@@ -215,31 +214,29 @@ class Climber:
         self, name: str, before: _Level, after: _Level, forced: Run | None, late: bool = False
     ) -> Rung:
         """Return what lies between two levels; ``forced`` None: they are the same."""
-        own = None if forced is None else forced(before.recording)
-        costs = tuple(self._cost(p, before.recording, after.recording, own)
-                      for p in self.asked.names)  # fmt: skip
-        lags = LAGS if late or name == "time_step" else (0,)
-        changed, either = (sum(getattr(c, n) for c in costs) for n in ("changed", "either"))
-        lag, at_lag = 0, (changed, either)
-        if changed and len(lags) > 1:
-            lag, *found = at_lags(before.recording, after.recording, self.asked.names, lags)
-            at_lag = (found[0], found[1])
+        first, second = before.recording, after.recording
+        own = None if forced is None else forced(first)
+        lag = 0
+        if own is not None and (late or name == "time_step"):
+            # by own doing, since what is inherited may be late by more, or by nothing in particular
+            lag = best_lag(first, own, self.asked.names)
+        costs = tuple(self._cost(p, first, second, own, lag) for p in self.asked.names)
+        changed = sum(c.changed for c in costs)
         task = self.asked.task
         return Rung(
             name,
             sum(c.spikes_before for c in costs),
             sum(c.spikes_after for c in costs),
             changed,
-            either,
+            sum(c.either for c in costs),
             lag,
-            *at_lag,
             costs,
-            culprit(costs, self._trains()),
+            culprit(costs, self._trains(), self._volts(first)),
             sum(c.seconds for c in costs),
             None if task is None else before.correct(task),
             None if task is None else after.correct(task),
             None if task is None else int(np.sum(before.decisions != after.decisions)),
-            self._distances(before.recording, after.recording, changed),
+            self._distances(first, second, changed + lag),
             first_of(c.divergence for c in costs),
             detail=self._detail(name),
         )
@@ -247,13 +244,24 @@ class Climber:
     def _trains(self) -> dict[str, int]:
         return {n: self.sizes[n] * (self.setting.batch or 1) for n in self.asked.names}
 
+    def _volts(self, recording: Recording) -> dict[str, float]:
+        """Return what an error of v is held against: the threshold, or how far v goes."""
+        found = {}
+        for p in self.asked.rounded.described.described:
+            far = float(np.mean(p.threshold)) if p.spikes else 0.0
+            if not p.spikes and (p.name, "v") in recording.traces:
+                v = recording.volts(p.name) - np.asarray(p.v_zero)
+                far = float(np.abs(v).max(initial=0.0))
+            found[p.name] = far if 0 < far < np.inf else 1.0
+        return found
+
     def _cost(
-        self, name: str, before: Recording, after: Recording, own: Recording | None
+        self, name: str, before: Recording, after: Recording, own: Recording | None, lag: int
     ) -> PopulationCost:
-        found = between(before, after, name)
-        alone = found if own is None else between(before, own, name)
-        rms, most = volts_apart(before, after, name)
-        rms_own, most_own = (rms, most) if own is None else volts_apart(before, own, name)
+        found = between(before, after, name, lag)
+        alone = found if own is None else between(before, own, name, lag)
+        rms, most = volts_apart(before, after, name, lag)
+        rms_own, most_own = (rms, most) if own is None else volts_apart(before, own, name, lag)
         lsb = float(np.mean(np.asarray(self.asked.fixed.population(name).lsb)))
         seconds = self.setting.n_steps * self.asked.fixed.dt * self._trains()[name]
         return PopulationCost(
@@ -301,16 +309,18 @@ class Climber:
         return tuple(sorted(found, key=lambda c: -c.error))
 
 
-def culprit(costs: Iterable[PopulationCost], trains: Mapping[str, int]) -> str | None:
+def culprit(
+    costs: Iterable[PopulationCost], trains: Mapping[str, int], volts: Mapping[str, float]
+) -> str | None:
     """Return the population with the largest own error; None where nobody has one.
 
     It is the share of its spikes that differ, with one spike more counted for each neuron and
     sample, so that a population that hardly spikes is not named for a single one. Where no spike
-    differs it is the error of v against that of the others.
+    differs it is the error of v, as a share of ``volts``.
     """
     listed = tuple(costs)
     shares = {c.name: c.changed_own / (c.either_own + trains[c.name]) for c in listed}
     if any(shares.values()):
         return max(shares, key=lambda name: shares[name])
-    volts = {c.name: c.v_rms_own or 0.0 for c in listed}
-    return max(volts, key=lambda name: volts[name]) if any(volts.values()) else None
+    errors = {c.name: (c.v_rms_own or 0.0) / volts[c.name] for c in listed}
+    return max(errors, key=lambda name: errors[name]) if any(errors.values()) else None

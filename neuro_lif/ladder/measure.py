@@ -45,13 +45,23 @@ def spikes_of(recording: Recording, name: str) -> Array:
     return np.asarray(recording.spikes[name])
 
 
-def between(first: Recording, second: Recording, name: str) -> Between:
-    """Compare the spikes of one population."""
+def between(first: Recording, second: Recording, name: str, lag: int = 0) -> Between:
+    """Compare the spikes of one population, the second run moved earlier by the lag (steps).
+
+    Counts are of the whole runs; what differs is looked for in the steps that both then have.
+    """
     a, b = spikes_of(first, name), spikes_of(second, name)
-    most, least = _both(a, b)
     before, after = (int(x.sum(dtype=np.int64)) for x in (a, b))
-    place = _first(a, b, name) if most != least else None
+    start, a, b = max(-lag, 0), *_moved(a, b, lag)
+    most, least = _both(a, b)
+    place = _first(a, b, name, start) if most != least else None
     return Between(before, after, most - least, most, place)
+
+
+def _moved(a: Array, b: Array, lag: int) -> tuple[Array, Array]:
+    steps = a.shape[-2] - abs(lag)
+    one, two = max(-lag, 0), max(lag, 0)
+    return a[..., one : one + steps, :], b[..., two : two + steps, :]
 
 
 def _both(a: Array, b: Array) -> tuple[int, int]:
@@ -60,34 +70,24 @@ def _both(a: Array, b: Array) -> tuple[int, int]:
     return most, int(np.minimum(a, b).sum(dtype=np.int64))
 
 
-def _first(a: Array, b: Array, name: str) -> Divergence:
+def _first(a: Array, b: Array, name: str, start: int) -> Divergence:
     different = (a != b).reshape(-1, *a.shape[-2:])
     row = int(np.argmax(different.any(axis=(0, 2))))
     sample, neuron = (int(x) for x in np.argwhere(different[:, row])[0])
     x, y = (s.reshape(different.shape)[sample, row, neuron] for s in (a, b))
     which = sample if a.ndim == 3 else None
-    return Divergence(name, "spikes", which, row + 1, neuron, float(x), float(y))
+    return Divergence(name, "spikes", which, start + row + 1, neuron, float(x), float(y))
 
 
-def at_lags(
-    first: Recording, second: Recording, names: Iterable[str], lags: Iterable[int]
-) -> tuple[int, int, int]:
-    """Return (lag, changed, either) at the lag of the second run with the fewest changes.
-
-    Spikes that have no counterpart because the window is shorter then are left out.
-    """
+def best_lag(first: Recording, second: Recording, names: Iterable[str]) -> int:
+    """Return the lag of the second run (of :data:`LAGS`) with the fewest changes."""
     pairs = [(spikes_of(first, n), spikes_of(second, n)) for n in names]
-    found = []
-    for lag in sorted(lags, key=abs):
-        steps = min((a.shape[-2] for a, _ in pairs), default=0) - abs(lag)
-        if steps < 1:
-            continue
-        sums = [_both(a[..., max(-lag, 0) :, :][..., :steps, :],
-                      b[..., max(lag, 0) :, :][..., :steps, :]) for a, b in pairs]  # fmt: skip
-        most, least = (sum(s[k] for s in sums) for k in (0, 1))
-        found.append((most - least, most, lag))
-    changed, either, lag = min(found, key=lambda x: (x[0], abs(x[2])))
-    return lag, changed, either
+    changes = {}
+    for lag in sorted(LAGS, key=abs):
+        if abs(lag) < first.n_steps:
+            sums = [_both(*_moved(a, b, lag)) for a, b in pairs]
+            changes[lag] = sum(most - least for most, least in sums)
+    return min(changes, key=lambda lag: changes[lag])
 
 
 def first_of(divergences: Iterable[Divergence | None]) -> Divergence | None:
@@ -96,12 +96,12 @@ def first_of(divergences: Iterable[Divergence | None]) -> Divergence | None:
 
 
 def volts_apart(
-    first: Recording, second: Recording, name: str
+    first: Recording, second: Recording, name: str, lag: int = 0
 ) -> tuple[float | None, float | None]:
     """Return (rms, largest) error of v below threshold, V; None: not recorded or nothing left."""
     if (name, "v") not in first.traces or (name, "v") not in second.traces:
         return None, None
-    found = voltage_error(first, second, name)
+    found = voltage_error(first, second, name, lag)
     most = found.max_volts[np.isfinite(found.max_volts)]
     rms = found.rms
     return (rms, float(most.max())) if np.isfinite(rms) and most.size else (None, None)
@@ -134,7 +134,5 @@ def spike_distances(
 
 def _as_trains(first: Recording, second: Recording, name: str) -> tuple[Array, Array]:
     """Return ``(n_steps, trains)`` of both, samples side by side."""
-    return tuple(  # type: ignore[return-value]
-        np.moveaxis(x, -2, 0).reshape(x.shape[-2], -1) != 0
-        for x in (spikes_of(first, name), spikes_of(second, name))
-    )
+    one, two = (np.moveaxis(spikes_of(run, name), -2, 0) != 0 for run in (first, second))
+    return one.reshape(len(one), -1), two.reshape(len(two), -1)

@@ -236,8 +236,8 @@ class Rounded:
             if a.pre not in stages:
                 _, ideal, got = self._three(a, low, c)
                 found.append(_change("weights", a.name, target, "weights", ideal, got))
-            found.append(_change("delays", a.name, target, "delays, steps",
-                                 np.asarray(a.delays + a.latency), np.asarray(c.delays + c.latency)))  # fmt: skip
+            late, coded = (np.asarray(q.delays + q.latency) for q in (a, c))
+            found.append(_change("delays", a.name, target, "delays, steps", late, coded))
         for a_p in self.plain.populations:
             found += self._population_changes(a_p)
         return tuple(change for change in found if change.changed)
@@ -290,8 +290,8 @@ def _kept(meant: Any, got: Any) -> Any:
 
 
 def _change(group: str, where: str, population: str, what: str, meant: Any, got: Any) -> Change:
-    a = np.broadcast_to(np.asarray(meant, np.float64), np.broadcast_shapes(np.shape(meant),
-                                                                          np.shape(got)))  # fmt: skip
+    shape = np.broadcast_shapes(np.shape(meant), np.shape(got))
+    a = np.broadcast_to(np.asarray(meant, np.float64), shape)
     b = np.broadcast_to(_kept(a, np.broadcast_to(got, a.shape)), a.shape)
     changed = a != b
     finite = np.isfinite(a) & np.isfinite(b)

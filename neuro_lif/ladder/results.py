@@ -38,7 +38,8 @@ class PopulationCost:
         name, size: of the population.
         spikes_before, spikes_after: counts before and after the rung.
         spikes_own: count where the population alone took the rung.
-        changed, either: spikes that only one of before and after has, and that any of them has.
+        changed, either: spikes that only one of before and after has, and that any of them has
+            (after the lag of the rung, if it has one).
         changed_own, either_own: the same, after being ``own``.
         seconds: of all neurons and samples together, so that spikes / seconds is the rate.
         v_rms, v_max, v_rms_own, v_max_own: error of v below threshold, V; None: not recorded, or
@@ -172,9 +173,10 @@ class Rung:
     Args:
         name: of :data:`RUNGS`.
         spikes_before, spikes_after: of all populations.
-        changed, either: spikes that only one of the two runs has, that any of them has.
-        lag, changed_at_lag, either_at_lag: the same after moving the run after by the lag (steps
-            it is late); other than 0 only on the rung ``time_step``.
+        changed, either: spikes that only one of the two runs has, that any of them has, after the
+            run after was moved by the lag.
+        lag: steps that the run after is late by own doing; other than 0 only where time has no
+            steps before (``time_step``, and the whole ladder).
         populations: what it does to each.
         culprit: population with the largest own error; None where nobody has one.
         seconds: of all neurons and samples together.
@@ -193,8 +195,6 @@ class Rung:
     changed: int
     either: int
     lag: int
-    changed_at_lag: int
-    either_at_lag: int
     populations: tuple[PopulationCost, ...]
     culprit: str | None
     seconds: float
@@ -236,8 +236,8 @@ class Rung:
 
     @property
     def share(self) -> float:
-        """Share of the spikes that differ (at the lag), 0..1."""
-        return self.changed_at_lag / self.either_at_lag if self.either_at_lag else 0.0
+        """Share of the spikes that differ, 0..1."""
+        return self.changed / self.either if self.either else 0.0
 
     @property
     def changed_own(self) -> int:

@@ -45,7 +45,7 @@ def _costs(rungs: Sequence[Rung]) -> tuple[str, list[int]]:
     decided = [r.decided or 0 for r in rungs]
     if any(decided):
         return "decisions", decided
-    return "spikes", [r.changed_at_lag for r in rungs]
+    return "spikes", [r.changed for r in rungs]
 
 
 def _nothing(rungs: Sequence[Rung], total: Rung, labels: int) -> str:
@@ -70,8 +70,9 @@ def _what(rung: Rung, total: Rung, measure: str, cost: int, labels: int) -> str:
     if measure == "decisions":
         return (f"No rung loses right decisions; the rung {rung.title!r} changes most, {cost} of "
                 f"{labels}.")  # fmt: skip
-    return (f"The rung {rung.title!r} costs most: {rung.changed_at_lag} spikes differ, "
-            f"{100 * rung.share:.3g} % of them, and there are {rung.spikes:+d}.")  # fmt: skip
+    late = f" (moved by {rung.lag} step)" if rung.lag else ""
+    return (f"The rung {rung.title!r} costs most: {rung.changed} spikes differ{late}, "
+            f"{100 * rung.share:.3g} %; their number changes by {rung.spikes:+d}.")  # fmt: skip
 
 
 def _whose(rung: Rung) -> str:
@@ -112,7 +113,7 @@ def mend_of(rung: Rung, fixed: FixedNetwork, changes: Sequence[Change]) -> str:
             f"Mend: more weight bits{now}, or finer and better chosen weight scales{whose}{what}."
         )
     if rung.name == "decays":
-        return f"Mend: finer decays (more bits), or a longer step, so that decays are larger{what}."
+        return f"Mend: finer decays (more bits), or a longer step, which makes them larger{what}."
     if rung.name == "threshold":
         return f"Mend: a larger scale (smaller LSB), at which thresholds are finer{what}."
     if rung.name == "bias":
@@ -122,7 +123,7 @@ def mend_of(rung: Rung, fixed: FixedNetwork, changes: Sequence[Change]) -> str:
     if rung.name == "start":
         return f"Mend: another start or reset, or a larger scale{what}."
     if rung.name == "state":
-        where = f" ({name!r}: {rung.detail[name]})" if name in rung.detail else ""
+        where = f" ({name!r}: {rung.detail[name]})" if name and name in rung.detail else ""
         return (f"Mend: a larger scale (smaller LSB) or wider state, finer decays, or a decay that "
                 f"rounds to nearest{where}.")  # fmt: skip
     return _against_overflow(rung)
