@@ -23,6 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
         predict,
         profiles,
         quantize,
+        report,
         run,
     )
 
@@ -39,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
         quantize,
         predict,
         ladder,
+        report,
         compare,
         certify,
         conformance,

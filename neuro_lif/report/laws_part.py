@@ -13,7 +13,7 @@ from .scales import Scale, spanning, spanning_signed
 from .svg import Line, Mark, Plot, down
 
 MOST_MARKS = 600
-"""Points of one panel; of more, those nearest to the end of their tolerance and a regular choice."""
+"""Points of one panel; of more, the worst and a regular choice."""
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def origin_of(
         used: names of the neuron models that the network uses; None: all.
     """
     own = {
-        "neuro_lif": str(sys.modules["neuro_lif"].__version__),
+        "neuro_lif": str(getattr(sys.modules["neuro_lif"], "__version__", "unknown")),
         "Python": platform.python_version(),
         "numpy": np.__version__,
     }

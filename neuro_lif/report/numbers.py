@@ -69,7 +69,7 @@ def percent(share: Any, decimals: int = 1) -> str:
 
 
 def prefix_of(size: float, low: int = -12) -> tuple[float, str]:
-    """Return (factor, prefix) with which ``size`` is written with 1 to 3 digits before the point."""
+    """Return (factor, prefix) that give ``size`` 1 to 3 digits before the point."""
     if not math.isfinite(size) or size <= 0:
         return 1.0, ""
     exponent = 3 * math.floor(math.log10(size * (1 + 1e-9)) / 3)

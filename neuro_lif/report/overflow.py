@@ -83,8 +83,9 @@ def overflow_timeline(
 
     divide(0, len(edges) - 1)
     rows = [known[e] for e in edges]
+    pairs = list(zip(rows, rows[1:], strict=False))
     return OverflowTimeline(edges, {
-        place: tuple(b.get(place, 0) - a.get(place, 0) for a, b in zip(rows, rows[1:], strict=False))
+        place: tuple(b.get(place, 0) - a.get(place, 0) for a, b in pairs)
         for place in sorted(rows[-1])
     })  # fmt: skip
 

@@ -9,16 +9,16 @@ from ..predict import Beside
 from .numbers import number, signed
 
 HEAD = ("population", "float, predicted, Hz", "float, measured, Hz", "chip, predicted, Hz",
-        "chip, measured, Hz", "change, predicted", "change, measured", "not predicted because",
-)  # fmt: skip
+        "chip, measured, Hz", "change, predicted", "change, measured")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class PredictionPart:
-    """The table of rates, and all predictions as text."""
+    """The table of rates, (population, why there is no prediction), and all of it as text."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    notes: tuple[tuple[str, str], ...]
     text: str
 
 
@@ -27,12 +27,11 @@ def prediction_part(prediction: Any) -> PredictionPart | None:
     if prediction is None:
         return None
     if not isinstance(prediction, Beside):
-        return PredictionPart((), (), str(prediction))
-    rows = [_row(prediction, name) for name in prediction.meant]
-    told = any(row[-1] for row in rows)
+        return PredictionPart((), (), (), str(prediction))
     return PredictionPart(
-        HEAD if told else HEAD[:-1], tuple(r if told else r[:-1] for r in rows), str(prediction)
-    )
+        HEAD, tuple(_row(prediction, name) for name in prediction.meant),
+        tuple(prediction.notes.items()), str(prediction),
+    )  # fmt: skip
 
 
 def _row(found: Beside, name: str) -> tuple[str, ...]:
@@ -43,7 +42,7 @@ def _row(found: Beside, name: str) -> tuple[str, ...]:
     )
     return (
         name, number(predicted[0]), number(measured[0]), number(predicted[1]), number(measured[1]),
-        _change(*predicted), _change(*measured), found.notes.get(name, ""),
+        _change(*predicted), _change(*measured),
     )  # fmt: skip
 
 

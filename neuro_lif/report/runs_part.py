@@ -120,14 +120,14 @@ def runs_of(
     given = [r for r in (reference, chip) if r is not None]
     if not given:
         return None
-    comparison = compare(*given) if len(given) == 2 else None
+    comparison = _compared(given)
     first = next(iter(given[0].spikes.values()), np.zeros((0, 0)))
     samples = len(first) if np.ndim(first) == 3 else 0
     if samples:
         found = comparison.divergence if comparison else None
         sample = sample if sample is not None else (found.sample if found else 0) or 0
         given = [r.sample(sample) for r in given]
-    shown = compare(*given) if len(given) == 2 else None
+    shown = _compared(given)
     divergence = shown.divergence if shown else None
     steps = min(r.n_steps for r in given)
     names = [n for n in given[0].spikes if n in given[-1].spikes]
@@ -141,6 +141,10 @@ def runs_of(
     )  # fmt: skip
     return Runs(steps, given[0].dt, populations, divergence, sample if samples else None, samples,
                 len(given) == 2, comparison)  # fmt: skip
+
+
+def _compared(given: list[Recording]) -> Comparison | None:
+    return compare(given[0], given[1]) if len(given) == 2 else None
 
 
 def _cells(p: Any) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import RangeError, show
 from .colours import colour
 from .numbers import number, percent, prefix_of
-from .scales import Scale, spanning, spanning_log
+from .scales import spanning, spanning_log
 from .svg import Line, Mark, Plot, down, steps_down
 
 Row = Mapping[str, Any]
@@ -325,9 +325,5 @@ def _pareto(
              f"{len(front)} are on the Pareto front, from {label[id(front[0])]} to "
              f"{label[id(front[-1])]}.")  # fmt: skip
     unit = f"{_words(cost)}, {prefix}bit" if cost != "weight_bits" else _words(cost)
-    return Plot(about, _x_ticks(x, costs, factor), y.ticks(6), unit,
-                f"{_words(quality)}, %", 300, "0 0 100 100", tuple(lines), tuple(marks))  # fmt: skip
-
-
-def _x_ticks(x: Scale, costs: list[float], factor: float) -> Any:
-    return x.ticks(6)
+    return Plot(about, x.ticks(6), y.ticks(6), unit, f"{_words(quality)}, %", 300, "0 0 100 100",
+                tuple(lines), tuple(marks))  # fmt: skip

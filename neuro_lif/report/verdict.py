@@ -120,8 +120,8 @@ def _overflow(parts: Parts) -> str:
         return "Nothing overflowed."
     first = parts.overflow.rows[0]
     where = "as it was stored" if not first.first_step else f"in step {number(first.first_step)}"
-    return (f"{count(parts.overflow.count, 'value')} overflowed, first {first.where}.{first.register} "
-            f"{where}.")  # fmt: skip
+    return (f"{count(parts.overflow.count, 'value')} overflowed, first "
+            f"{first.where}.{first.register} {where}.")  # fmt: skip
 
 
 def _study(parts: Parts) -> str:
@@ -134,15 +134,16 @@ def _study(parts: Parts) -> str:
 def _laws(parts: Parts) -> str:
     if parts.laws is None:
         return ""
-    return (f"{number(parts.laws.held)} of {number(parts.laws.inside)} predictions are within their "
-            "tolerance.")  # fmt: skip
+    held, inside = number(parts.laws.held), number(parts.laws.inside)
+    return f"{held} of {inside} predictions are within their tolerance."
 
 
 def _lowered(parts: Parts) -> str:
     if parts.ledger is None:
         return ""
-    return (f"Of {count(parts.ledger.values, 'number')}, {number(parts.ledger.rounded)} were rounded "
-            f"and {number(parts.ledger.ledger.clipped)} were cut to their range.")  # fmt: skip
+    rounded, clipped = number(parts.ledger.rounded), number(parts.ledger.ledger.clipped)
+    return (f"Of {count(parts.ledger.values, 'number')}, {rounded} were rounded and {clipped} were "
+            "cut to their range.")  # fmt: skip
 
 
 # -------------------------------------------------------------------------------- figures
@@ -207,8 +208,8 @@ def _study_figure(parts: Parts) -> Figure | None:
 def _laws_figure(parts: Parts) -> Figure | None:
     if parts.laws is None:
         return None
-    return Figure("predictions that hold", f"{number(parts.laws.held)} of {number(parts.laws.inside)}",
-                  "error laws F1 to F5")  # fmt: skip
+    held, inside = number(parts.laws.held), number(parts.laws.inside)
+    return Figure("predictions that hold", f"{held} of {inside}", "error laws")
 
 
 def _headroom_figure(parts: Parts) -> Figure | None:

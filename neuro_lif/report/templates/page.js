@@ -215,7 +215,11 @@
     }
     const text = when(step);
     slider.setAttribute("aria-valuetext", text);
-    readout.textContent = text[0].toUpperCase() + text.slice(1) + (parts.length ? "\n" + parts.join("\n") : "");
+    readout.replaceChildren(...[text[0].toUpperCase() + text.slice(1), ...parts].map((line, k) => {
+      const node = document.createElement(k ? "span" : "b");
+      node.textContent = line;
+      return node;
+    }));
   }
   slider.addEventListener("input", () => {
     const step = +slider.value;
