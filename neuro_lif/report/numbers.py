@@ -60,6 +60,8 @@ def percent(share: Any, decimals: int = 1) -> str:
     if share is None or math.isnan(float(share)):
         return "\u2013"
     value = 100.0 * float(share)
+    if value == 0:
+        return f"0{NARROW}%"
     text = f"{value:.{decimals}f}"
     if float(text) == 100.0 and value < 100.0:
         text = f"{math.floor(value * 10**decimals) / 10**decimals:.{decimals}f}"

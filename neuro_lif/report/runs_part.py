@@ -225,7 +225,8 @@ def _raster(
     height = round(n * min(max(340 / n, 5.2), 13.0))
     about = f"Spikes of {name} in {count(steps, 'step')}: {text}."
     return Plot(about, _across(steps), ticks, "step", "neuron", height, f"0.5 0 {steps} {n}",
-                tuple(lines), room=ROOM)  # fmt: skip
+                tuple(lines), room=ROOM,
+                stroke=round(min(max(640 / steps, 1.0), 3.0), 2))  # fmt: skip
 
 
 def _across(steps: int) -> tuple[Tick, ...]:

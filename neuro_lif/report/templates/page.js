@@ -149,7 +149,9 @@
   }
   function draw() {
     const at = ticks();
+    const width = clamp(0.9 * plots[0].axes.clientWidth / view.steps, 1, 3).toFixed(2);
     for (const plot of plots) {
+      plot.node.style.setProperty("--w", width);
       plot.stage.setAttribute("viewBox", `${view.first} ${plot.y} ${view.steps} ${plot.height}`);
       const y = parseFloat(plot.stage.getAttribute("height")) + 17;
       plot.across.replaceChildren(...at.map((s) => {
