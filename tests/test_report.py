@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -117,16 +118,16 @@ def test_texts_of_the_user_are_harmless() -> None:
     assert data and json.loads(data[1])["steps"] == cases.STEPS
 
 
-def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_input_gives_the_same_bytes() -> None:
     code = "import report_cases as c; import sys; sys.stdout.write(c.whole_page())"
     here = Path(__file__).resolve().parent
-    found = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True,
-                       env={"PYTHONPATH": f"{here}:{here.parent}", "PYTHONHASHSEED": seed,
-                            "PATH": "", "PYTHONIOENCODING": "utf-8"}).stdout
-        for seed in ("1", "2")
-    ]  # fmt: skip
-    assert found[0] == found[1] == cases.whole_page().encode()
+    seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    environment = {"PYTHONPATH": f"{here}:{here.parent}", "PYTHONHASHSEED": seed, "PATH": "",
+                   "PYTHONIOENCODING": "utf-8"}  # fmt: skip
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, env=environment
+    )
+    assert found.stdout == cases.whole_page().encode()
 
 
 def test_a_page_of_nothing_says_so() -> None:

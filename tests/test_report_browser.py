@@ -116,7 +116,7 @@ def views(page: Any) -> set[tuple[float, float]]:
 def test_zoom_and_pan_by_buttons(browser: Any, address: str) -> None:
     with opened(browser, address) as page:
         assert views(page) == {(0.5, cases.STEPS)}
-        before = page.locator(".plot.time .across").first.inner_text()
+        before = page.locator(".plot.time .across").first.text_content()
         page.get_by_role("button", name="To the divergence").click()
         ((first, steps),) = views(page)
         step = int(page.locator("[data-cursor]").input_value())
@@ -124,7 +124,7 @@ def test_zoom_and_pan_by_buttons(browser: Any, address: str) -> None:
         page.get_by_role("button", name="Zoom in").click()
         ((nearer, fewer),) = views(page)
         assert fewer == 20 and nearer <= step <= nearer + fewer
-        assert page.locator(".plot.time .across").first.inner_text() != before
+        assert page.locator(".plot.time .across").first.text_content() != before
         page.get_by_role("button", name="Later steps").click()
         assert views(page) == {(nearer + 10, 20)}
         page.get_by_role("button", name="Earlier steps").click()
@@ -373,7 +373,7 @@ NAMES = """() => {
   want('button, a[href], summary', 'no name', named);
   want('input', 'no label', (e) => e.closest('label') && e.closest('label').textContent.trim());
   want('svg', 'neither named nor hidden', (e) => e.parentElement.closest('svg') ||
-    e.getAttribute('aria-hidden') === 'true' ||
+    e.closest('[aria-hidden=true]') ||
     (e.getAttribute('role') === 'img' && e.getAttribute('aria-label')));
   want('table', 'no name', named);
   want('thead th, tbody th', 'no scope', (e) => ['col', 'row', 'colgroup'].includes(e.scope));
@@ -402,6 +402,20 @@ def test_everything_has_a_role_and_a_name(browser: Any, address: str) -> None:
         assert page.evaluate("document.activeElement.className") == "skip"
         page.keyboard.press("Enter")
         assert page.evaluate("location.hash") == "#verdict"
+
+
+def test_the_checks_of_this_file_can_fail(browser: Any, address: str) -> None:
+    with opened(browser, address, viewport={"width": 360, "height": 740}) as page:
+        page.evaluate("""() => {
+          const add = (html) => document.querySelector('main').insertAdjacentHTML('beforeend', html);
+          add('<p style="color:#999">pale</p><p style="width:500px">wide</p><table></table>');
+          add('<svg class="axes"><text y="9">one</text><text y="9" x="3">two</text></svg>');
+        }""")
+        assert len(page.evaluate(CONTRAST)) == 1
+        assert len(page.evaluate(WIDE)) == 1
+        assert page.evaluate(OVERLAPS) == ["one / two"]
+        assert {fault.split(":")[0] for fault in page.evaluate(NAMES)} == {
+            "no name", "neither named nor hidden"}  # fmt: skip
 
 
 def test_without_javascript_all_of_it_is_there(browser: Any, address: str) -> None:
