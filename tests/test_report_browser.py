@@ -181,8 +181,12 @@ def test_values_under_the_mouse_are_those_of_the_run(browser: Any, address: str)
 def test_a_spike_under_the_mouse_is_named(browser: Any, address: str) -> None:
     a, b = cases.recordings()
     x, y = a.spikes["hidden"], b.spikes["hidden"]
-    wanted = {"both spike": (x == y) & (x > 0), "only float spikes": (x != y) & (x > 0),
-              "only the chip spikes": (x != y) & (y > 0), "no spike": (x == 0) & (y == 0)}  # fmt: skip
+    wanted = {
+        "both spike": (x == y) & (x > 0),
+        "only float spikes": (x != y) & (x > 0),
+        "only the chip spikes": (x != y) & (y > 0),
+        "no spike": (x == 0) & (y == 0),
+    }
     with opened(browser, address) as page:
         plot = page.locator(".plot[data-kind=raster] svg.axes").first
         plot.scroll_into_view_if_needed()
@@ -291,7 +295,8 @@ OVERLAPS = """() => {
     const boxes = [...svg.querySelectorAll('text')].filter((e) => e.textContent.trim())
       .map((e) => [e.textContent, e.getBoundingClientRect()]).filter(([, b]) => b.width);
     boxes.forEach(([s, a], i) => boxes.slice(i + 1).forEach(([t, b]) => {
-      if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 2 && b.top < a.bottom - 2)
+      const across = a.left < b.right - 1 && b.left < a.right - 1;
+      if (across && a.top < b.bottom - 2 && b.top < a.bottom - 2)
         out.push(s + ' / ' + t);
     }));
   }
@@ -378,7 +383,7 @@ NAMES = """() => {
   want('table', 'no name', named);
   want('thead th, tbody th', 'no scope', (e) => ['col', 'row', 'colgroup'].includes(e.scope));
   want('[role=region]', 'no name', (e) => e.getAttribute('aria-label'));
-  want('figure', 'no caption', (e) => e.querySelector('figcaption') || e.getAttribute('aria-label'));
+  want('figure', 'no caption', (e) => e.querySelector('figcaption') || e.ariaLabel);
   want('section', 'no heading', (e) => document.getElementById(e.getAttribute('aria-labelledby')));
   want('fieldset', 'no legend', (e) => e.querySelector('legend'));
   want('.scroll', 'no keyboard', (e) => e.tabIndex === 0);
@@ -407,7 +412,8 @@ def test_everything_has_a_role_and_a_name(browser: Any, address: str) -> None:
 def test_the_checks_of_this_file_can_fail(browser: Any, address: str) -> None:
     with opened(browser, address, viewport={"width": 360, "height": 740}) as page:
         page.evaluate("""() => {
-          const add = (html) => document.querySelector('main').insertAdjacentHTML('beforeend', html);
+          const main = document.querySelector('main');
+          const add = (html) => main.insertAdjacentHTML('beforeend', html);
           add('<p style="color:#999">pale</p><p style="width:500px">wide</p><table></table>');
           add('<svg class="axes"><text y="9">one</text><text y="9" x="3">two</text></svg>');
         }""")

@@ -215,13 +215,18 @@ def test_a_large_study_keeps_its_best() -> None:
             for k in range(3000)]  # fmt: skip
     found = study_part(rows)
     assert found is not None and len(found.rows) == 1000
-    assert (
-        found.rows[0][0].text == "2,999" and found.note == "The best 1,000 of 3,000 configurations."
-    )
+    assert found.rows[0][0].text == "2,999"
+    assert found.note == "The best 1,000 of 3,000 configurations."
 
 
-@pytest.mark.parametrize("study", [[], [{"key": "a", "x": 1, "error": "no"}],
-                                   [{"key": "a", "x": "text", "error": None, "rate_error": 1.0}]])  # fmt: skip
+@pytest.mark.parametrize(
+    "study",
+    [
+        [],
+        [{"key": "a", "x": 1, "error": "no"}],
+        [{"key": "a", "x": "text", "error": None, "rate_error": 1.0}],
+    ],
+)
 def test_studies_with_little_in_them(study: list[dict[str, object]]) -> None:
     found = study_part(study)
     assert (found is None) is (not study)

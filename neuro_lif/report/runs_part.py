@@ -195,7 +195,7 @@ def _population(
 
 
 def _rows(size: int, most: int, here: Divergence | None) -> Array:
-    rows = np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
+    rows: Array = np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
     if here is not None and here.neuron not in rows:  # the one people look for
         rows[np.abs(rows - here.neuron).argmin()] = here.neuron
     return rows
@@ -269,7 +269,8 @@ def _trace(
 ) -> Trace:  # fmt: skip
     v = [r.volts(name)[:steps, neuron] for r in given]
     theta = _threshold(stepped, name, neuron)
-    size = float(np.nanmax(np.abs([*v, [theta if theta is not None else 0.0] * steps])))
+    finite = np.concatenate([*v, [0.0 if theta is None else theta]])
+    size = float(np.abs(finite[np.isfinite(finite)]).max(initial=0.0))
     factor, prefix = prefix_of(size)
     v = [x * factor for x in v]
     at = _kept(v, steps)
