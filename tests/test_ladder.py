@@ -26,7 +26,7 @@ from neuro_lif.lower.draft import APPROXIMATIONS
 from neuro_lif.task import Task
 
 STEPS = 60
-EXAMPLES = settings(max_examples=25, deadline=None)
+EXAMPLES = settings(max_examples=12, deadline=None)
 
 
 def drawn(seed: int, batch: int | None = None) -> tuple[nl.Network, Any, dict[str, Any]]:
@@ -74,8 +74,11 @@ def adds_up(found: Ladder) -> None:
 def test_the_rungs_add_up_and_end_at_the_runs_themselves(seed: int) -> None:
     network, profile, inputs = drawn(seed)
     stepped, fixed = lowered(network, profile)
-    found = ladder(network, profile, dt=1e-3, inputs=inputs,
-                   approximate=tuple(APPROXIMATIONS))  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("neuro_lif.ladder.exact.MOST_EVENTS", 800)
+        found = ladder(network, profile, dt=1e-3, inputs=inputs,
+                       approximate=tuple(APPROXIMATIONS))  # fmt: skip
+    assert found.reference == ("exact" if found.rungs[0].name == "time_step" else "clocked")
     adds_up(found)
     chip, clocked = nl.run_fixed(fixed, inputs=inputs), nl.run_clocked(stepped, inputs=inputs)
     for p in stepped.described:
@@ -210,18 +213,18 @@ def test_what_quantize_loses_is_found(rung: str) -> None:
     rng = np.random.default_rng(1)
     neurons = {
         "leak": nl.LIF(11.3e-3, v_threshold=1.0, i_bias=1.11),
-        "slow": nl.LIF(900e-3, v_threshold=1.0, i_bias=1.05),
+        "slow": nl.LIF(900e-3, v_threshold=1.0, i_bias=2.0),
     }
     plain = nl.IF(1.0, v_threshold=1.0)
-    weights = {"weights": rng.uniform(0.02, 0.4, (6, 6))}
+    weights = {"weights": rng.uniform(0.02, 0.4, (6, 6)), "slow": np.full((6, 6), 0.004)}
     projections = [
-        nl.Projection("xa", "x", "a", np.full((6, 6), 0.25), nl.Delta(), 1e-3),
-        nl.Projection("xb", "x", "b", weights.get(hard, np.full((6, 6), 0.25)), nl.Delta(),
+        nl.Projection("xa", "x", "a", np.full((6, 6), 0.27), nl.Delta(), 1e-3),
+        nl.Projection("xb", "x", "b", weights.get(hard, np.full((6, 6), 0.27)), nl.Delta(),
                       7e-3 if hard == "delay" else 1e-3),
     ]  # fmt: skip
-    net = nl.Network([nl.Population("a", 6, plain), nl.Population("b", 6, neurons.get(hard, plain))],
-                     projections, [nl.SpikeInput("x", 6)])  # fmt: skip
-    inputs = {"x": (rng.random((600, 6)) < 0.05).astype(np.int64)}
+    two = [nl.Population("a", 6, plain), nl.Population("b", 6, neurons.get(hard, plain))]
+    net = nl.Network(two, projections, [nl.SpikeInput("x", 6)])
+    inputs = {"x": (rng.random((2000, 6)) < 0.05).astype(np.int64)}
     profile = nl.load_profile("generic", **config)
     found = ladder(net, profile, dt=1e-3, inputs=inputs, exact=False, **options)
     adds_up(found)
@@ -271,7 +274,7 @@ def test_drawn_inputs_are_the_same_without_steps() -> None:
     found = ladder(net, "loihi2", dt=DT, n_steps=200)
     assert found.reference == "exact" and found.rung("time_step").changed == 0
     assert any("drawn for each step" in note for note in found.notes)
-    assert found.total.spikes_before > 50
+    assert found.total.spikes_before > 40
 
 
 def test_a_network_in_steps_has_no_exact_rung() -> None:
@@ -418,8 +421,9 @@ def test_digits_task_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     d = digits.load()
     nl.save_network(d.network, tmp_path / "digits.toml")
     np.savez(tmp_path / "task.npz", pixels=d.rasters[:100], labels=d.labels[:100], output="output")
-    code = main(["ladder", str(tmp_path / "digits.toml"), "--profile", "loihi2", "--weight-bits",
-                 "2", "--task", str(tmp_path / "task.npz"), "--json", str(tmp_path / "l.json")])  # fmt: skip
+    files = [str(tmp_path / name) for name in ("digits.toml", "task.npz", "l.json")]
+    code = main(["ladder", files[0], "--profile", "loihi2", "--weight-bits", "2", "--task",
+                 files[1], "--json", files[2]])  # fmt: skip
     assert code == 0 and "accuracy falls from" in capsys.readouterr().out
     found = Ladder.load(tmp_path / "l.json")
     adds_up(found)

@@ -12,7 +12,7 @@ from ..errors import NeuroLifError
 from ..fixed import FixedNetwork
 from ..recording import Recording
 from ..task import Task
-from .exact import MOST_EVENTS, drawn_inputs, events_in, run_exact_on_grid
+from . import exact as without_steps
 from .fine import widened
 from .measure import (
     MOST_TRAINS,
@@ -25,6 +25,8 @@ from .measure import (
 from .parameters import FIELDS, Change, Rounded
 from .results import Alone, Distance, Overflow, PopulationCost, Rung
 from .runs import Run, Setting, overflowed
+
+LONG = "takes long without steps; exact=True runs it"
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Climber:
         """Return the run without a time step; None, with the reason noted, where there is none."""
         why, asked, setting = "", self.asked, self.setting
         described, batch = asked.rounded.described, setting.batch
-        events = events_in(described, clocked, setting.given)
+        events = without_steps.events_in(described, clocked, setting.given)
         if not asked.described:
             why = "a network in steps was given, not its description"
         elif asked.exact is False:
@@ -139,20 +141,22 @@ class Climber:
         elif batch is not None and batch > asked.exact_samples:
             why = (f"{batch} samples, and the exact run does one after the other; exact_samples="
                    f"{batch} runs them all")  # fmt: skip
-        elif asked.exact is None and events > MOST_EVENTS:
-            why = f"about {events:,} spikes, which takes long without steps; exact=True runs it"
+        elif asked.exact is None and events > without_steps.MOST_EVENTS:
+            why = f"about {events:,} spikes, which {LONG}"
         if not why:
             try:
                 return self._run_exact()
             except NeuroLifError as error:
                 why = str(error)
+                if why.startswith("most_events"):
+                    why = f"more than {without_steps.MOST_EVENTS:,} events, which {LONG}"
         self.left_out["time_step"] = why
         return None
 
     def _run_exact(self) -> Recording:
         described, setting = self.asked.rounded.described, self.setting
         inputs = dict(setting.given)
-        drawn = drawn_inputs(described, inputs)
+        drawn = without_steps.drawn_inputs(described, inputs)
         if drawn:
             from ..reference import run_clocked
 
@@ -161,8 +165,11 @@ class Climber:
             inputs |= {name: np.asarray(told.inputs[name]) for name in drawn}
             self.notes.append(f"drawn for each step, and handed to the run without steps as it "
                               f"was drawn: {', '.join(drawn)}")  # fmt: skip
-        return run_exact_on_grid(described, setting.n_steps, inputs, setting.batch,
-                                 setting.record, self.ticker.run())  # fmt: skip
+        most = without_steps.MOST_EVENTS if self.asked.exact is None else None
+        return without_steps.run_exact_on_grid(
+            described, setting.n_steps, inputs, setting.batch, setting.record, self.ticker.run(),
+            most,
+        )  # fmt: skip
 
     def _parameter(
         self, group: str, before: _Level, clocked: _Level, chosen: Iterable[str]
