@@ -5,8 +5,9 @@ Not imported by ``import neuro_lif``.
 
 from .axes import Axis, Configuration
 from .measures import GROUPS, MEASURES, Measure
+from .rows import Replay, Row, Status
 from .runner import StudyInterrupted
-from .study import Replay, Row, Status, Study
+from .study import Study
 
 __all__ = [
     "GROUPS",

@@ -117,7 +117,8 @@ def random(axes: Iterable[Axis], n: int, seed: int) -> list[dict[str, Value]]:
     """
     axes = tuple(axes)
     size = math.prod(len(a.values) for a in axes)
-    rng, taken, out = np.random.default_rng(seed), set[tuple[int, ...]](), []
+    rng, taken = np.random.default_rng(seed), set[tuple[int, ...]]()
+    out: list[dict[str, Value]] = []
     while len(out) < min(n, size):
         place = tuple(int(rng.integers(len(a.values))) for a in axes)
         if place in taken:

@@ -11,9 +11,8 @@ from ..errors import StudyError
 from .lowering import Base
 from .pools import Ended, packed, reference_bytes
 from .runner import Chunk
+from .tables import needed
 from .work import Outcome, Worker
-
-ALLOWED = "dask and distributed: pip install 'neuro-lif[study]'"
 
 
 class Cluster:
@@ -32,10 +31,7 @@ class Cluster:
     """
 
     def __init__(self, base: Base, scheduler: str | None, client: Any) -> None:
-        try:
-            import distributed
-        except ImportError:
-            raise StudyError(f"a cluster needs {ALLOWED}") from None
+        distributed = needed("distributed")
         self._own = client is None
         try:
             self._client = distributed.Client(scheduler, timeout=10) if self._own else client
@@ -51,7 +47,7 @@ class Cluster:
         self._name = f"neuro-lif-{id(self)}-{time.time_ns()}"
         self._client.register_plugin(_plugin(self._name, packed(base)), name=self._name)
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._chunks: dict[str, tuple[Chunk, Any]] = {}
+        self._chunks: dict[Any, tuple[Chunk, Any]] = {}
         self._references: dict[str, Any] = {}
 
     def submit(self, chunk: Chunk) -> None:
@@ -106,9 +102,9 @@ class Cluster:
 
 def _plugin(name: str, blob: bytes) -> Any:
     """Return what holds the study in every worker of the cluster."""
-    from distributed import WorkerPlugin
+    base: Any = needed("distributed").WorkerPlugin
 
-    class Holder(WorkerPlugin):  # type: ignore[misc]
+    class Holder(base):  # type: ignore[misc]
         """The study in a worker."""
 
         def __init__(self) -> None:
@@ -122,9 +118,7 @@ def _plugin(name: str, blob: bytes) -> Any:
 
 
 def _held(name: str) -> tuple[Worker, str]:
-    from distributed import get_worker
-
-    own = get_worker()
+    own = needed("distributed").get_worker()
     return own.plugins[name].worker, str(own.address)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -13,13 +13,14 @@ from ..changes import with_changes
 from ..discretize import SteppedNetwork, StepRule, discretize
 from ..errors import NeuroLifError, StudyError, show
 from ..fixed import FixedNetwork
+from ..fixed_parts import FixedPopulation
 from ..network import Network
 from ..quantize import quantize
 from ..stimulate import Inputs
 from ..task import Task
 from .axes import Configuration, Value
 from .digests import SEMANTICS, canonical, digest
-from .names import quantize_options, varied_network, varied_profile
+from .names import varied_network, varied_profile
 
 if TYPE_CHECKING:
     from ..profile_model import HardwareProfile
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MOST_KEPT = 64
 """Lowered networks that are kept for configurations to come."""
+MOST_POPULATIONS = 1024
+"""Populations with other integers that are kept; what the kernel makes of one is kept with it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,7 @@ class Base:
         profile: the profile.
         source: its file's tables, so that its ``[config]`` can be varied; None: it cannot.
         options: of :func:`neuro_lif.quantize`, the same for all.
+        calibration: inputs or a task that scales may be calibrated on.
         inputs: of every run, one array per input name.
         task: what the network is for; None: nothing is decided.
         n_steps: of every run; None: the inputs' length.
@@ -57,6 +61,7 @@ class Base:
     profile: HardwareProfile
     source: dict[str, Any] | None
     options: Mapping[str, Any]
+    calibration: Any
     inputs: Inputs | None
     task: Task | None
     n_steps: int | None
@@ -74,6 +79,7 @@ class Base:
             "profile": digest(self.profile),
             "profile file": digest(self.source),
             "options": digest(dict(self.options)),
+            "calibration": digest(self.calibration),
             "inputs": digest(None if self.inputs is None else dict(self.inputs)),
             "task": None if self.task is None else self.task.digest,
             "n_steps": self.n_steps,
@@ -149,6 +155,7 @@ class Lowering:
     _networks: Kept = field(default_factory=Kept)
     _profiles: Kept = field(default_factory=Kept)
     _lowered: Kept = field(default_factory=Kept)
+    _populations: Kept = field(default_factory=lambda: Kept(MOST_POPULATIONS))
 
     def stepped_key(self, configuration: Configuration) -> str:
         """Return what tells the float networks of configurations apart."""
@@ -175,9 +182,7 @@ class Lowering:
 
     def lowered_key(self, configuration: Configuration) -> str:
         """Return what tells configurations apart that must be lowered each by itself."""
-        seeded = ("seed",) if "seed" in quantize_options() else ()
-        return canonical(_parts(configuration, "network", "dt", "rule", "profile", "quantize",
-                                *seeded))  # fmt: skip
+        return canonical(_parts(configuration, "network", "dt", "rule", "profile", "quantize"))
 
     def fixed(self, configuration: Configuration) -> FixedNetwork:
         """Return the network in integers.
@@ -187,11 +192,17 @@ class Lowering:
         """
         key = self.lowered_key(configuration)
         lowered = self._lowered.of(key, lambda: self._lower(configuration))
-        params = _params(lowered, _parts(configuration, "params"))
+        params = _by_population(_parts(configuration, "params"))
         seed: Any = configuration.get("seed", self.base.seed)
-        if params or seed != lowered.seed:
-            return with_changes(lowered, params=params, seed=seed)
-        return lowered
+        if not params:
+            return lowered if seed == lowered.seed else with_changes(lowered, seed=seed)
+        populations = tuple(
+            self._populations.of((key, canonical(params[p.name]), p.name),
+                                 lambda p=p: _with_params(lowered, p.name, params[p.name]))
+            if p.name in params else p
+            for p in lowered.populations
+        )  # fmt: skip
+        return replace(lowered, populations=populations, seed=seed)
 
     def _lower(self, configuration: Configuration) -> FixedNetwork:
         base = self.base
@@ -199,10 +210,10 @@ class Lowering:
         profile = self._profiles.of(
             canonical(changes), lambda: varied_profile(base.profile, base.source, changes)
         )
-        options = dict(base.options)
-        options |= {k.partition(".")[2]: v for k, v in _parts(configuration, "quantize").items()}
-        if "seed" in quantize_options() and "quantize.seed" not in configuration:
-            options.setdefault("seed", configuration.get("seed", base.seed))
+        chosen = _parts(configuration, "quantize")
+        options = dict(base.options) | {k.partition(".")[2]: v for k, v in chosen.items()}
+        if isinstance(options.get("calibrate"), bool):
+            options["calibrate"] = base.calibration if options["calibrate"] else None
         return quantize(self.stepped(configuration), profile, **options)
 
 
@@ -211,22 +222,29 @@ def _parts(configuration: Configuration, *heads: str) -> dict[str, Value]:
     return {k: v for k, v in sorted(configuration.items()) if k.partition(".")[0] in heads}
 
 
-def _params(fixed: FixedNetwork, changes: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
-    """Return population -> parameter -> integers, from ``params.POPULATION.PARAMETER[.scale]``."""
-    out: dict[str, dict[str, Any]] = {}
+def _by_population(changes: Mapping[str, Value]) -> dict[str, dict[str, Value]]:
+    """Return population -> ``PARAMETER[.scale]`` -> value."""
+    out: dict[str, dict[str, Value]] = {}
     for name, value in changes.items():
-        _, population, parameter, *scale = name.split(".")
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise StudyError(f"vary: {name} = {show(value)}, allowed: a number")
-        if not scale:
-            new: Any = value
-            if isinstance(value, float):
-                raise StudyError(f"vary: {name} = {value!r}, allowed: a whole number")
-        else:
-            old = fixed.params(population)[parameter]
-            new = np.rint(old * value).astype(np.int64)
-        out.setdefault(population, {})[parameter] = new
+        _, population, parameter = name.split(".", 2)
+        out.setdefault(population, {})[parameter] = value
     return out
+
+
+def _with_params(fixed: FixedNetwork, name: str, changes: Mapping[str, Value]) -> FixedPopulation:
+    """Return a population with other integers."""
+    params: dict[str, Any] = {}
+    for which, value in changes.items():
+        parameter, _, scale = which.partition(".")
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise StudyError(f"vary: params.{name}.{which} = {show(value)}, allowed: a number")
+        if scale:
+            params[parameter] = np.rint(fixed.params(name)[parameter] * value).astype(np.int64)
+        elif isinstance(value, float):
+            raise StudyError(f"vary: params.{name}.{which} = {value!r}, allowed: a whole number")
+        else:
+            params[parameter] = value
+    return with_changes(fixed, params={name: params}).population(name)
 
 
 def param_names(fixed: FixedNetwork) -> list[str]:

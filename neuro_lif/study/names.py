@@ -33,9 +33,9 @@ PLAIN = ("dt", "rule", "seed")
 
 
 def quantize_options() -> tuple[str, ...]:
-    """Return the options of :func:`neuro_lif.quantize`."""
+    """Return the options of :func:`neuro_lif.quantize` that change what it gives."""
     found = inspect.signature(quantize).parameters.values()
-    return tuple(p.name for p in found if p.kind is p.KEYWORD_ONLY)
+    return tuple(p.name for p in found if p.kind is p.KEYWORD_ONLY and p.name != "progress")
 
 
 # -------------------------------------------------------------------------------- profile

@@ -32,7 +32,7 @@ KEEP = ("spikes",)
 
 def base_of(
     network: Any, profile: Any, dt: Any, rule: Any, inputs: Any, task: Any, n_steps: Any,
-    measure: Any, options: Any, seed: Any, keep: Any,
+    measure: Any, options: Any, calibration: Any, seed: Any, keep: Any,
 ) -> Base:  # fmt: skip
     """Return the arguments of a study, checked.
 
@@ -53,8 +53,8 @@ def base_of(
     kept = (keep,) if isinstance(keep, str) else tuple(keep)
     if set(kept) - set(KEEP):
         raise StudyError(f"Study: keep = {show(keep)}, allowed: {', '.join(KEEP)}")
-    return Base(described, stepped, step, chosen, found, source, dict(options or {}), given, task,
-                length, groups, more, kept, int(seed))  # fmt: skip
+    return Base(described, stepped, step, chosen, found, source, dict(options or {}), calibration,
+                given, task, length, groups, more, kept, int(seed))  # fmt: skip
 
 
 def _network(network: Any, dt: Any, rule: Any) -> tuple[Network, Any, float, StepRule]:
@@ -124,6 +124,8 @@ def check_axes(axes: Iterable[Axis], base: Base) -> None:
         if axis.name.startswith("profile.config.") and base.source is None:
             raise StudyError(f"vary: {axis.name} with a profile that is not as its file says, "
                              "allowed: give the profile by its name or file")  # fmt: skip
+        if axis.name == "quantize.calibrate":
+            _check_calibrate(axis, base)
         if head == "quantize" and name in base.options:
             raise StudyError(f"vary: {axis.name} and options[{name!r}], allowed: one of them")
         if base.stepped is not None and head in ("network", "dt", "rule"):
@@ -131,6 +133,15 @@ def check_axes(axes: Iterable[Axis], base: Base) -> None:
             if digest(again) != digest(base.stepped):
                 raise StudyError(f"vary: {axis.name} with a SteppedNetwork that was changed by "
                                  "hand, allowed: with the Network it comes from")  # fmt: skip
+
+
+def _check_calibrate(axis: Axis, base: Base) -> None:
+    for value in axis.values:
+        if not isinstance(value, bool):
+            raise StudyError(f"vary: {axis.name} = {show(value)}, allowed: True or False")
+        if value and base.calibration is None:
+            raise StudyError(f"vary: {axis.name} = True without samples to calibrate on, allowed: "
+                             "with calibration=inputs or a Task")  # fmt: skip
 
 
 def _lowered_names(base: Base) -> list[str]:

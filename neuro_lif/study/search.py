@@ -9,7 +9,9 @@ from typing import Any
 
 from ..errors import StudyError, show
 from .axes import Axis, Value
-from .tables import Row, lower_is_better, needed
+from .measures import MEASURES
+from .rows import Row
+from .tables import lower_is_better, needed
 
 SAMPLERS = ("nsga2", "tpe")
 
@@ -26,6 +28,31 @@ class Goal:
 
     columns: tuple[str, ...]
     targets: Mapping[str, float]
+
+
+def goal_of(minimise: Any, maximise: Any, at_least: Mapping[str, float]) -> Goal:
+    """Return what is searched for.
+
+    Raises:
+        StudyError: nothing, or a measure in the wrong direction.
+    """
+    wanted = {"low": _names(minimise), "high": _names(maximise)}
+    for better, columns in wanted.items():
+        for c in columns:
+            if (better == "low") != lower_is_better(c):
+                verb = "minimise" if better == "low" else "maximise"
+                raise StudyError(
+                    f"search: {verb} = {c!r}, allowed: what is better {better}: "
+                    + ", ".join(m for m, d in MEASURES.items() if d.better == better)
+                )
+    columns = (*wanted["low"], *wanted["high"])
+    if not columns:
+        raise StudyError("search: nothing to minimise or maximise, allowed: at least one measure")
+    return Goal(columns, dict(at_least))
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def search(
@@ -71,12 +98,13 @@ def search(
 
 
 def _sampler(optuna: Any, name: str, seed: int, batch: int, goal: Goal) -> Any:
-    constraints = (lambda trial: trial.user_attrs["short"]) if goal.targets else None
+    more: dict[str, Any] = {}
+    if goal.targets and not hasattr(optuna.trial.Trial, "set_constraint"):  # before optuna 5
+        more["constraints_func"] = lambda trial: trial.user_attrs["short"]
     if name == "nsga2":
-        return optuna.samplers.NSGAIISampler(population_size=max(batch, 2), seed=seed,
-                                             constraints_func=constraints)  # fmt: skip
+        return optuna.samplers.NSGAIISampler(population_size=max(batch, 2), seed=seed, **more)
     return optuna.samplers.TPESampler(n_startup_trials=batch, seed=seed, multivariate=True,
-                                      constant_liar=True, constraints_func=constraints)  # fmt: skip
+                                      constant_liar=True, **more)  # fmt: skip
 
 
 def _chosen(trial: Any, axes: Sequence[Axis]) -> dict[str, Value]:
@@ -94,12 +122,12 @@ def _chosen(trial: Any, axes: Sequence[Axis]) -> dict[str, Value]:
 
 def _tell(optuna: Any, study: Any, trial: Any, row: Row, goal: Goal) -> None:
     """Tell what a trial gave; one with an error has failed."""
-    short = []
-    for column, target in goal.targets.items():
-        value = row.get(column)
-        apart = float("inf") if value is None else float(target) - value
-        short.append(-apart if lower_is_better(column) and value is not None else apart)
-    trial.set_user_attr("short", short)
+    short = [_short_of(row.get(c), c, float(target)) for c, target in goal.targets.items()]
+    if hasattr(trial, "set_constraint"):
+        for column, value in zip(goal.targets, short, strict=True):
+            trial.set_constraint(column, value)
+    else:
+        trial.set_user_attr("short", short)
     values = [row.get(c) for c in goal.columns]
     if any(v is None for v in values):
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
@@ -107,3 +135,10 @@ def _tell(optuna: Any, study: Any, trial: Any, row: Row, goal: Goal) -> None:
     signed = [float(v) if lower_is_better(c) else -float(v)
               for v, c in zip(values, goal.columns, strict=True) if v is not None]  # fmt: skip
     study.tell(trial, signed)
+
+
+def _short_of(value: Any, column: str, target: float) -> float:
+    """Return by how much a target is missed; 0 or less where it is reached."""
+    if value is None:
+        return float("inf")
+    return float(value - target if lower_is_better(column) else target - value)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,11 @@ from . import tables
 from .axes import Axis, Configuration, axes_of, grid, random
 from .digests import canonical, digest
 from .lowering import Base, Lowering, configuration_key
-from .measures import GROUPS, MEASURES
+from .measures import GROUPS
 from .prepare import base_of, check_axes
+from .rows import Replay, Row, Status
 from .runner import Item, Pool, Runner
-from .search import Goal, search
+from .search import goal_of, search
 from .store import Store, Stored
 from .told import shown
 from .work import Worker
@@ -30,54 +31,6 @@ if TYPE_CHECKING:
     from ..stepped import StepRule
     from ..stimulate import Inputs
     from ..task import Task
-
-Row = dict[str, Any]
-"""One configuration of a table, flat, in this order:
-
-- ``key``: 64 hexadecimal digits, under which the result is stored;
-- the varied names, in the order of ``vary``: number, text, truth or None;
-- ``error``: None, or why there are no measures (which are None then);
-- the measures of :data:`neuro_lif.study.MEASURES` whose groups were asked for, and of ``spikes``,
-  ``rate_error`` and ``spike_agreement`` one for each population: ``spike_agreement.hidden``;
-- what functions given as measures gave.
-
-With ``times=True`` also ``seconds`` (of the configuration), ``engine_seconds`` (in the engine) and
-``worker``; they differ from run to run and are stored apart.
-"""
-
-
-@dataclass(frozen=True)
-class Replay:
-    """A stored configuration that was run again.
-
-    Args:
-        key, configuration: which.
-        stored, again: measures, as canonical JSON, or the error.
-        same: whether both are the same bytes, kept arrays included.
-    """
-
-    key: str
-    configuration: Configuration
-    stored: str
-    again: str
-    same: bool
-
-
-@dataclass(frozen=True)
-class Status:
-    """How far a study is.
-
-    Args:
-        total: configurations of the grid.
-        done: of those, how many are stored.
-        errors: of the stored, how many could not be run.
-        writers: others that work on it right now.
-    """
-
-    total: int
-    done: int
-    errors: int
-    writers: tuple[str, ...]
 
 
 class Study:
@@ -102,6 +55,8 @@ class Study:
         measure: groups of :data:`neuro_lif.study.GROUPS`, and functions of (FixedNetwork,
             Recording) that return a mapping of name to number.
         options: of :func:`neuro_lif.quantize`, the same for all.
+        calibration: inputs, or a task, that scales may be calibrated on (other samples than those
+            that judge): ``quantize.calibrate`` True or False then says whether they are.
         seed: of noise and Poisson inputs, of :meth:`random` and of :meth:`search`.
         store: the file that results are kept in; None: in memory.
         keep: ``("spikes",)`` keeps the spikes of every run beside the file.
@@ -116,12 +71,12 @@ class Study:
         vary: Mapping[str, Iterable[Any]], *, dt: float | None = None,
         rule: StepRule | str | None = None, inputs: Inputs | None = None, task: Task | None = None,
         n_steps: int | None = None, measure: Iterable[Any] = GROUPS,
-        options: Mapping[str, Any] | None = None, seed: int = 0, store: str | Path | None = None,
-        keep: Iterable[str] = (),
+        options: Mapping[str, Any] | None = None, calibration: Inputs | Task | None = None,
+        seed: int = 0, store: str | Path | None = None, keep: Iterable[str] = (),
     ) -> None:  # fmt: skip
         self.axes: tuple[Axis, ...] = axes_of(vary)
         self.base: Base = base_of(network, profile, dt, rule, inputs, task, n_steps, measure,
-                                  options, seed, keep)  # fmt: skip
+                                  options, calibration, seed, keep)  # fmt: skip
         check_axes(self.axes, self.base)
         self.path = None if store is None else Path(store)
         self._memory: Store | None = None
@@ -164,11 +119,11 @@ class Study:
     def _items(self, configurations: Iterable[Configuration]) -> list[Item]:
         """Return what is to be run, each once; what shares a network stands together."""
         lowering = Lowering(self.base)
-        found = {}
+        found: dict[str, tuple[str, str, int, Item]] = {}
         for c in configurations:
             item = Item(self.key(c), c, lowering.stepped_key(c))
             found[item.key] = (item.network, lowering.lowered_key(c), len(found), item)
-        return [f[-1] for f in sorted(found.values(), key=lambda f: f[:-1])]
+        return [f[3] for f in sorted(found.values(), key=lambda f: f[:3])]
 
     # ---------------------------------------------------------------------------- running
 
@@ -232,9 +187,10 @@ class Study:
         Raises:
             StudyError: as of :meth:`run`; optuna is not installed; a measure that there is not.
         """
-        goal = _goal(minimise, maximise, at_least or {})
+        goal = goal_of(minimise, maximise, at_least or {})
         n, batch = _count(n, "search: n"), _count(batch, "search: batch")
         tried: dict[str, Row] = {}
+        asked: list[Configuration] = []
         with self._open() as store, self._pool(workers, scheduler, client, n) as pool:
             begun: set[str] = set()
             with shown(progress, self._title) as told:
@@ -244,17 +200,11 @@ class Study:
                     Runner(store, pool, items, None, begun).run()
                     rows = {r["key"]: r for r in self._rows(store, {i.key for i in items})}
                     tried.update(rows)
+                    asked.extend(chosen)
                     if told is not None:
                         errors = sum(r["error"] is not None for r in tried.values())
-                        told(min(n, told_of(chosen)), n, errors)
+                        told(len(asked), n, errors)
                     return [rows[self.key(c)] for c in chosen]
-
-                asked = 0
-
-                def told_of(chosen: list[dict[str, Any]]) -> int:
-                    nonlocal asked
-                    asked += len(chosen)
-                    return asked
 
                 search(self.axes, goal, n, sampler, self.base.seed, batch, evaluate)
         rows = tables.rows_sorted(tried.values(), self.axes)
@@ -381,8 +331,6 @@ class Study:
         Raises:
             StudyError: no such result.
         """
-        import json
-
         with self._open() as store:
             row = store.row(key)
             path = store.arrays_path(row.key) if self.base.keep and self.path else None
@@ -401,24 +349,3 @@ def _count(value: Any, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise StudyError(f"{what} = {show(value)}, allowed: a whole number >= 1")
     return value
-
-
-def _goal(minimise: Any, maximise: Any, at_least: Mapping[str, float]) -> Goal:
-    """Return what is searched for; each measure in its own direction."""
-    wanted = {"low": _names(minimise), "high": _names(maximise)}
-    for better, columns in wanted.items():
-        for c in columns:
-            if (better == "low") != tables.lower_is_better(c):
-                verb = "minimise" if better == "low" else "maximise"
-                raise StudyError(
-                    f"search: {verb} = {c!r}, allowed: what is better {better}: "
-                    + ", ".join(m for m, d in MEASURES.items() if d.better == better)
-                )
-    columns = (*wanted["low"], *wanted["high"])
-    if not columns:
-        raise StudyError("search: nothing to minimise or maximise, allowed: at least one measure")
-    return Goal(columns, dict(at_least))
-
-
-def _names(given: Any) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)

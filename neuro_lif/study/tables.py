@@ -17,10 +17,8 @@ from ..errors import StudyError, show
 from ..npz import replacing
 from .axes import Axis, unknown
 from .measures import MEASURES
+from .rows import Row
 from .store import Stored
-
-Row = dict[str, Any]
-FIRST = ("key",)
 
 
 def rows_of(stored: Iterable[Stored], axes: Sequence[Axis], times: bool = False) -> list[Row]:

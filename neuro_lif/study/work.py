@@ -146,7 +146,8 @@ def _kept(recording: Recording) -> bytes:
     for name in recording.spikes:
         trains = Trains.of(recording, name)
         arrays[f"{name}/shape"] = np.array(trains.shape)
-        arrays[f"{name}/place"] = trains.place
+        arrays[f"{name}/rows"] = trains.rows
+        arrays[f"{name}/neuron"] = trains.neuron
         if trains.value is not None:
             arrays[f"{name}/value"] = trains.value
     return npz_bytes(arrays)

@@ -712,4 +712,5 @@ NB_MODULE(_native, m) {
         .def("last_sent", &Run::last_sent)
         .def("register", &Run::reg);
     add_clocked(m);
+    add_tally(m);
 }
