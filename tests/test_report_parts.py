@@ -18,7 +18,7 @@ from neuro_lif.errors import RangeError, StudyError
 from neuro_lif.report import overflow_timeline
 from neuro_lif.report.colours import colour, contrast
 from neuro_lif.report.ladder_part import ladder_part
-from neuro_lif.report.numbers import MINUS, count, listed, number, percent, si, signed
+from neuro_lif.report.numbers import MINUS, count, number, percent, si, signed
 from neuro_lif.report.runs_part import runs_of
 from neuro_lif.report.scales import Scale, spanning, spanning_log, spanning_signed
 from neuro_lif.report.stored import stored_study
@@ -60,7 +60,6 @@ def test_words_around_numbers() -> None:
     assert percent(0.99999) == "99.9\u202f%" and percent(1) == "100.0\u202f%"
     assert percent(1e-6) == "< 0.1\u202f%" and percent(0) == "0\u202f%"
     assert count(1, "spike") == "1 spike" and count(1200, "spike") == "1,200 spikes"
-    assert listed(["a", "b", "c"]) == "a, b and c" and listed([]) == ""
 
 
 @given(st.floats(0, 1))

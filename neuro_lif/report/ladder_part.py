@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ladder import Ladder, PopulationCost, Rung
-from .numbers import MINUS, NARROW, count, number, percent, prefix_of, signed
+from .numbers import NARROW, number, percent, prefix_of, signed
 from .scales import Scale, Tick
 
 
@@ -229,11 +229,3 @@ def cost_text(ladder: Ladder, rung: Rung) -> str:
         points = 100.0 * rung.correct / ladder.labels
         return f"{signed(points, decimals=2)} points"
     return f"{percent(rung.share, 2)} of the spikes"
-
-
-def changed_text(ladder: Ladder) -> str:
-    """Return the change of the number of spikes of the whole ladder."""
-    before, after = ladder.total.spikes_before, ladder.total.spikes_after
-    if not before:
-        return f"{count(after, 'spike')} where float has none"
-    return f"{signed(100.0 * (after / before - 1))} %".replace("-", MINUS)

@@ -90,8 +90,3 @@ def si(value: Any, unit: str, digits: int = 4) -> str:
 def count(n: int, one: str, many: str = "") -> str:
     """Return ``1 neuron``, ``2 neurons``."""
     return f"{number(n)} {one if n == 1 else many or one + 's'}"
-
-
-def listed(words: list[str]) -> str:
-    """Return ``a, b and c``."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

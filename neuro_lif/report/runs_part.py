@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -332,8 +332,3 @@ def _kept(v: list[Array], steps: int) -> Array:
         for x in v:
             found |= {low + int(np.argmin(x[low:high])), low + int(np.argmax(x[low:high]))}
     return np.array(sorted(found))
-
-
-def without_traces(runs: Runs) -> Runs:
-    """Return the part without membranes, where the page would be too large."""
-    return replace(runs, populations=tuple(replace(p, traces=()) for p in runs.populations))
