@@ -10,6 +10,7 @@ from exact_brute import Brute, random_exact
 from scipy.integrate import solve_ivp
 
 import neuro_lif as nl
+from neuro_lif.errors import RangeError
 from neuro_lif.reference import ExactRecording, run_exact
 from neuro_lif.stimulus import Constant, Sampled, Sinusoid
 
