@@ -55,7 +55,8 @@ def profile_with(c: Configuration) -> Any:
         return profile_of(name)
     known = ("rounding", "decay_bits", "state_bits", "threshold_bits", "align_shift", "bias_bits",
              "weight_bits", "compare")  # fmt: skip
-    return load_profile(name, **{k: c[k] for k in known if k in c})
+    given: dict[str, Any] = {k: c[k] for k in known if k in c}
+    return load_profile(name, **given)
 
 
 def neuron(
@@ -159,4 +160,4 @@ def is_narrow(coded: Coded, rate: float) -> bool:
 
 
 def _remainders(share: float) -> float:
-    return 2**UNIT / float(np.gcd(round(share * 2**UNIT), 2**UNIT))
+    return float(2**UNIT) / float(np.gcd(round(share * 2**UNIT), 2**UNIT))

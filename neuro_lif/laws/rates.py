@@ -1,4 +1,4 @@
-"""All laws at once: the rate of integers in noise, and how it differs from that of the float run."""
+"""All laws at once: the rate of integers in noise, and how it differs from float's."""
 
 from __future__ import annotations
 

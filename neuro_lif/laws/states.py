@@ -138,5 +138,3 @@ def _hearing(c: Configuration, n: int, seed: int) -> Network:
 
 def _share(c: Configuration, name: str) -> float:
     return float(c[name]) / 2**UNIT if name in c else 1.0
-
-

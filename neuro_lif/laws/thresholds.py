@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def measured(c: Configuration, seed: int) -> list[LawRow]:
 
 
 def _pair(
-    c: Configuration, drives: FloatArray, seed: int, start: FloatArray | int = 0
+    c: Configuration, drives: FloatArray, seed: int, start: Any = 0
 ) -> tuple[FixedNetwork, SteppedNetwork]:
     """Return neurons of one coded threshold, and as they were meant.
 

@@ -104,11 +104,14 @@ def _rounded(
     unit = float(2.0 ** (q.exponent + 2) * fixed.population(NAME).lsb[0])
     units = max(2 * round(step / (2 * unit)), 2)
     x = meant / (units * unit)
-    whole = {"nearest": np.rint, "floor": np.floor,
-             "stochastic": lambda x: np.floor(x + rng.random(x.shape))}[rounding](x)  # fmt: skip
+    shift = {"nearest": 0.5, "floor": 0.0, "stochastic": rng.random(x.shape)}[rounding]
+    whole = np.floor(x + shift)
     mantissas = (whole * units).astype(np.int64)
-    changed = with_changes(fixed, weights={"x": mantissas},
-                           projections={"x": {"exponent": q.exponent + 2, "sign_mode": None}})
+    changed = with_changes(
+        fixed,
+        weights={"x": mantissas},
+        projections={"x": {"exponent": q.exponent + 2, "sign_mode": None}},
+    )
     return changed, units * unit
 
 

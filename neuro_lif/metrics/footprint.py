@@ -193,8 +193,9 @@ def _scan(ops: Any, registers: set[str], fresh: set[str], kept: set[str]) -> Non
         writes = {op["reg"]} if op["op"] in ("set", "copy") else set()
         if op["op"] == "decay" and op.get("into"):
             writes = {op["into"]}
-        operands = {str(v).removeprefix("-") for k, v in op.items()
-                    if isinstance(v, str) and not (k in ("reg", "into") and v in writes)}  # fmt: skip
+        named = ((k, v) for k, v in op.items() if isinstance(v, str))
+        operands = {v.removeprefix("-") for k, v in named
+                    if k not in ("reg", "into") or v not in writes}  # fmt: skip
         kept |= (operands & registers) - fresh
         for branch in ("then", "else", "do"):
             _scan(op.get(branch) or (), registers, set(fresh), kept)

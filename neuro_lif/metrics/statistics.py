@@ -235,9 +235,7 @@ class Firing:
         )  # fmt: skip
 
 
-def activity_of(
-    run: Recording, population: str, width: float = 5e-3, pairs: int = 200
-) -> Firing:
+def activity_of(run: Recording, population: str, width: float = 5e-3, pairs: int = 200) -> Firing:
     """Return rates, CVs and pairwise correlations of a population in one run.
 
     Args:
@@ -249,7 +247,7 @@ def activity_of(
     samples, stop = sampled_trains_of(run, population), run.n_steps * run.dt
     every = [t for trains in samples for t in trains]
     tied = [correlations(binned(trains[:pairs], 0.0, stop, width)) for trains in samples]
-    return Profile(rates(every, 0.0, stop), cvs(every), np.concatenate(tied))
+    return Firing(rates(every, 0.0, stop), cvs(every), np.concatenate(tied))
 
 
 def cvs(trains: Any) -> FloatArray:
