@@ -1,4 +1,4 @@
-"""Predicted beside measured errors: one panel for each law and unit."""
+"""Predicted beside measured errors: one panel for each quantity that a law speaks of."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MOST_MARKS = 600
 
 @dataclass(frozen=True)
 class Panel:
-    """One law in one unit: the chart and how many of its rows hold."""
+    """One quantity of one law: the chart and how many of its rows hold."""
 
     law: str
-    about: str
+    quantity: str
     unit: str
     held: int
     inside: int
@@ -55,9 +55,9 @@ def laws_part(rows: Sequence[LawRow] | None) -> LawsPart | None:
     """Return what the page shows of rows of predicted and measured values."""
     if not rows:
         return None
-    groups: dict[tuple[str, str], list[LawRow]] = {}
+    groups: dict[tuple[str, str, str], list[LawRow]] = {}
     for row in rows:
-        groups.setdefault((row.law, row.unit), []).append(row)
+        groups.setdefault((row.law, row.quantity, row.unit), []).append(row)
     order = sorted(groups, key=lambda key: list(LAWS).index(key[0]))
     inside = [r for r in rows if not r.beyond]
     head = ("law", "quantity", "configuration", "predicted", "measured", "tolerance", "unit",
@@ -84,28 +84,30 @@ def _named(configuration: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _panel(law: str, unit: str, rows: list[LawRow]) -> Panel:
+def _panel(law: str, quantity: str, unit: str, rows: list[LawRow]) -> Panel:
+    unit = unit.replace("**2", "\u00b2")
     values = [v for r in rows for v in (r.predicted, r.measured)]
-    scale = _scale(values)
+    scale = _scale(values, sorted(r.tolerance for r in rows)[len(rows) // 2])
     inside = [r for r in rows if not r.beyond]
     held = sum(r.within for r in inside)
     shown, note = _chosen(rows)
     band = "".join(_whisker(scale, r) for r in sorted(shown, key=lambda r: r.predicted))
     lines = (Line("tolerance", band), Line("identity", "M0 100L100 0"))
     marks = tuple(_mark(scale, r) for r in shown)
-    about = (f"Law {law}: measured against predicted in {unit}; {held} of {len(inside)} "
+    about = (f"Law {law}, {quantity}: measured against predicted, {unit}; {held} of {len(inside)} "
              "configurations are within their tolerance of the line of equal values.")  # fmt: skip
     ticks = scale.ticks(4)
     plot = Plot(about, ticks, ticks, f"predicted, {unit}", f"measured, {unit}", 250, "0 0 100 100",
                 lines, marks)  # fmt: skip
-    return Panel(law, LAWS[law], unit, held, len(inside), len(rows) - len(inside), plot, note)
+    return Panel(law, quantity, unit, held, len(inside), len(rows) - len(inside), plot, note)
 
 
-def _scale(values: list[float]) -> Scale:
+def _scale(values: list[float], tolerance: float) -> Scale:
+    """Return a scale; what is smaller than the tolerance need not be told apart."""
     sizes = [abs(v) for v in values if v]
     if not sizes or max(sizes) / min(sizes) < 40:
         return spanning(values, margin=0.08)
-    return spanning_signed(values)
+    return spanning_signed(values, tolerance)
 
 
 def _whisker(scale: Scale, r: LawRow) -> str:

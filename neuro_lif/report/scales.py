@@ -126,15 +126,20 @@ def spanning_log(values: Iterable[float]) -> Scale:
     return Scale(low / 1.5, high * 1.5, log=True)
 
 
-def spanning_signed(values: Iterable[float]) -> Scale:
-    """Return a scale over values of many sizes and of either sign."""
+def spanning_signed(values: Iterable[float], least: float = 0.0) -> Scale:
+    """Return a scale over values of many sizes and of either sign.
+
+    Args:
+        values: what is to be seen.
+        least: sizes below this need not be told apart.
+    """
     found = [float(v) for v in values if math.isfinite(v)]
     sizes = sorted(abs(v) for v in found if v)
     if not sizes:
         return Scale(-1.0, 1.0)
     if min(found) > 0:
         return spanning_log(found)
-    bend = max(sizes[len(sizes) // 10], sizes[-1] * 1e-6)
+    bend = max(sizes[len(sizes) // 10], sizes[-1] * 1e-6, least)
     low, high = min(found), max(found)
     return (
         Scale(low * (1.6 if low < 0 else 0.6), high * (0.6 if high < 0 else 1.6), bend=bend)

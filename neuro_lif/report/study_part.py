@@ -215,7 +215,10 @@ def _told(row: Row, axes: Sequence[str]) -> str:
 
 def short(name: str) -> str:
     """Return the last part of a dotted name, where that says enough."""
-    return name.rpartition(".")[2] if not name.startswith("params.") else name
+    head, _, rest = name.partition(".")
+    if head == "params" or not rest:
+        return name
+    return rest if rest.endswith(".scale") else rest.rpartition(".")[2]
 
 
 def _fewest(
