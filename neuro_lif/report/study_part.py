@@ -30,7 +30,7 @@ SHARES = ("accuracy", "agreement", "spike_agreement")
 WORDS = {
     "accuracy": "accuracy", "agreement": "same class as float", "spike_agreement": "same spikes",
     "rate_error": "rate error, Hz", "overflow": "overflows", "clipped": "clipped",
-    "weight_bits": "bits of a weight", "bits": "bits of all", "synapse_bits": "bits of all weights",
+    "weight_bits": "bits of a weight", "bits": "bits in all", "synapse_bits": "bits of weights",
     "error": "error",
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ..ladder import Ladder
@@ -110,7 +111,8 @@ def _blame(parts: Parts) -> str:
     rung = worst_rung(parts.ladder)
     if rung is None:
         return "No rung of the ladder costs anything."
-    return str(parts.ladder.verdict)
+    # no line ends between a number and its per cent sign
+    return re.sub(r"(?<=\d) %", NARROW + "%", str(parts.ladder.verdict))
 
 
 def _overflow(parts: Parts) -> str:
