@@ -7,8 +7,8 @@ core; a rerun on the same machine gives the same weights)::
     python examples/digits/train.py --epochs 20 --out quick.npz
 
 The network is 64 inputs -> 96 hidden -> 10 output current-based LIF neurons, dt = 1 ms; how they
-step, and how they are trained, is in ``examples/bptt.py``. Inputs come from ``encoding.encode``; the
-answer is the output neuron with most spikes, see ``predict``.
+step, and how they are trained, is in ``examples/bptt.py``. Inputs come from ``encoding.encode``;
+the answer is the output neuron with most spikes, see ``predict``.
 
 450 images are the test split, which decides nothing. Of the others, 15 % are held out for
 validation: they pick the epoch. The settings were chosen by cross-validation without the 450.
@@ -118,7 +118,8 @@ def main(argv: list[str] | None = None) -> None:
         info[name] = {**score, "images": len(part_labels)}
         print(f"{name:5s} {score['correct']} of {len(part_labels)}: {score['accuracy']:.4f}")
     text = json.dumps(info, sort_keys=True)
-    np.savez(args.out, **params, **asdict(CELL), n_steps=N_STEPS, test_index=parts["test"], info=text)
+    more = {"n_steps": N_STEPS, "test_index": parts["test"], "info": text}
+    np.savez(args.out, **params, **asdict(CELL), **more)
     print(f"wrote {args.out}")
 
 

@@ -6,13 +6,13 @@
 The network of ``examples/brunel.py`` (g = 5, eta = 2), J being 512, 64, 8 or 4 LSB, in two forms:
 
 - v = 0 is the rest, and a spike sets v to the reset above it: as the numbers of the other program
-  were measured. Shipped profiles reset to 0, so the profile's operations are changed here (a chip is
-  data); rounding towards zero takes LSB/(2 delta) from v.
+  were measured. Shipped profiles reset to 0, so the profile's operations are changed here (a chip
+  is data); rounding towards zero takes LSB/(2 delta) from v.
 - v = 0 is the reset, as ``quantize`` lowers it to chips that reset to 0, and the rest is a negative
   bias: rounding takes as much above the reset, and gives it below.
 
-What is allowed: 2 % from the other program's rates and from each prediction. Other connections, other
-noise: rates of the same network differ by some 0.5 % between seeds in 2 s.
+What is allowed: 2 % from the other program's rates and from each prediction. Other connections,
+other noise: rates of the same network differ by some 0.5 % between seeds in 2 s.
 """
 
 from __future__ import annotations

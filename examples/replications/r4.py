@@ -4,25 +4,25 @@
     python examples/replications/r4.py --quick    2 s of simulated time, three seeds of noise
 
 A balanced network of 1,250 neurons, each hearing 100 excitatory and 25 inhibitory ones (J = 0.5 mV,
-g = 6, external Poisson input of twice the rate that reaches the threshold), weights with a spread of
-20 %. What counts is the distribution of the neurons' rates: its Kolmogorov-Smirnov distance from that
-of the float network, beside the same distance of two float runs that differ in their noise alone (the
-baseline; connections, weights and start stay, as rates of such small networks differ by 14 % between
-realisations of the connections).
+g = 6, external Poisson input of twice the rate that reaches the threshold), weights with a spread
+of 20 %. What counts is the distribution of the neurons' rates: its Kolmogorov-Smirnov distance from
+that of the float network, beside the same distance of two float runs that differ in their noise
+alone (the baseline; connections, weights and start stay, as rates of such small networks differ by
+14 % between realisations of the connections).
 
-1. Float runs with rounded weights, "b bits" being 2^b levels from the smallest to the largest weight
-   of a group. As in the study this follows, two groups (excitatory, inhibitory) keep the statistics at
-   4 bits, one group for all does not: with 3 bits the excitatory weights become larger by a third, and
-   balance is lost; truncation makes all smaller.
-2. The same on a chip's integers, by ``quantize(granularity=..., rounding=..., scaling="max_abs")`` and
-   the emulator: "sign" against "projection", all recurrent synapses being one projection.
+1. Float runs with rounded weights, "b bits" being 2^b levels from the smallest to the largest
+   weight of a group. As in the study this follows, two groups (excitatory, inhibitory) keep the
+   statistics at 4 bits, one group for all does not: with 3 bits the excitatory weights become
+   larger by a third, and balance is lost; truncation makes all smaller.
+2. The same on a chip's integers, by ``quantize(granularity=..., rounding=..., scaling="max_abs")``
+   and the emulator: "sign" against "projection", all recurrent synapses being one projection.
 
 What is allowed: a KS distance counts as the baseline's where it is at most the largest of the
 baseline's seeds and 0.01; a group "distorts" where its distance is larger. Means of rates: 15 % for
 another realisation of the connections; changes in percent: 5 points, +71 %: 20.
 
-Source: S. Dasbach, T. Tetzlaff, M. Diesmann, J. Senk, Front. Neurosci. 15:757790 (2021): the method,
-at full size.
+Source: S. Dasbach, T. Tetzlaff, M. Diesmann, J. Senk, Front. Neurosci. 15:757790 (2021): the
+method, at full size.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@
 A clocked simulator looks at its threshold at the ends of steps alone, so that it fires less than
 Siegert's formula says: 2 to 24 % in these rows. With the threshold raised by 0.5826 standard
 deviations of a step (``theory.nu_dt``) the formula is within 0.5 % for dt/tau up to 0.01 and within
-2 % up to 0.1. Neurons are run in float64 by ``run_clocked``; the noise of each step has the standard
-deviation that the exact integral (or Euler-Maruyama) has.
+2 % up to 0.1. Neurons are run in float64 by ``run_clocked``; the noise of each step has the
+standard deviation that the exact integral (or Euler-Maruyama) has.
 
 What is allowed: 4 standard errors and 0.5 % or 2 % from the formula; 4 standard errors of both from
 the rates of another program (and 1 % where it does not tell its own).

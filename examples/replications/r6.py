@@ -3,11 +3,11 @@
     python examples/replications/r6.py            some seconds
     python examples/replications/r6.py --quick    a fifth of the steps
 
-A chip that rounds ``v * (1 - dv/4096)`` towards zero takes half an LSB per step from a voltage above
-zero in the mean, and a leak of delta = dv/4096 makes -LSB/(2 delta) of that. Where a constant input
-is approached from below v stops at the first integer at which rounding takes back what the drive
-adds: -LSB/delta (1 - delta/2). With a current u that is truncated, too, the shift is
--LSB (1 + 1/delta_u) / (2 delta_v).
+A chip that rounds ``v * (1 - dv/4096)`` towards zero takes half an LSB per step from a voltage
+above zero in the mean, and a leak of delta = dv/4096 makes -LSB/(2 delta) of that. Where a constant
+input is approached from below v stops at the first integer at which rounding takes back what the
+drive adds: -LSB/delta (1 - delta/2). With a current u that is truncated, too, the shift is -LSB (1
++ 1/delta_u) / (2 delta_v).
 
 Neurons that never fire run in the emulator; beside them the same recurrence without rounding.
 What is allowed: 4 standard errors, and half a unit of the last digit of the law as it was printed.
@@ -59,7 +59,7 @@ def free(du: int, dv: int, drive: Array, bias: Any = 0, rounding: str = "rtz") -
 def constant(dv: int, n: int = 600, rounding: str = "rtz") -> tuple[float, float]:
     """Return the mean shift over constant drives, and its standard error, LSB."""
     bias, delta = np.random.default_rng(dv).integers(2000, 8000, n), dv / 4096
-    off = free(4096, dv, np.zeros((int(16 / delta), n), np.int64), bias, rounding)[-1]
+    off = free(4096, dv, np.zeros((int(24 / delta), n), np.int64), bias, rounding)[-1]
     return float(off.mean()), float(off.std() / np.sqrt(n))
 
 

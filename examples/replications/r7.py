@@ -1,19 +1,19 @@
-"""R7: the digits classifier with fewer and fewer bits, with scales by the largest weight and calibrated.
+"""R7: the digits classifier with ever fewer bits, scales by the largest weight and calibrated.
 
     python examples/replications/r7.py            some minutes
     python examples/replications/r7.py --quick    the shipped network alone
 
-1. The shipped network (``examples/digits``), 450 held-out images: 8 bits within half a point of float,
-   calibrated scales at 4, 3 and 2 bits at least 96, 95 and 84 %.
+1. The shipped network (``examples/digits``), 450 held-out images: 8 bits within half a point of
+   float, calibrated scales at 4, 3 and 2 bits at least 96, 95 and 84 %.
 2. Three networks trained as in the study this follows: 24 steps, 40 epochs, nothing done for
    quantisation (no limit on weights, no distortion of images). Their means beside its numbers.
 
-Scales are chosen by 150 images of the training split; the held-out images decide nothing. Scales "by
-the largest weight" are ``scaling="max_abs"``, which clips nothing.
+Scales are chosen by 150 images of the training split; the held-out images decide nothing. Scales
+"by the largest weight" are ``scaling="max_abs"``, which clips nothing.
 
-What is allowed in 2: these are other networks. Where accuracy is high: 1.5 points (450 images have a
-sampling error of 0.7 points, and three seeds spread by 0.5). Where it has collapsed networks differ by
-tens of points; there the row holds where it has collapsed, or not, as the study's did.
+What is allowed in 2: these are other networks. Where accuracy is high: 1.5 points (450 images have
+a sampling error of 0.7 points, and three seeds spread by 0.5). Where it has collapsed networks
+differ by tens of points; there the row holds where it has collapsed, or not, as the study's did.
 """
 
 from __future__ import annotations

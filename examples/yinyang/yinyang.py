@@ -1,8 +1,8 @@
 """The Yin-Yang data set, and its coordinates as spikes.
 
 A disc of radius 0.5 around (0.5, 0.5) is divided in two by an S of two half circles; each half has
-a dot of radius 0.1 in its head. A point belongs to the *yang* half (0), the *yin* half (1) or to one
-of the *dots* (2). The three classes are equally frequent, so small dots hold many points; no
+a dot of radius 0.1 in its head. A point belongs to the *yang* half (0), the *yin* half (1) or to
+one of the *dots* (2). The three classes are equally frequent, so small dots hold many points; no
 straight line helps, and the nearest border is never far: networks with coarse weights fail.
 
 In ``encode`` each point has five channels with one spike each: x, y, 1 - x, 1 - y, the larger the
