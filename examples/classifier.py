@@ -2,10 +2,14 @@
 
 ``train.py`` stores the jump of u per spike (per step, in units of the threshold). A projection
 wants the current an incoming spike adds, so the jump is divided by what one ampere would give.
+
+``python examples/NAME/network.py`` writes the files that ``neuro-lif ladder``, ``study`` and
+``report`` read.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,3 +72,34 @@ def balanced(labels: np.ndarray, size: int) -> np.ndarray:
     classes = np.unique(labels)
     each = size // len(classes)
     return np.sort(np.concatenate([np.flatnonzero(labels == c)[:each] for c in classes]))
+
+
+def write_files(example: Example, folder: Path) -> list[Path]:
+    """Write the network and its samples as the commands read them.
+
+    Args:
+        example: the network and its tasks.
+        folder: made where there is none.
+
+    Returns:
+        ``network.toml`` with its arrays beside it, ``task.npz`` (the held-out samples) and
+        ``calibration.npz``: a raster per input, ``labels``, ``output`` and ``readout``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    nl.save_network(example.network, folder / "network.toml")
+    written = [folder / "network.toml"]
+    for name, task in (("task", example.task), ("calibration", example.calibration)):
+        written.append(folder / f"{name}.npz")
+        told = {"labels": task.labels, "output": task.output, "readout": task.readout}
+        np.savez_compressed(written[-1], **task.inputs, **told)
+    return written
+
+
+def main(example: Example, folder: Path, arguments: list[str] | None = None) -> None:
+    """Command line of a ``network.py``: write the files."""
+    parser = argparse.ArgumentParser(
+        description="Write the network and its samples for neuro-lif ladder, study and report."
+    )
+    parser.add_argument("--out", type=Path, default=folder, metavar="FOLDER")
+    for path in write_files(example, parser.parse_args(arguments).out):
+        print(f"wrote {path}")

@@ -56,3 +56,7 @@ def load(weights: Path = HERE / "weights.npz") -> Digits:
     some = rest[classifier.balanced(digits.target[rest], N_CALIBRATION)]
     network = classifier.build(w, "pixels")
     return Digits(network, float(w["dt"]), task(test), task(some), digits.images[test])
+
+
+if __name__ == "__main__":
+    classifier.main(load(), HERE / "files")

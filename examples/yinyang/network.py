@@ -47,3 +47,7 @@ def load(weights: Path = HERE / "weights.npz", n_calibration: int = N_CALIBRATIO
     network = classifier.build(w, "latency")
     calibration = task(known[some], classes[some])
     return YinYang(network, float(w["dt"]), task(places, labels), calibration, places)
+
+
+if __name__ == "__main__":
+    classifier.main(load(), HERE / "files")
