@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 import typing
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,9 @@ __all__ = [
     "check_profile",
     "load_profile",
     "profile_folders",
+    "profile_from",
     "profile_schema",
+    "profile_source",
 ]
 
 
@@ -121,15 +124,44 @@ def _find(name: str | Path) -> Path:
 
 
 def _parse_profile(path: Path, config: dict[str, int | str]) -> HardwareProfile:
+    return profile_from(_read(path), f"profile file {path.name}", config)
+
+
+def profile_source(name: str | Path) -> dict[str, Any]:
+    """Return the tables of a profile's file as they stand there, ``"$name"`` and all.
+
+    Raises:
+        ProfileError: no such profile, or it is not valid TOML.
+    """
+    return _read(_find(name))
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as stream:
-            raw = tomllib.load(stream)
+            return tomllib.load(stream)
     except (ValueError, RecursionError) as error:  # also text that is no UTF-8
         raise ProfileError(f"profile file {path.name}: not valid TOML: {error}") from None
     except OSError as error:
         raise ProfileError(f"profile file {path.name}: cannot be read: {error}") from None
+
+
+def profile_from(
+    source: dict[str, Any], where: str, config: dict[str, int | str] | None = None
+) -> HardwareProfile:
+    """Return the profile that tables describe.
+
+    Args:
+        source: as :func:`profile_source` or ``profile.model_dump(by_alias=True)`` gives them.
+        where: what they are, in the error.
+        config: values for the ``[config]`` table.
+
+    Raises:
+        ProfileError: all faults in one report.
+    """
     faults: list[str] = []
-    raw = _substitute(raw, _config_values(raw, config, faults), "", faults)
+    raw = deepcopy(source)
+    raw = _substitute(raw, _config_values(raw, config or {}, faults), "", faults)
     profile = None
     try:
         profile = HardwareProfile.model_validate(raw)
@@ -138,7 +170,7 @@ def _parse_profile(path: Path, config: dict[str, int | str]) -> HardwareProfile:
     faults += _check_tables(raw)
     if faults or profile is None:
         listing = "\n  ".join(faults)
-        raise ProfileError(f"profile file {path.name}: {len(faults)} fault(s)\n  {listing}")
+        raise ProfileError(f"{where}: {len(faults)} fault(s)\n  {listing}")
     return profile
 
 

@@ -1,0 +1,303 @@
+"""Where configurations are run: in this process, or in processes of this machine."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, Pipe, wait
+from typing import Any
+
+from ..errors import NeuroLifError, StudyError, show
+from .lowering import Base
+from .runner import Chunk
+from .work import Outcome, Worker
+
+Ended = list[tuple[Chunk, list[Outcome], str]]
+DEATHS = 3
+"""So many workers in a row may die of one chunk before the study gives up."""
+START = ("import sys; sys.path[:] = {path!r}; from neuro_lif.study.pools import serve; "
+         "serve({fd})")  # fmt: skip
+
+
+class Here:
+    """Runs chunks in this process, one after the other.
+
+    Args:
+        base: the study's.
+        threads: of each run.
+    """
+
+    size = 1
+
+    def __init__(self, base: Base, threads: int | None = None) -> None:
+        self._worker, self._waiting = Worker(base, threads), deque[Chunk]()
+
+    def submit(self, chunk: Chunk) -> None:
+        """Take a chunk."""
+        self._waiting.append(chunk)
+
+    def wait(self, seconds: float) -> Ended:
+        """Run the next chunk."""
+        chunk = self._waiting.popleft()
+        return [(chunk, [self._worker.run(i.configuration) for i in chunk.items], "here")]
+
+    def close(self) -> None:
+        """There is nobody to stop."""
+
+
+@dataclass(eq=False)
+class _Process:
+    """One worker process.
+
+    Args:
+        process: its handle.
+        connection: to it.
+        given: chunks that it has not ended yet, the first being under way.
+        has: float networks whose reference it has.
+        making: the float network whose reference it was asked for.
+        ready: whether it has read the study.
+    """
+
+    process: subprocess.Popen[bytes]
+    connection: Connection
+    given: deque[Chunk] = field(default_factory=deque)
+    has: set[str] = field(default_factory=set)
+    making: str | None = None
+    ready: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"process {self.process.pid}"
+
+
+class Processes:
+    """Worker processes of this machine; each is sent the study once.
+
+    They are started by command, not forked, and never import the caller's script. One that dies is
+    replaced, and what it had is done again.
+
+    Args:
+        base: the study's.
+        workers: how many.
+
+    Raises:
+        StudyError: the study cannot be sent (a measuring function of a script, say).
+    """
+
+    def __init__(self, base: Base, workers: int) -> None:
+        self._blob = packed(base)
+        self._waiting: deque[Chunk] = deque()
+        self._references: dict[str, bytes | None] = {}
+        self._deaths: dict[str, int] = {}
+        self._stillborn = 0
+        self.size = 2 * workers
+        self._workers: list[_Process] = []
+        try:
+            for _ in range(workers):
+                self._workers.append(self._start())
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> _Process:
+        ours, theirs = Pipe()
+        fd = theirs.fileno()
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-c", START.format(path=sys.path, fd=fd)],
+                pass_fds=[fd], stdin=subprocess.DEVNULL, start_new_session=True,
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            )  # fmt: skip
+        worker = _Process(process, ours)
+        # in a thread of its own: the pipe holds less than the study, and the worker reads late
+        threading.Thread(target=_send, args=(ours, self._blob), daemon=True).start()
+        return worker
+
+    def submit(self, chunk: Chunk) -> None:
+        """Take a chunk."""
+        self._waiting.append(chunk)
+        self._hand_out()
+
+    def wait(self, seconds: float) -> Ended:
+        """Return chunks that are done; none after so many seconds."""
+        ended: Ended = []
+        by_connection = {w.connection: w for w in self._workers}
+        for connection in wait(list(by_connection), seconds):
+            worker = by_connection[connection]  # type: ignore[index]
+            try:
+                ended += self._heard(worker, pickle.loads(worker.connection.recv_bytes()))
+            except (EOFError, OSError):
+                self._replace(worker)
+        self._hand_out()
+        return ended
+
+    def _heard(self, worker: _Process, message: tuple[str, Any]) -> Ended:
+        kind, content = message
+        if kind == "failed":
+            raise StudyError(f"a worker failed:\n{content}")
+        if kind == "ready":
+            worker.ready, self._stillborn = True, 0
+            return []
+        if kind == "reference":
+            self._references[str(worker.making)] = content
+            worker.has.add(str(worker.making))
+            worker.making = None
+            return []
+        chunk = worker.given.popleft()
+        return [(chunk, content, worker.name)]
+
+    def _hand_out(self) -> None:
+        """Give every worker that has room something to do; the idle ones first."""
+        for room in (1, 2):
+            for worker in self._workers:
+                while len(worker.given) < room and self._next(worker):
+                    pass
+
+    def _next(self, worker: _Process) -> bool:
+        """Give a worker the next chunk that is ready; False where there is none."""
+        if worker.making is not None or not worker.ready:
+            return False
+        for k, chunk in enumerate(self._waiting):
+            network = chunk.network
+            if chunk.shared and network not in self._references:
+                if worker.given:
+                    continue
+                self._references[network], worker.making = None, network
+                self._tell(worker, ("reference", chunk.items[0].configuration))
+                return False
+            reference = self._references.get(network)
+            if chunk.shared and reference is None:
+                continue  # somebody is at it
+            send = reference if chunk.shared and network not in worker.has else None
+            worker.has.add(network)
+            del self._waiting[k]
+            worker.given.append(chunk)
+            self._tell(worker, ("chunk", ([i.configuration for i in chunk.items], network, send)))
+            return True
+        return False
+
+    def _tell(self, worker: _Process, message: tuple[str, Any]) -> None:
+        try:
+            worker.connection.send_bytes(pickle.dumps(message, -1))
+        except OSError:
+            pass  # it is dead, which the next wait tells
+
+    def _replace(self, worker: _Process) -> None:
+        """Start another worker for one that died; what it had comes first."""
+        worker.connection.close()
+        code = worker.process.wait()
+        self._stillborn += not worker.ready
+        if self._stillborn >= DEATHS:
+            raise StudyError(f"{DEATHS} workers in a row ended (exit status {code}) before they "
+                             "had read the study; what they said is above")  # fmt: skip
+        if worker.given:
+            self._count_death(worker.given[0], code)
+        self._waiting.extendleft(reversed(worker.given))
+        if worker.making is not None:
+            del self._references[worker.making]
+        self._workers[self._workers.index(worker)] = self._start()
+
+    def _count_death(self, chunk: Chunk, code: int) -> None:
+        """Give up where one chunk after the other ends its worker."""
+        first, *rest = chunk.items
+        self._deaths[first.key] = self._deaths.get(first.key, 0) + 1
+        if self._deaths[first.key] >= DEATHS:
+            raise StudyError(
+                f"{DEATHS} workers in a row died (exit status {code}) of configuration "
+                f"{show(dict(first.configuration), 200)} or of one of the {len(rest)} after it "
+                "(is there enough memory?); what others gave is stored"
+            )
+
+    def close(self) -> None:
+        """Stop the workers."""
+        for worker in self._workers:
+            worker.connection.close()
+            worker.process.terminate()
+        until = time.monotonic() + 2.0
+        for worker in self._workers:
+            try:
+                worker.process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+        self._workers.clear()
+
+
+def packed(base: Base) -> bytes:
+    """Return the study as it is sent.
+
+    Raises:
+        StudyError: something of it cannot be sent to another process.
+    """
+    for function in base.more:
+        if getattr(function, "__module__", "__main__") == "__main__":
+            raise StudyError(
+                f"measure = {show(function)}: of the script itself, which workers do not import, "
+                "allowed: a function of a module, or workers=1"
+            )
+    try:
+        return pickle.dumps(base, -1)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise StudyError(f"the study cannot be sent to a worker: {error}") from None
+
+
+def _send(connection: Connection, blob: bytes) -> None:
+    try:
+        connection.send_bytes(blob)
+    except OSError:
+        pass  # the worker is dead, which the next wait tells
+
+
+# -------------------------------------------------------------------------------- a worker
+
+
+def serve(fd: int) -> None:
+    """Be a worker: take chunks from a connection until it ends."""
+    sys.stdout = sys.stderr  # what a measuring function prints
+    with Connection(fd) as connection:
+        try:
+            _serve(connection)
+        except (EOFError, OSError):
+            return  # whoever asked is gone
+
+
+def _serve(connection: Connection) -> None:
+    worker = Worker(pickle.loads(connection.recv_bytes()), threads=1)
+
+    def answer(kind: str, content: Any) -> None:
+        connection.send_bytes(pickle.dumps((kind, content), -1))
+
+    answer("ready", None)
+    while True:
+        kind, content = pickle.loads(connection.recv_bytes())
+        try:
+            out = _answer(worker, kind, content)
+        except (MemoryError, RuntimeError, OSError):
+            kind, out = "failed", traceback.format_exc()
+        answer(kind, out)
+        if kind == "failed":
+            return
+
+
+def _answer(worker: Worker, kind: str, content: Any) -> Any:
+    if kind == "reference":
+        return reference_bytes(worker, content)
+    configurations, network, reference = content
+    if reference is not None:
+        worker.give_reference(network, pickle.loads(reference))
+    return [worker.run(c) for c in configurations]
+
+
+def reference_bytes(worker: Worker, configuration: Any) -> bytes:
+    """Return the reference of a configuration, or the error that it is, as it is sent."""
+    try:
+        return pickle.dumps(worker.reference(configuration), -1)
+    except NeuroLifError as error:
+        return pickle.dumps(type(error)(str(error)), -1)

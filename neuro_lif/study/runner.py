@@ -1,0 +1,227 @@
+"""Runs what a study has not stored yet: claims, hands out, stores, tells how far it is."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..errors import StudyError
+from .axes import Configuration
+from .digests import canonical
+from .store import Store, Stored
+from .work import Outcome
+
+COMMIT = 0.2
+"""Seconds between two transactions."""
+CHUNK = 0.25
+"""About how many seconds a worker is busy with what it is given at once."""
+MOST_AT_ONCE = 64
+"""Configurations handed to a worker at once, at most."""
+POLL = 0.3
+"""Seconds between two looks at what other writers have done."""
+BEAT = 5.0
+"""Seconds between two signs of life."""
+
+Told = Callable[[int, int, int], None]
+"""Called with (configurations done, of how many, how many of them with an error)."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One configuration to be run.
+
+    Args:
+        key: under which its result is stored.
+        configuration: varied name -> value.
+        network: tells float networks apart; the same for items that share a reference.
+    """
+
+    key: str
+    configuration: Configuration
+    network: str
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Items of one float network, for one worker.
+
+    Args:
+        items: at least one.
+        shared: whether other chunks need the same reference.
+    """
+
+    items: tuple[Item, ...]
+    shared: bool
+
+    @property
+    def network(self) -> str:
+        """Which float network they share."""
+        return self.items[0].network
+
+
+class Pool(Protocol):
+    """Where configurations are run."""
+
+    size: int
+    """How many chunks may be under way, so that nobody waits."""
+
+    def submit(self, chunk: Chunk) -> None:
+        """Take a chunk."""
+
+    def wait(self, seconds: float) -> list[tuple[Chunk, list[Outcome], str]]:
+        """Return the chunks that are done, each with who did it; after so long none."""
+
+    def close(self) -> None:
+        """Stop the workers."""
+
+
+class StudyInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a study; the text says what is stored and how to go on."""
+
+
+@dataclass
+class Runner:
+    """One call of a study's ``run``.
+
+    Args:
+        store: where results go.
+        pool: where they come from.
+        items: what is to be done.
+        told: called as results are stored.
+        begun: float networks that the pool has been given before.
+    """
+
+    store: Store
+    pool: Pool
+    items: Sequence[Item]
+    told: Told | None = None
+    begun: set[str] = field(default_factory=set)
+    buffer: list[Stored] = field(default_factory=list)
+    each: float | None = None
+    """Seconds of one configuration, about."""
+
+    def run(self) -> None:
+        """Run all that is not stored.
+
+        Raises:
+            StudyError: the store cannot be written, or workers fail.
+            StudyInterrupted: on Ctrl-C.
+        """
+        try:
+            self._run()
+            self._flush()
+        except KeyboardInterrupt:
+            self._leave()
+            raise StudyInterrupted(self._how_to_go_on()) from None
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Store what there is, as far as that can be done, and give back the rest."""
+        with suppress(StudyError):
+            self._flush()
+        with suppress(StudyError):
+            self.store.release()
+
+    def _how_to_go_on(self) -> str:
+        done = len(self.store.done() & {i.key for i in self.items})
+        return (
+            f"interrupted after {done} of {len(self.items)} configurations; they are stored"
+            f"{'' if self.store.path is None else f' in {str(self.store.path)!r}'}: run the same "
+            "study again to go on from there"
+        )
+
+    def _run(self) -> None:
+        done = self.store.done()
+        self.waiting = {i.key: i for i in self.items if i.key not in done}
+        self.total, self.errors = len(self.items), 0
+        self.done = self.total - len(self.waiting)
+        self.mine: deque[Item] = deque()
+        self.left = Counter(i.network for i in self.waiting.values())
+        self.under_way, self.last, self.asked = 0, time.monotonic(), 0.0
+        self._tell()
+        while self.waiting or self.mine or self.under_way:
+            self._claim()
+            self._hand_out()
+            if self.under_way:
+                self._take(self.pool.wait(BEAT))
+                if time.monotonic() - self.last > COMMIT:
+                    self._flush()
+            else:
+                self._wait_for_others()
+
+    def _claim(self) -> None:
+        """Claim as much as keeps the workers busy for a while."""
+        wanted = 2 * self.pool.size * self._at_once()
+        now = time.monotonic()
+        if 2 * len(self.mine) >= wanted or not self.waiting or now < self.asked:
+            return
+        taken = self.store.claim(self.waiting, wanted)
+        if len(taken) < wanted:  # the rest is being done by others
+            self.asked = now + POLL
+        for key in taken:
+            self.mine.append(self.waiting.pop(key))
+
+    def _at_once(self) -> int:
+        if self.each is None:
+            return 1
+        fair = -(-(len(self.waiting) + len(self.mine)) // (2 * self.pool.size))
+        return max(1, min(int(CHUNK / max(self.each, 1e-6)), MOST_AT_ONCE, fair))
+
+    def _hand_out(self) -> None:
+        while self.mine and self.under_way < self.pool.size:
+            first = self.mine.popleft()
+            items, most = [first], self._at_once()
+            while self.mine and len(items) < most and self.mine[0].network == first.network:
+                items.append(self.mine.popleft())
+            self.left[first.network] -= len(items)
+            shared = self.left[first.network] > 0 or first.network in self.begun
+            self.begun.add(first.network)
+            self.pool.submit(Chunk(tuple(items), shared))
+            self.under_way += 1
+
+    def _take(self, ended: Iterable[tuple[Chunk, list[Outcome], str]]) -> None:
+        for chunk, outcomes, worker in ended:
+            self.under_way -= 1
+            for item, out in zip(chunk.items, outcomes, strict=True):
+                self.errors += out.error is not None
+                self.buffer.append(Stored(
+                    item.key, canonical(dict(item.configuration)), out.result, out.error,
+                    out.seconds, out.engine, worker, out.arrays,
+                ))  # fmt: skip
+            mean = sum(o.seconds for o in outcomes) / len(outcomes)
+            self.each = mean if self.each is None else 0.5 * (self.each + mean)
+
+    def _flush(self) -> None:
+        """Store what has come in, or give a sign of life."""
+        if self.buffer:
+            self.store.add(self.buffer)
+            self.done += len(self.buffer)
+            self.buffer.clear()
+            self._tell()
+        elif time.monotonic() - self.last > BEAT:
+            self.store.beat()
+        else:
+            return
+        self.last = time.monotonic()
+
+    def _tell(self) -> None:
+        if self.told is not None:
+            self.told(self.done, self.total, self.errors)
+
+    def _wait_for_others(self) -> None:
+        """Leave to other writers what they have claimed; it is taken over when they die."""
+        self._flush()
+        stored = self.store.done()
+        for key in [k for k in self.waiting if k in stored]:
+            item = self.waiting.pop(key)
+            self.left[item.network] -= 1
+            self.done += 1
+        self._tell()
+        if self.waiting:
+            time.sleep(max(0.0, self.asked - time.monotonic()))
+            self._flush()
