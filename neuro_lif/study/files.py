@@ -151,6 +151,10 @@ def _task(where: str, folder: Path, name: str, table: Any) -> Task:
         if key not in TASK:
             raise _refused(where, f"{name}.{key}", table[key], "keys " + ", ".join(TASK))
     arrays = _arrays(folder / _text(f"{where}: {name}", table, "inputs"))
+    # a task file of neuro-lif ladder says these itself
+    said = {k: str(arrays.pop(k)) for k in ("output", "readout")
+            if k in arrays and arrays[k].dtype.kind == "U"}  # fmt: skip
+    table = said | table
     labels = table.get("labels", "labels")
     if labels not in arrays:
         raise _refused(where, f"{name}.labels", labels, "an array of the inputs' file: "
