@@ -23,6 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
         predict,
         profiles,
         quantize,
+        report,
         run,
         study,
     )
@@ -34,8 +35,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    shown = (demo, run, quantize, predict, ladder, compare, study, certify, conformance, export,
-             profiles, doctor)  # fmt: skip
+    shown = (demo, run, quantize, predict, ladder, study, report, compare, certify, conformance,
+             export, profiles, doctor)  # fmt: skip
     for module in shown:
         module.add(commands)
     return parser

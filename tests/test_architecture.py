@@ -57,6 +57,7 @@ codings
 calibrate
 quantize dequantize
 predict
+laws
 ladder
 files
 study

@@ -16,8 +16,8 @@ The rhythm is the highest peak of the power spectrum of the population's spikes
 
 What is allowed: another program had other random connections, start and noise, so that a rate may
 differ by 2 % and 4 times the spread between seeds; the published rates (Brunel's figure 8) are of
-other sizes of noise and read from a paper: 7 %. Peaks within 15 Hz
-of 180 to 190 Hz, where it is some 20 Hz wide, and within 3 Hz of 22 Hz.
+another program, too, and read from a paper: 7 %. Peaks within 15 Hz of
+180 to 190 Hz, where it is some 20 Hz wide, and within 3 Hz of 22 Hz.
 
 Source: N. Brunel, J. Comput. Neurosci. 8:183 (2000), figure 8.
 """
