@@ -266,3 +266,57 @@ def test_training_again_gives_the_shipped_accuracy(
                       for p in (out, FOLDER / "weights.npz"))  # fmt: skip
     print(again["test"], shipped["test"])
     assert abs(again["test"]["accuracy"] - shipped["test"]["accuracy"]) <= 0.02
+
+
+# ------------------------------------------------------------------------------- the commands
+
+
+def test_the_files_are_the_example(example: Any, tmp_path: Path) -> None:
+    from neuro_lif.commands.ladder import read_task
+
+    written = classifier.write_files(example, tmp_path / "files")
+    assert [p.name for p in written] == ["network.toml", "task.npz", "calibration.npz"]
+    task, calibration = read_task(written[1]), read_task(written[2])
+    assert (task.digest, calibration.digest) == (example.task.digest, example.calibration.digest)
+    stepped = nl.discretize(nl.load_network(written[0]), example.dt)
+    for made, given in zip(stepped.projections,
+                           nl.discretize(example.network, example.dt).projections,
+                           strict=True):  # fmt: skip
+        np.testing.assert_array_equal(made.weights, given.weights)
+
+
+@pytest.mark.parametrize("name", ["yinyang", "digits"])
+def test_the_study_file_runs_from_the_written_files(name: str, tmp_path: Path) -> None:
+    """Two of its configurations, as the README has them."""
+    import shutil
+
+    from neuro_lif.study.files import load_study
+
+    if name == "digits":
+        pytest.importorskip("sklearn")
+        from neuro_lif.demo import load_digits_example
+
+        made = load_digits_example()[0]
+    else:
+        made = network.load()
+    classifier.write_files(made, tmp_path / "files")
+    shutil.copy(EXAMPLES / name / "study.toml", tmp_path)
+    study = load_study(tmp_path / "study.toml").study
+    points = study.grid()
+    assert len(points) == 28
+    some = [p for p in points if p["quantize.weight_bits"] == 8 and not p["quantize.calibrate"]]
+    study.run(some, workers=1, progress=False)
+    rows = study.table()
+    assert len(rows) == 2 and all(row["error"] is None for row in rows)
+    base = made.task.accuracy(nl.run_clocked(
+        nl.discretize(made.network, made.dt), inputs=made.task.inputs))  # fmt: skip
+    for row in rows:
+        assert row["accuracy_float"] == base and abs(row["accuracy"] - base) <= 0.02
+
+
+def test_the_commands_write_where_they_are_told(
+    tmp_path: Path, example: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    classifier.main(example, tmp_path / "usual", ["--out", str(tmp_path / "here")])
+    assert (tmp_path / "here" / "task.npz").is_file() and not (tmp_path / "usual").exists()
+    assert capsys.readouterr().out.count("wrote") == 3
