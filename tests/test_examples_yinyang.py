@@ -279,10 +279,10 @@ def test_the_files_are_the_example(example: Any, tmp_path: Path) -> None:
     task, calibration = read_task(written[1]), read_task(written[2])
     assert (task.digest, calibration.digest) == (example.task.digest, example.calibration.digest)
     stepped = nl.discretize(nl.load_network(written[0]), example.dt)
-    for made, given in zip(stepped.projections,
+    for made, meant in zip(stepped.projections,
                            nl.discretize(example.network, example.dt).projections,
                            strict=True):  # fmt: skip
-        np.testing.assert_array_equal(made.weights, given.weights)
+        np.testing.assert_array_equal(made.weights, meant.weights)
 
 
 @pytest.mark.parametrize("name", ["yinyang", "digits"])
