@@ -81,7 +81,7 @@ trains: ## Create .venv-trains: PySpike and elephant, which verify compares the 
 	@$(BASH) scripts/setup_venv.sh trains || \
 	    echo "note: no .venv-trains: what needs PySpike and elephant is skipped"
 
-replicate: setup ## Measure the replications beside what is expected (a quarter of an hour)
+replicate: setup ## Measure the replications beside what is expected (ten minutes)
 	$(PY) examples/replications/all.py $(REPLICATE_ARGS)
 
 bench-env: setup oracles

@@ -1,6 +1,6 @@
 """All replications, one after the other.
 
-    python examples/replications/all.py             about a quarter of an hour on two cores
+    python examples/replications/all.py             about ten minutes
     python examples/replications/all.py --quick     fewer spikes, seeds and cases: some two minutes
     python examples/replications/all.py r5 r6       these alone
 

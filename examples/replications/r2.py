@@ -1,6 +1,6 @@
 """R2: Brunel's network A at full size in float64: its rates, and how fast its population beats.
 
-    python examples/replications/r2.py            five seeds, some minutes
+    python examples/replications/r2.py            five seeds, 2 to 3 minutes
     python examples/replications/r2.py --quick    two seeds
 
 12,500 neurons with delta synapses (``examples/brunel.py``) at three points of Brunel's diagram: g

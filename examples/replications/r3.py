@@ -1,6 +1,6 @@
 """R3: Brunel's network A in integers: how coarse an LSB moves the rate, measured and predicted.
 
-    python examples/replications/r3.py            about four minutes
+    python examples/replications/r3.py            about a minute
     python examples/replications/r3.py --quick    0.4 s of the coarsest and the finest alone
 
 The network of ``examples/brunel.py`` (g = 5, eta = 2), J being 512, 64, 8 or 4 LSB, in two forms:

@@ -1,6 +1,6 @@
 """R4: which resolution of weights keeps a network's statistics: one scale, or one for each sign.
 
-    python examples/replications/r4.py            some minutes
+    python examples/replications/r4.py            3 to 4 minutes
     python examples/replications/r4.py --quick    2 s of simulated time, three seeds of noise
 
 A balanced network of 1,250 neurons, each hearing 100 excitatory and 25 inhibitory ones (J = 0.5 mV,

@@ -1,7 +1,7 @@
 """R5: rates of clocked LIF neurons in white noise, beside the discrete-time Siegert formula.
 
-    python examples/replications/r5.py            about a minute
-    python examples/replications/r5.py --quick    a tenth of the spikes, some 10 s
+    python examples/replications/r5.py            some 20 s
+    python examples/replications/r5.py --quick    a tenth of the spikes
 
 A clocked simulator looks at its threshold at the ends of steps alone, so that it fires less than
 Siegert's formula says: 2 to 24 % in these rows. With the threshold raised by 0.5826 standard

@@ -1,6 +1,6 @@
 """R7: the digits classifier with ever fewer bits, scales by the largest weight and calibrated.
 
-    python examples/replications/r7.py            some minutes
+    python examples/replications/r7.py            about a minute
     python examples/replications/r7.py --quick    the shipped network alone
 
 1. The shipped network (``examples/digits``), 450 held-out images: 8 bits within half a point of

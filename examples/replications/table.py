@@ -99,13 +99,14 @@ def show(title: str, rows: Iterable[Row]) -> int:
     """Print rows as they come; return 1 where one fails, else 0."""
     print(f"{title}\n\n{HEADER}", flush=True)
     start, judged, failed = time.perf_counter(), 0, 0
+    busy = time.process_time()
     for row in rows:
         print(line(row), flush=True)
         judged += row.judged
         failed += not row.holds
-    took = time.perf_counter() - start
+    took = f"{time.perf_counter() - start:.0f} s ({time.process_time() - busy:.0f} s of processors)"
     held = f"{judged - failed} of {judged} rows hold"
-    print(f"\n{held}; {took:.0f} s" + (f"; {failed} FAIL" if failed else ""), flush=True)
+    print(f"\n{held}; {took}" + (f"; {failed} FAIL" if failed else ""), flush=True)
     return 1 if failed or not judged else 0
 
 
