@@ -84,7 +84,7 @@ class Chosen:
         where: population.
         clip: largest weight over the largest that can be coded; above 1 some are cut.
         lsb: V, of v; of the coarsest neuron.
-        corrected: whether its bias was corrected.
+        correction: root mean square of what was added to its biases, V per step; None: nothing.
         candidates: how many scales were predicted for it, ``run`` how many of them were run.
         predicted: mean error of v by the laws, as a share of the threshold, of the one chosen.
         predicted_own: the same of the scale that is chosen without calibration.
@@ -93,11 +93,16 @@ class Chosen:
     where: str
     clip: float
     lsb: float
-    corrected: bool
+    correction: float | None
     candidates: int
     run: int
     predicted: float
     predicted_own: float
+
+    @property
+    def corrected(self) -> bool:
+        """Whether biases were corrected."""
+        return self.correction is not None
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,9 @@ class Calibrated:
         lines = [text + ("; what is chosen without was kept" if self.kept_own else "")]
         for c in self.chosen:
             clip = f"cuts weights above {1 / c.clip:.3g} of the largest" if c.clip > 1 else "no cut"
-            bias = "bias corrected" if c.corrected else "bias as it is"
+            bias = "bias as it is"
+            if c.correction is not None:
+                bias = f"bias corrected by {c.correction:.3g} V/step rms"
             lines.append(
                 f"  {c.where}: {clip}, {bias}; best of {c.candidates} ({c.run} run), predicted "
                 f"error {100 * c.predicted:.3g} % (without {100 * c.predicted_own:.3g} %)"
@@ -143,7 +150,7 @@ class Calibrated:
 
 def _score(score: tuple[float | None, float]) -> str:
     shared = "" if score[0] is None else f"{100 * (1 - score[0]):.4g} % agree, "
-    return f"{shared}count error {score[1]:.4g}"
+    return f"{shared}count error {score[1]:.4g} spikes"
 
 
 @dataclass(frozen=True)

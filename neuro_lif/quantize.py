@@ -15,8 +15,7 @@ import numpy as np
 
 from .arrays import entries
 from .discretize import SteppedNetwork
-from .draws import check_seed
-from .errors import Faults, LoweringError, RangeError, show
+from .errors import LoweringError, RangeError, show
 from .fixed import FixedNetwork
 from .ledger import Ledger
 from .profiles import profile_of
@@ -94,7 +93,6 @@ def quantize(
     # here, because whoever only runs networks does without the passes
     from .codings import approximations_of, coding_of
     from .lower.draft import Draft
-    from .lower.granularity import split_signs
 
     options = {
         "weight_bits": (weight_bits, None),
@@ -107,7 +105,7 @@ def quantize(
         "scaling": (scaling, "own"),
         "bias_correction": (bias_correction, None),
     }
-    chosen = coding_of(coding, **{k: v for k, (v, usual) in options.items() if v is not usual})
+    chosen = coding_of(coding, **{k: v for k, (v, usual) in options.items() if _other(v, usual)})
     given: Any = stepped
     if not isinstance(given, SteppedNetwork):
         raise RangeError(f"stepped = {show(given)}, allowed: a SteppedNetwork, from discretize()")
@@ -117,8 +115,8 @@ def quantize(
     if n_steps is not None:
         n_steps = steps_of(n_steps, {})
     allowed, bits = approximations_of(approximate), _bits(profile, weight_bits)
-    start = Ledger(profile.name, notes=stepped.notes)
-    parts = split_signs(stepped) if asked.granularity == "sign" else stepped
+    parts, notes = _parts(stepped, asked)
+    start = Ledger(profile.name, notes=(*stepped.notes, *notes))
     draft = Draft(parts, profile, allowed, bits, n_steps, gain_compensation, proved, ledger=start,
                   options=asked)  # fmt: skip
     passes = chosen.passes
@@ -139,8 +137,28 @@ def quantize(
     return replace(draft.fixed, ledger=draft.ledger)
 
 
+def _other(value: Any, usual: Any) -> bool:
+    """Tell whether an option was given another value than its default."""
+    same = value is usual or (isinstance(value, (str, int)) and value == usual)
+    return not same
+
+
+def _parts(stepped: SteppedNetwork, asked: Options) -> tuple[SteppedNetwork, tuple[str, ...]]:
+    """Return the network as it is lowered, and what the ledger says of that."""
+    from .lower.granularity import split_signs
+
+    if asked.granularity != "sign":
+        return stepped, ()
+    parts = split_signs(stepped)
+    kept = {q.name for q in parts.projections}
+    split = [q.name for q in stepped.projections if q.name not in kept]
+    text = f"weights of both signs become two projections, __exc and __inh: {', '.join(split)}"
+    return parts, (text,) if split else ()
+
+
 def _options(granularity: Any, rounding: Any, seed: Any, scaling: Any) -> Options:
     """Return what is asked of scales and weights; refuse what there is not."""
+    from .draws import WORD
     from .lower.draft import GRANULARITIES, SCALINGS, Options
     from .lower.rounding import ROUNDINGS
 
@@ -153,9 +171,9 @@ def _options(granularity: Any, rounding: Any, seed: Any, scaling: Any) -> Option
         usual = name == "granularity" and value is None
         if not usual and (not isinstance(value, str) or value not in known):
             raise RangeError(f"{name} = {show(value)}, allowed: {', '.join(known)}")
-    faults = Faults()
-    check_seed("quantize: rounding", seed, faults)
-    faults.raise_if_any(RangeError)
+    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed <= WORD:
+        raise RangeError(f"rounding_seed = {show(seed)}, allowed: a whole number 0..2**32 - 1")
     return Options(granularity or "projection", rounding, int(seed), scaling)
 
 

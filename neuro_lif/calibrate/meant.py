@@ -69,12 +69,13 @@ def counts_of(recording: Recording, name: str) -> FloatArray:
     events = events_of(recording.spikes, name)
     if events is None:
         fired: Any = np.asarray(recording.spikes[name]) != 0
-        return np.atleast_2d(fired.sum(axis=-2, dtype=np.float64))
+        return np.asarray(np.atleast_2d(fired.sum(axis=-2, dtype=np.float64)))
     n = events.shape[-1]
     sample = 0 if events.sample is None else events.sample.astype(np.int64)
     samples = 1 if events.sample is None else events.shape[0]
     place = sample * n + events.neuron.astype(np.int64)
-    return np.bincount(place, minlength=samples * n).astype(np.float64).reshape(samples, n)
+    sent = np.bincount(place, minlength=samples * n)
+    return np.asarray(sent.astype(np.float64).reshape(samples, n))
 
 
 def meant_by(stepped: SteppedNetwork, given: Inputs | Task, n_steps: int | None) -> Meant:

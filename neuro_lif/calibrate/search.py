@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from ..arrays import FloatArray
 from ..emulator import run_fixed, run_variants
 from ..errors import LoweringError
@@ -40,6 +42,7 @@ class Search:
         meant: the float run.
         biases: whether biases may be corrected: both are tried, or one.
         progress: called with (runs done, runs in all).
+        without: score of the network without calibration.
     """
 
     draft: Draft
@@ -47,6 +50,7 @@ class Search:
     biases: tuple[bool, ...]
     progress: Told | None = None
     runs: int = 0
+    without: Score = (1.0, np.inf)
     known: dict[tuple[Choice, ...], Score] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -149,8 +153,24 @@ class Search:
         networks = [self.changed(base, names, asked[k]) for k in new]
         for k, score in zip(new, self.scores(networks) if networks else [], strict=True):
             self.known[keys[k]] = score
-        order = sorted(range(len(asked)), key=lambda k: (self.known[keys[k]], k))
-        return asked[order[0]]
+        k = self._least([self.known[key] for key in keys])
+        return asked[k]
+
+    def _least(self, found: list[Score]) -> int:
+        """Return the place of the best score; of the two parts see :data:`~.meant.Score`.
+
+        Agreement on a few samples is a coarse measure: what is within a standard error of the
+        best counts as good, the counts decide. Never less agreement than without calibration.
+
+        Source: the one-standard-error rule of L. Breiman et al., Classification and Regression
+        Trees (1984).
+        """
+        least = min(score[0] for score in found)
+        share = least + 1.0 / self.meant.samples
+        error = float(np.sqrt(share * max(1.0 - share, 0.0) / self.meant.samples))
+        most = max(least, min(least + error, self.without[0]))
+        fine = [k for k, score in enumerate(found) if score[0] <= most]
+        return min(fine, key=lambda k: (found[k][1], found[k][0], k))
 
 
 def scale_key(scale: Scale) -> Any:
@@ -169,7 +189,7 @@ def calibrated(
         bias_correction: True, False, or None: where it helps.
         progress: called with (runs done, runs in all).
     """
-    biases = (False, True) if bias_correction is None else (bool(bias_correction),)
+    biases = _biases(draft, bias_correction)
     search = Search(draft, meant, biases, progress)
     own = code_network(draft)
     start: dict[str, Choice] = {}
@@ -178,11 +198,13 @@ def calibrated(
         if scale is None:
             raise LoweringError(f"population {name!r}: no scale was chosen")
         start[name] = (scale, biases[0])
+    if own.fixed is not None:
+        search.without = search.scores([own.fixed])[0]
     best = search.descend(start)
     coded = code_network(search.drafted(best))
     naive = _max_abs(draft)
-    networks = [d.fixed for d in (own, coded, naive) if d is not None and d.fixed is not None]
-    scores = search.scores(networks)
+    networks = [d.fixed for d in (coded, naive) if d is not None and d.fixed is not None]
+    scores = [search.without, *search.scores(networks)]
     kept_own = scores[1] > scores[0] and not bias_correction
     final = own if kept_own else coded
     told = [meant.told(s) for s in scores]
@@ -194,6 +216,18 @@ def calibrated(
         told[0], told[2] if len(told) > 2 else None, kept_own,
     )  # fmt: skip
     return replace(final, ledger=replace(final.ledger, calibrated=summary))
+
+
+def _biases(draft: Draft, bias_correction: bool | None) -> tuple[bool, ...]:
+    """Return whether biases are left, corrected, or both are tried."""
+    if any(plan.form.bias_mant is not None for plan in draft.plans.values()):
+        return (False, True) if bias_correction is None else (bool(bias_correction),)
+    if bias_correction:
+        raise LoweringError(
+            f"bias_correction = True, but profile {draft.profile.name} has no bias, allowed: False "
+            "or None"
+        )
+    return (False,)
 
 
 def _max_abs(draft: Draft) -> Draft | None:
@@ -211,9 +245,12 @@ def _chosen(search: Search, own: Draft, final: Draft, name: str) -> Chosen:
     if plan.scale is None or before.scale is None:
         raise LoweringError(f"population {name!r}: no scale was chosen")
     heard, corrected = search.heard[name], plan.correction is not None
+    moved = None
+    if plan.correction is not None:  # of each neuron, on its own scale
+        moved = float(np.sqrt(np.mean((plan.correction / plan.relative) ** 2)))
     found = search.candidates.get(name, search.candidates.get("", []))
     return Chosen(
         f"population {name!r}", cut_of(search.rooms[name], plan.scale),
-        1.0 / plan.scale.lsb_per_volt, corrected, len(found), min(len(found), RUN),
+        1.0 / plan.scale.lsb_per_volt, moved, len(found), min(len(found), RUN),
         heard.predicted(plan.scale, corrected), heard.predicted(before.scale, False),
     )  # fmt: skip

@@ -116,6 +116,13 @@ class Limits:
     weights: Weights
 
 
+def sign_mode(values: FloatArray) -> str:
+    """Return the sign mode that weights need: that of one sign where they have one."""
+    if values.size and values.min() < 0:
+        return "mixed" if values.max() > 0 else "inhibitory"
+    return "excitatory"
+
+
 def strongest(
     values: FloatArray,
     post: IntArray,

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..arrays import FloatArray, entries, is_sparse, post_of_entries
+from ..arrays import FloatArray, IntArray, entries, is_sparse, post_of_entries
 from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
 from ..filter_stage import free_name
 from ..lazy import sparse
+from .bounds import sign_mode
+from .draft import Draft
+from .rounding import draws_of, rounded
+from .search import FAR
 
 SIGNS = {"exc": 1, "inh": -1}
 """What the name of a projection's part ends in, and the sign of its weights."""
+
+CUTS = tuple(2.0 ** (k / 8) for k in range(21))
+"""How far above the step that cuts nothing the step of a neuron may be finer."""
 
 MOST_APART = 8.0
 """How much finer the scale of a neuron with small weights may be than that of others."""
@@ -63,17 +70,75 @@ def _part(q: SteppedProjection, name: str, sign: int) -> SteppedProjection:
     return replace(q, name=name, weights=csr, delays=delays)
 
 
-def own_scales(stepped: SteppedNetwork, p: SteppedPopulation) -> FloatArray:
+def own_scales(draft: Draft, p: SteppedPopulation) -> FloatArray:
     """Return the scale of each neuron relative to the coarsest ``(n,)``.
 
-    The largest weights of all neurons become equally large, up to MOST_APART.
+    Every neuron gets the step between weights with which its own weights are least off, some of
+    them cut; up to MOST_APART apart. Projections with smaller weights have a step that is powers
+    of two finer.
     """
-    most = np.zeros(p.size)
-    for q in stepped.projections:
-        if q.post == p.name:
-            np.maximum.at(most, post_of_entries(q.weights), np.abs(entries(q.weights)))
-    largest = float(most.max(initial=0.0))
-    if largest <= 0:
+    onto = [_Rows.of(draft, q) for q in draft.stepped.projections if q.post == p.name]
+    parts = [x for x in onto if x is not None and x.step > 0]
+    coarsest = max((x.step for x in parts), default=0.0)
+    own = np.zeros(p.size)  # the largest weight of each neuron, in steps of its projection
+    for x in parts:
+        np.maximum.at(own, x.post, np.abs(x.values) / (x.unit(coarsest) * x.steps))
+    heard = own > 0
+    if not heard.any():
         return np.ones(p.size)
-    relative = np.minimum(largest / np.where(most > 0, most, largest), MOST_APART)
-    return np.asarray(relative)
+    own = np.where(heard, own, 1.0)
+    best, least = own.copy(), np.full(p.size, np.inf)
+    for cut in CUTS:
+        step, square = own / cut, np.zeros(p.size)
+        for x in parts:
+            square += np.bincount(x.post, x.error(step[x.post] * x.unit(coarsest)) ** 2, p.size)
+        better = square < least
+        best, least = np.where(better, step, best), np.where(better, square, least)
+    relative = np.where(heard, best[heard].max() / best, 1.0)
+    return np.asarray(np.minimum(relative, MOST_APART))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The weights of one projection.
+
+    Args:
+        values, post: V per step, target neuron.
+        low, steps: least and largest code, in steps.
+        step: V between two codes at which none is cut.
+        rounding, draws: see :mod:`.rounding`.
+    """
+
+    values: FloatArray
+    post: IntArray
+    low: int
+    steps: int
+    step: float
+    rounding: str
+    draws: FloatArray | None
+
+    @classmethod
+    def of(cls, draft: Draft, q: SteppedProjection) -> _Rows | None:
+        values = np.asarray(entries(q.weights))
+        if not values.size or q.pre in {x.name for x in draft.stepped.populations if x.graded}:
+            return None
+        mode = sign_mode(values)
+        rules, how = draft.profile.weights, draft.options
+        step = rules.step(mode, draft.weight_bits)
+        lo, hi = rules.mode_range(mode)
+        low, steps = -(-lo // step), max(min(hi // step, -lo // step), 1)
+        if mode != "mixed":
+            steps = max(hi // step, -lo // step, 1)
+        draws = draws_of(q.weights, q.name, how.seed) if how.rounding == "stochastic" else None
+        least = float(np.abs(values).max()) / steps
+        return cls(values, post_of_entries(q.weights), low, steps, least, how.rounding, draws)
+
+    def unit(self, coarsest: float) -> float:
+        """Return the step, relative to the coarsest: a power of two."""
+        return float(2.0 ** np.ceil(np.log2(self.step / coarsest) - 1e-9))
+
+    def error(self, step: FloatArray) -> FloatArray:
+        """Return what coding with a step per synapse adds to every weight."""
+        codes = rounded(np.clip(self.values / step, -FAR, FAR), self.rounding, self.draws)
+        high = 0 if self.low < 0 and self.values.max() <= 0 else self.steps
+        return np.asarray(np.clip(codes, self.low, high) * step - self.values)

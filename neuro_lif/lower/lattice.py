@@ -32,15 +32,18 @@ class Lattice:
 
     Args:
         lsb_per_volt: at these exponents.
-        exponents: one per projection; all may be moved by the same whole number of octaves.
+        exponents: one per projection; all are moved by the same whole number of octaves.
+        rigid: False: where the threshold leaves no room for such small steps, some may be larger.
     """
 
     lsb_per_volt: float
     exponents: tuple[int, ...]
+    rigid: bool = False
 
-    def up(self, octaves: int) -> Lattice:
-        """Return the same steps at another scale."""
-        return Lattice(self.lsb_per_volt * 2.0**octaves, tuple(e + octaves for e in self.exponents))
+    def up(self, octaves: int, least: int) -> Lattice:
+        """Return the same steps at another scale, but for exponents below the ``least``."""
+        moved = tuple(max(e + octaves, least) for e in self.exponents)
+        return Lattice(self.lsb_per_volt * 2.0**octaves, moved, self.rigid)
 
 
 @dataclass(frozen=True)
@@ -88,20 +91,17 @@ def settle(room: Room, lattice: Lattice) -> Scale | None:
     Returns:
         None where no octave fits the profile's exponents and ranges.
     """
-    octaves = _octaves(room, lattice)
     found: list[Scale] = []
-    rated: dict[int, Scale] = {}
+    rated: dict[Lattice, Scale] = {}
     for activity, top in room.tops:
-        fitting = [k for k in octaves if lattice.lsb_per_volt * 2.0**k <= top * (1 + 1e-12)]
-        if not fitting:
+        at = _highest(room, lattice, top)
+        if at is None:
             continue
-        k = max(fitting)
-        if k not in rated:
-            at = lattice.up(k)
-            rated[k] = rate(room.demand, room.looked_at, room.limits, at.lsb_per_volt, activity,
-                            room.reference, at.exponents)  # fmt: skip
-            found.append(rated[k])
-        if total_of(rated[k]) <= GOOD_ENOUGH or k == max(octaves):
+        if at not in rated:
+            rated[at] = rate(room.demand, room.looked_at, room.limits, at.lsb_per_volt, activity,
+                             room.reference, at.exponents)  # fmt: skip
+            found.append(rated[at])
+        if total_of(rated[at]) <= GOOD_ENOUGH or top >= room.hard:
             break
     if not found:
         return None
@@ -109,16 +109,22 @@ def settle(room: Room, lattice: Lattice) -> Scale | None:
     return next(s for s in found if total_of(s) <= accepted)
 
 
-def _octaves(room: Room, lattice: Lattice) -> list[int]:
-    """Return the octaves at which exponents, threshold and bias fit."""
+def _highest(room: Room, lattice: Lattice, top: float) -> Lattice | None:
+    """Return the highest octave of a lattice below a scale; None where none fits."""
     rules = room.limits.weights
     lo, hi = max(rules.exponent_lo, 0), rules.exponent_hi
-    least = lo - min(lattice.exponents, default=0)
-    most = hi - max(lattice.exponents, default=0)
-    return [
-        k for k in range(least, most + 1)
-        if lattice.lsb_per_volt * 2.0**k <= room.hard * (1 + 1e-12)
-    ]  # fmt: skip
+    if not 0 < top < np.inf:
+        return None
+    first = (
+        min(lattice.exponents, default=0) if lattice.rigid else max(lattice.exponents, default=0)
+    )
+    least, most = lo - first, hi - max(lattice.exponents, default=0)
+    k = min(int(np.floor(np.log2(top * (1 + 1e-12) / lattice.lsb_per_volt))), most)
+    if k >= least:
+        return lattice.up(k, lo)
+    if lattice.rigid or least > most:
+        return None
+    return Lattice(top, tuple(lo for _ in lattice.exponents))
 
 
 def steps_in(p: Incoming, limits: Limits) -> tuple[int, int]:
@@ -145,7 +151,7 @@ def max_abs(demand: Demand, limits: Limits) -> Lattice | None:
 
     Source: what nengo-loihi 1.1 does for a block and its synapses, and rockpool for a layer.
     """
-    whole = [largest(p) / np.prod(steps_in(p, limits)) for p in demand.incoming]
+    whole = [largest(p) / float(np.prod(steps_in(p, limits))) for p in demand.incoming]
     unit = max(whole, default=0.0)  # V of one mantissa where the largest weight is
     if unit <= 0:
         return None
@@ -158,7 +164,7 @@ def even(step: float, demand: Demand, limits: Limits) -> Lattice:
     """Return the lattice on which every projection has the same step between weights, V."""
     mantissas = [steps_in(p, limits)[0] for p in demand.incoming]
     exponents = tuple(-int(np.log2(m)) for m in mantissas)
-    return Lattice(2.0**limits.in_shift / step, exponents)
+    return Lattice(2.0**limits.in_shift / step, exponents, rigid=True)
 
 
 def must(scale: Scale | None, limits: Limits, where: str) -> Scale:
@@ -169,6 +175,6 @@ def must(scale: Scale | None, limits: Limits, where: str) -> Scale:
     """
     if scale is None:
         raise LoweringError(
-            f"{where}: no scale with these steps between weights fits: {no_room(limits)}"
+            f"{where}: no scale with one step between all weights fits: {no_room(limits)}"
         )
     return scale

@@ -131,7 +131,7 @@ def _scale_neurons(draft: Draft) -> Draft:
                 f'granularity = "neuron", population {p.name!r}: profile {draft.profile.name} has '
                 f'one {plan.form.threshold} per {per}, allowed: "global", "projection" or "sign"'
             )
-        relative = own_scales(draft.stepped, p)
+        relative = own_scales(draft, p)
         stepped = _on_own_scale(draft.stepped, p, relative)
         text = (
             f"population {p.name!r}: each neuron has a scale of its own, up to "

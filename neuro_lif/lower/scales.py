@@ -12,7 +12,7 @@ from ..discretize import SteppedPopulation, SteppedProjection
 from ..errors import LoweringError
 from ..ledger import Headroom
 from ..network import Constant, CurrentInput
-from .bounds import Demand, Feed, Incoming, Limits, bounds, lanes_of
+from .bounds import Demand, Feed, Incoming, Limits, bounds, lanes_of, sign_mode
 from .draft import Draft, Plan, note
 from .encode import largest_current
 from .form import LifForm
@@ -164,8 +164,7 @@ def incoming_of(draft: Draft, p: SteppedPopulation) -> list[tuple[SteppedProject
         post = post_of_entries(q.weights)
         gain = _gain_of(draft, p, q.receptor)[post]
         values = entries(q.weights) * gain
-        mode = "mixed" if values.size and values.min() < 0 < values.max() else "excitatory"
-        mode = "inhibitory" if values.size and values.max() <= 0 and values.min() < 0 else mode
+        mode = sign_mode(values)
         sources, most = q.weights.shape[1], draft.most.get(q.pre, 1)
         lane, lanes = lanes_of(q.delays)
         how, seed = draft.options.rounding, draft.options.seed
@@ -349,7 +348,9 @@ def _octave_lower(draft: Draft, name: str, share: float) -> Plan:
         return plan
     room = room_of(demand_of(draft, p), limits_of(draft, plan.form), draft.proved, plan.cap)
     cap = old.lsb_per_volt * 0.999 / share
-    lower = settle(capped(room, cap), Lattice(old.lsb_per_volt, old.exponents))
+    together = draft.options.granularity == "global"
+    lattice = Lattice(old.lsb_per_volt, old.exponents, rigid=together)
+    lower = settle(capped(room, cap), lattice)
     worst = max(GOOD_ENOUGH, WORSE_AT_MOST * total_of(old))
     if lower is None or not (draft.proved or total_of(lower) <= worst):
         return plan

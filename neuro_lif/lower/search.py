@@ -35,7 +35,7 @@ WORSE_AT_MOST = 1.5
 RATE = 0.1
 """Spikes per neuron and step assumed when weight errors are compared with the others."""
 
-SAMPLE = 200_000
+SAMPLE = 60_000
 """Weights looked at while searching; all are coded in the end."""
 
 
