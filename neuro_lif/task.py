@@ -109,7 +109,7 @@ class Task:
             score = v.max(axis=-2) if self.readout == "v_max" else v[..., -1, :]
         else:
             spikes = self._spikes(recording)
-            last = recording.volts(self.output)[..., -1, :] if traced else np.zeros(spikes.shape)
+            last = self._last_volts(recording) if traced else np.zeros(spikes.shape)
             score = np.where(spikes == spikes.max(axis=-1, keepdims=True), last, -np.inf)
         if score.ndim != 2 or len(score) != self.size:
             raise RangeError(f"Task: a recording of {score.shape[:-1] or 'no'} samples, allowed: "
@@ -119,6 +119,12 @@ class Task:
     def accuracy(self, recording: Recording) -> float:
         """Return the share of samples whose class is the label, 0..1."""
         return float(np.mean(self.decide(recording) == self.labels))
+
+    def _last_volts(self, recording: Recording) -> npt.NDArray[np.float64]:
+        """Return v after the last step ``(batch, n)``, V, without looking at the steps before."""
+        key = (self.output, "v")
+        ends = {key: recording.traces[key][..., -1:, :]}
+        return replace(recording, traces=ends).volts(self.output)[..., -1, :]
 
     def _spikes(self, recording: Recording) -> npt.NDArray[np.int64]:
         """Return what the readout compares ``(batch, n)``: more is better."""

@@ -132,4 +132,4 @@ def _chunk(
     worker, address = _held(name)
     if reference is not None:
         worker.give_reference(network, pickle.loads(reference))
-    return [worker.run(c) for c in configurations], address
+    return worker.run_all(configurations), address

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..changes import with_changes
 from ..discretize import SteppedNetwork, StepRule, discretize
 from ..errors import NeuroLifError, StudyError, show
 from ..fixed import FixedNetwork
+from ..fixed_parts import FixedPopulation
 from ..network import Network
 from ..quantize import quantize
 from ..stimulate import Inputs
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MOST_KEPT = 64
 """Lowered networks that are kept for configurations to come."""
+MOST_POPULATIONS = 1024
+"""Populations with other integers that are kept; what the kernel makes of one is kept with it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +127,14 @@ class Kept:
     def __init__(self, most: int = MOST_KEPT) -> None:
         self._most = most
         self._found: OrderedDict[Any, Any] = OrderedDict()
+        self._lock = threading.RLock()
 
     def of(self, key: Any, make: Callable[[], T]) -> T:
-        """Return what belongs to a key, made at the first call."""
+        """Return what belongs to a key, made at the first call; several threads may ask."""
+        with self._lock:
+            return self._of(key, make)
+
+    def _of(self, key: Any, make: Callable[[], T]) -> T:
         if key not in self._found:
             try:
                 self._found[key] = make()
@@ -152,6 +161,7 @@ class Lowering:
     _networks: Kept = field(default_factory=Kept)
     _profiles: Kept = field(default_factory=Kept)
     _lowered: Kept = field(default_factory=Kept)
+    _populations: Kept = field(default_factory=lambda: Kept(MOST_POPULATIONS))
 
     def stepped_key(self, configuration: Configuration) -> str:
         """Return what tells the float networks of configurations apart."""
@@ -188,11 +198,17 @@ class Lowering:
         """
         key = self.lowered_key(configuration)
         lowered = self._lowered.of(key, lambda: self._lower(configuration))
-        params = _params(lowered, _parts(configuration, "params"))
+        params = _by_population(_parts(configuration, "params"))
         seed: Any = configuration.get("seed", self.base.seed)
-        if params or seed != lowered.seed:
-            return with_changes(lowered, params=params, seed=seed)
-        return lowered
+        if not params:
+            return lowered if seed == lowered.seed else with_changes(lowered, seed=seed)
+        populations = tuple(
+            self._populations.of((key, canonical(params[p.name]), p.name),
+                                 lambda p=p: _with_params(lowered, p.name, params[p.name]))
+            if p.name in params else p
+            for p in lowered.populations
+        )  # fmt: skip
+        return replace(lowered, populations=populations, seed=seed)
 
     def _lower(self, configuration: Configuration) -> FixedNetwork:
         base = self.base
@@ -212,22 +228,29 @@ def _parts(configuration: Configuration, *heads: str) -> dict[str, Value]:
     return {k: v for k, v in sorted(configuration.items()) if k.partition(".")[0] in heads}
 
 
-def _params(fixed: FixedNetwork, changes: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
-    """Return population -> parameter -> integers, from ``params.POPULATION.PARAMETER[.scale]``."""
-    out: dict[str, dict[str, Any]] = {}
+def _by_population(changes: Mapping[str, Value]) -> dict[str, dict[str, Value]]:
+    """Return population -> ``PARAMETER[.scale]`` -> value."""
+    out: dict[str, dict[str, Value]] = {}
     for name, value in changes.items():
-        _, population, parameter, *scale = name.split(".")
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise StudyError(f"vary: {name} = {show(value)}, allowed: a number")
-        if not scale:
-            new: Any = value
-            if isinstance(value, float):
-                raise StudyError(f"vary: {name} = {value!r}, allowed: a whole number")
-        else:
-            old = fixed.params(population)[parameter]
-            new = np.rint(old * value).astype(np.int64)
-        out.setdefault(population, {})[parameter] = new
+        _, population, parameter = name.split(".", 2)
+        out.setdefault(population, {})[parameter] = value
     return out
+
+
+def _with_params(fixed: FixedNetwork, name: str, changes: Mapping[str, Value]) -> FixedPopulation:
+    """Return a population with other integers."""
+    params: dict[str, Any] = {}
+    for which, value in changes.items():
+        parameter, _, scale = which.partition(".")
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise StudyError(f"vary: params.{name}.{which} = {show(value)}, allowed: a number")
+        if scale:
+            params[parameter] = np.rint(fixed.params(name)[parameter] * value).astype(np.int64)
+        elif isinstance(value, float):
+            raise StudyError(f"vary: params.{name}.{which} = {value!r}, allowed: a whole number")
+        else:
+            params[parameter] = value
+    return with_changes(fixed, params={name: params}).population(name)
 
 
 def param_names(fixed: FixedNetwork) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..fixed import FixedNetwork
+from ..kernel import native
 from ..numerics import walk
 from ..rasters import events_of
 from ..recording import Recording
@@ -65,16 +66,18 @@ EACH = ("spikes", "rate_error", "spike_agreement")
 
 @dataclass(frozen=True, eq=False)
 class Trains:
-    """The spikes of one population in a run.
+    """The spikes of one population in a run, in order of samples, then of steps.
 
     Args:
         shape: ``(batch, n_steps, n)``.
-        place: ``(k,)`` flat index of each spike in an array of that shape, rising.
+        rows: ``(batch * n_steps,)`` how many entries each step of each sample has.
+        neuron: ``(k,)``, rising within a step.
         value: ``(k,)`` how many spikes each stands for; None: one each.
     """
 
     shape: tuple[int, int, int]
-    place: Array
+    rows: Array
+    neuron: Array
     value: Array | None
 
     @classmethod
@@ -83,41 +86,61 @@ class Trains:
         events = events_of(recording.spikes, name)
         if events is None:
             array = np.asarray(recording.spikes[name])
-            flat = array.reshape(-1)
-            place: Array = np.flatnonzero(flat)
-            value: Array | None = flat[place].astype(np.int64)
-            shape = array.reshape(-1, *array.shape[-2:]).shape
+            array = array.reshape(-1, *array.shape[-2:])
+            there = array != 0
+            rows, neuron = there.sum(axis=2).reshape(-1), np.nonzero(there)[2]
+            value: Array | None = array[there].astype(np.int64)
+            shape = array.shape
         else:
-            *rows, n = events.shape
-            shape = (rows[0] if len(rows) == 2 else 1, rows[-1], n)
-            starts = np.arange(0, shape[0] * shape[1] * n, n)
-            place = np.repeat(starts, events.counts.reshape(-1)) + events.neuron
+            shape = events.shape if len(events.shape) == 3 else (1, *events.shape)
+            rows, neuron = events.counts.reshape(-1), events.neuron
             value = None if events.value is None else events.value.astype(np.int64)
         if value is not None and (value == 1).all():
             value = None
-        return cls((shape[0], shape[1], shape[2]), place, value)
+        return cls((shape[0], shape[1], shape[2]), rows, neuron, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # without what was worked out of it
+        return type(self), (self.shape, self.rows, self.neuron, self.value)
 
     @cached_property
     def total(self) -> int:
         """How many spikes."""
-        return int(self.place.size if self.value is None else self.value.sum())
+        return int(self.neuron.size if self.value is None else self.value.sum())
+
+    @cached_property
+    def place(self) -> Array:
+        """``(k,)`` flat index of each entry in an array of :attr:`shape`, rising."""
+        batch, steps, n = self.shape
+        return np.repeat(np.arange(0, batch * steps * n, n), self.rows) + self.neuron
 
     @cached_property
     def dense(self) -> Array:
         """Spikes at each flat place."""
         narrow = self.value is None
-        out = np.zeros(int(np.prod(self.shape)), np.uint8 if narrow else np.int64)
-        out[self.place] = 1 if self.value is None else self.value
+        out = np.zeros(int(np.prod(self.shape)), np.bool_ if narrow else np.int64)
+        out[self.place] = True if self.value is None else self.value
         return out
 
     @cached_property
     def counts(self) -> Array:
         """``(batch * n,)`` spikes of every neuron in every sample."""
         batch, steps, n = self.shape
-        bounds = np.searchsorted(self.place, np.arange(batch) * (steps * n))
-        samples = np.repeat(np.arange(batch), np.diff(bounds, append=self.place.size))
-        index = self.place % n + samples * n
-        return np.bincount(index, self.value, batch * n).astype(np.int64)
+        each = np.add.reduce(self.rows.reshape(batch, steps), axis=1, dtype=np.int64)
+        index = np.repeat(np.arange(0, batch * n, n), each) + self.neuron
+        found = np.bincount(index, self.value, batch * n)
+        return found if self.value is None else found.astype(np.int64)
+
+    def beside(self, other: Trains) -> tuple[int, Array]:
+        """Return how many spikes both have at the same neuron, step and sample; and the counts.
+
+        In the compiled kernel where there is one: it looks at every spike once.
+        """
+        module, ordinary = native(), self.value is None and other.value is None
+        if module is None or not ordinary or self.rows.dtype != np.uint32:
+            return self.common(other), self.counts
+        batch, _, n = self.shape
+        common, counts = module.tally(self.rows, self.neuron, n, batch, other.dense)
+        return int(common), counts
 
     def common(self, other: Trains) -> int:
         """Return how many spikes both have at the same neuron, step and sample."""
@@ -187,12 +210,12 @@ def _spikes(run: Recording, reference: Reference) -> dict[str, Any]:
     squares: dict[str, float] = {}
     for name, own in trains.items():
         other = reference.trains[name]
-        both[name] = own.common(other)
-        apart = (own.counts - other.counts) / reference.seconds
-        squares[name] = float(np.dot(apart, apart))
+        both[name], counts = own.beside(other)
+        apart = counts - other.counts
+        squares[name] = int(np.dot(apart, apart)) / reference.seconds**2
     ours = {k: t.total for k, t in trains.items()}
     theirs = {k: t.total for k, t in reference.trains.items()}
-    size = {k: max(t.counts.size, 1) for k, t in trains.items()}
+    size = {k: max(t.shape[0] * t.shape[2], 1) for k, t in trains.items()}
     neurons = max(sum(size.values()), 1)
     out: dict[str, Any] = {"spikes": sum(ours.values()), "spikes_float": sum(theirs.values())}
     out["rate"] = out["spikes"] / neurons / reference.seconds

@@ -22,6 +22,8 @@ from .work import Outcome, Worker
 Ended = list[tuple[Chunk, list[Outcome], str]]
 DEATHS = 3
 """So many workers in a row may die of one chunk before the study gives up."""
+SWITCH = 2e-4
+"""Seconds after which one thread lets the other have Python's lock: the engine waits for it."""
 START = ("import sys; sys.path[:] = {path!r}; from neuro_lif.study.pools import serve; "
          "serve({fd})")  # fmt: skip
 
@@ -46,7 +48,13 @@ class Here:
     def wait(self, seconds: float) -> Ended:
         """Run the next chunk."""
         chunk = self._waiting.popleft()
-        return [(chunk, [self._worker.run(i.configuration) for i in chunk.items], "here")]
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH)
+        try:
+            outcomes = self._worker.run_all([i.configuration for i in chunk.items])
+        finally:
+            sys.setswitchinterval(before)
+        return [(chunk, outcomes, "here")]
 
     def close(self) -> None:
         """There is nobody to stop."""
@@ -260,6 +268,7 @@ def _send(connection: Connection, blob: bytes) -> None:
 
 def serve(fd: int) -> None:
     """Be a worker: take chunks from a connection until it ends."""
+    sys.setswitchinterval(SWITCH)
     sys.stdout = sys.stderr  # what a measuring function prints
     with Connection(fd) as connection:
         try:
@@ -292,7 +301,7 @@ def _answer(worker: Worker, kind: str, content: Any) -> Any:
     configurations, network, reference = content
     if reference is not None:
         worker.give_reference(network, pickle.loads(reference))
-    return [worker.run(c) for c in configurations]
+    return worker.run_all(configurations)
 
 
 def reference_bytes(worker: Worker, configuration: Any) -> bytes:

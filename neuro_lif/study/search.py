@@ -98,12 +98,13 @@ def search(
 
 
 def _sampler(optuna: Any, name: str, seed: int, batch: int, goal: Goal) -> Any:
-    constraints = (lambda trial: trial.user_attrs["short"]) if goal.targets else None
+    more: dict[str, Any] = {}
+    if goal.targets and not hasattr(optuna.trial.Trial, "set_constraint"):  # before optuna 5
+        more["constraints_func"] = lambda trial: trial.user_attrs["short"]
     if name == "nsga2":
-        return optuna.samplers.NSGAIISampler(population_size=max(batch, 2), seed=seed,
-                                             constraints_func=constraints)  # fmt: skip
+        return optuna.samplers.NSGAIISampler(population_size=max(batch, 2), seed=seed, **more)
     return optuna.samplers.TPESampler(n_startup_trials=batch, seed=seed, multivariate=True,
-                                      constant_liar=True, constraints_func=constraints)  # fmt: skip
+                                      constant_liar=True, **more)  # fmt: skip
 
 
 def _chosen(trial: Any, axes: Sequence[Axis]) -> dict[str, Value]:
@@ -121,12 +122,12 @@ def _chosen(trial: Any, axes: Sequence[Axis]) -> dict[str, Value]:
 
 def _tell(optuna: Any, study: Any, trial: Any, row: Row, goal: Goal) -> None:
     """Tell what a trial gave; one with an error has failed."""
-    short = []
-    for column, target in goal.targets.items():
-        value = row.get(column)
-        apart = float("inf") if value is None else float(target) - value
-        short.append(-apart if lower_is_better(column) and value is not None else apart)
-    trial.set_user_attr("short", short)
+    short = [_short_of(row.get(c), c, float(target)) for c, target in goal.targets.items()]
+    if hasattr(trial, "set_constraint"):
+        for column, value in zip(goal.targets, short, strict=True):
+            trial.set_constraint(column, value)
+    else:
+        trial.set_user_attr("short", short)
     values = [row.get(c) for c in goal.columns]
     if any(v is None for v in values):
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
@@ -134,3 +135,10 @@ def _tell(optuna: Any, study: Any, trial: Any, row: Row, goal: Goal) -> None:
     signed = [float(v) if lower_is_better(c) else -float(v)
               for v, c in zip(values, goal.columns, strict=True) if v is not None]  # fmt: skip
     study.tell(trial, signed)
+
+
+def _short_of(value: Any, column: str, target: float) -> float:
+    """Return by how much a target is missed; 0 or less where it is reached."""
+    if value is None:
+        return float("inf")
+    return float(value - target if lower_is_better(column) else target - value)

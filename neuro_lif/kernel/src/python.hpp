@@ -17,6 +17,7 @@ namespace nb = nanobind;
 using Any = nb::ndarray<nb::ro, nb::numpy, nb::c_contig, nb::device::cpu>;
 
 void add_clocked(nb::module_& m);  // clocked_module.cpp
+void add_tally(nb::module_& m);    // tally.cpp
 
 namespace neuro_lif {
 
