@@ -162,7 +162,7 @@ def cases() -> dict[str, Callable[[], Case]]:
             "bias": Numbers(bias=2**14, spoil={"bias": 0.006}),
             "start": Numbers(start=2**19, spoil={"start": -0.3}),
             "decays": replace(leaky, spoil={"decays": 0.35}),
-            "state": Numbers(theta=20 * 64, dv=80, mantissas=(2,), exponent=0, bias=22,
+            "state": Numbers(theta=20 * 64, dv=41, mantissas=(0,), exponent=0, bias=20,
                              lsb=2.0**-10),
             "overflow": Numbers(mantissas=(-254, -200, 254, 230), exponent=7),
         }  # fmt: skip

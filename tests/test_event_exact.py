@@ -10,6 +10,7 @@ from exact_brute import Brute, random_exact
 from scipy.integrate import solve_ivp
 
 import neuro_lif as nl
+from neuro_lif.errors import RangeError
 from neuro_lif.reference import ExactRecording, run_exact
 from neuro_lif.stimulus import Constant, Sampled, Sinusoid
 
@@ -313,3 +314,17 @@ def test_a_spike_at_the_end_of_a_step_is_in_that_step() -> None:
     found = ExactRecording(4e-3, spikes, v_zero={"p": np.zeros(2)})
     assert found.rasters(1e-3).spikes["p"].tolist() == [[2, 0], [1, 0], [2, 0], [0, 0]]
     assert found.rasters(1e-3).spikes["p"].dtype == np.uint8
+
+
+def test_no_more_events_than_allowed() -> None:
+    network = nl.Network([nl.Population("p", 1, nl.IF(1.0, v_threshold=1e-3, i_bias=1.0))])
+    full = nl.run_exact(network, 0.1)
+    events = int(full.provenance["events"])
+    assert 50 < events < 500
+    same = nl.run_exact(network, 0.1, most_events=events)
+    assert np.array_equal(same.train("p"), full.train("p"))
+    with pytest.raises(RangeError, match=r"most_events = 20, allowed: more, .* of 0\.1 s"):
+        nl.run_exact(network, 0.1, most_events=20)
+    for wrong in (0, True, 2.5, "9"):
+        with pytest.raises(RangeError, match="most_events = .*allowed: a whole number >= 1"):
+            nl.run_exact(network, 0.1, most_events=wrong)  # type: ignore[arg-type]

@@ -21,6 +21,8 @@ def add(commands: Any) -> None:
     parser.add_argument("--no-compensation", action="store_true",
                         help="do not rescale weights and bias for rounded decays")  # fmt: skip
     parser.add_argument("--steps", type=int, help="number of steps (default: the inputs' length)")
+    parser.add_argument("--batch", type=int, metavar="N", help="so many samples, each with draws "
+                        "of its own where inputs are random")  # fmt: skip
     parser.add_argument("--inputs", type=Path, help=".npz with one array (n_steps, n) or (batch, "
                         "n_steps, n) per input")  # fmt: skip
     parser.add_argument("--task", type=Path, help=".npz with an array (batch, n_steps, n) per "
@@ -57,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     with progress_bar("ladder") as progress:
         found = ladder(
             network_of(args), profile_of(args), dt=dt_of(args), rule=args.rule or RULE,
-            n_steps=args.steps, inputs=read_inputs(args.inputs), task=task,
+            n_steps=args.steps, inputs=read_inputs(args.inputs), batch=args.batch, task=task,
             populations=args.population,
             exact={"auto": None, "yes": True, "no": False}[args.exact],
             exact_samples=args.exact_samples, record=args.record, engine=args.engine,

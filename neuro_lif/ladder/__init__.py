@@ -8,18 +8,20 @@ from .results import (
     RUNGS,
     Alone,
     Distance,
-    Ladder,
+    Levels,
     Overflow,
     PopulationCost,
     Rung,
     Verdict,
 )
+from .whole import Ladder
 
 __all__ = [
     "RUNGS",
     "Alone",
     "Distance",
     "Ladder",
+    "Levels",
     "Overflow",
     "PopulationCost",
     "Rung",

@@ -22,9 +22,9 @@ from .climb import Asked, Climber
 from .origin import digest_of, told, versions
 from .parameters import Rounded
 from .replay import names_for
-from .results import Ladder
 from .runs import Setting, Ticker
 from .verdict import verdict_of
+from .whole import Ladder
 
 if TYPE_CHECKING:
     from ..profile_model import HardwareProfile
@@ -41,6 +41,7 @@ def ladder(
     rule: StepRule | str = "exact",
     n_steps: int | None = None,
     inputs: Inputs | None = None,
+    batch: int | None = None,
     task: Task | None = None,
     populations: Iterable[str] | None = None,
     exact: bool | None = None,
@@ -68,6 +69,8 @@ def ladder(
         n_steps: steps; None: as many as the inputs or the task have.
         inputs: input name -> ``(n_steps, n)`` or ``(batch, n_steps, n)``, as of
             :func:`neuro_lif.run_clocked`.
+        batch: so many samples, each with draws of its own where inputs are random; None: as many
+            as the inputs or the task have.
         task: samples and labels, in place of inputs: accuracy decides then.
         populations: those that are looked at and may be named; None: all.
         exact: True: the run without steps however long it takes; None: where it is short; False:
@@ -106,7 +109,7 @@ def ladder(
     scale = TIMESCALE * stepped.dt if timescale is None else timescale
     if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0 < scale < np.inf:
         raise RangeError(f"timescale = {show(timescale)}, allowed: a time > 0 s, or None")
-    setting = Setting(steps, record, engine, threads, given, batch_of(given),
+    setting = Setting(steps, record, engine, threads, given, batch_of(given, batch),
                       names_for(stepped, fixed), Ticker(progress, 0))  # fmt: skip
     asked = Asked(fixed, rounded, setting, task, names, float(scale), exact, exact_samples,
                   isinstance(network, Network))  # fmt: skip

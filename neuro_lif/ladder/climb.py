@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..discretize import SteppedNetwork
 from ..errors import NeuroLifError
 from ..fixed import FixedNetwork
 from ..recording import Recording
 from ..task import Task
-from .exact import MOST_EVENTS, drawn_inputs, events_in, run_exact_on_grid
+from . import exact as without_steps
 from .fine import widened
 from .measure import (
     MOST_TRAINS,
@@ -25,6 +26,8 @@ from .measure import (
 from .parameters import FIELDS, Change, Rounded
 from .results import Alone, Distance, Overflow, PopulationCost, Rung
 from .runs import Run, Setting, overflowed
+
+LONG = "takes long without steps; exact=True runs it"
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ class Climber:
         self.notes: list[str] = []
         self.sizes = {p.name: p.size for p in asked.rounded.described.described}
         self.ticker = asked.setting.ticker
-        self.ticker.runs = 8 + 3 * len(self.groups)
+        concerned = {(c.group, c.population) for c in self.changes if asked.task is not None}
+        self.ticker.runs = 8 + 3 * len(self.groups) + len(concerned)
 
     def climb(self) -> Climbed:
         """Do all runs."""
@@ -131,7 +135,7 @@ class Climber:
         """Return the run without a time step; None, with the reason noted, where there is none."""
         why, asked, setting = "", self.asked, self.setting
         described, batch = asked.rounded.described, setting.batch
-        events = events_in(described, clocked, setting.given)
+        events = without_steps.events_in(described, clocked, setting.given)
         if not asked.described:
             why = "a network in steps was given, not its description"
         elif asked.exact is False:
@@ -139,44 +143,76 @@ class Climber:
         elif batch is not None and batch > asked.exact_samples:
             why = (f"{batch} samples, and the exact run does one after the other; exact_samples="
                    f"{batch} runs them all")  # fmt: skip
-        elif asked.exact is None and events > MOST_EVENTS:
-            why = f"about {events:,} spikes, which takes long without steps; exact=True runs it"
+        elif asked.exact is None and events > without_steps.MOST_EVENTS:
+            why = f"about {events:,} spikes, which {LONG}"
         if not why:
             try:
                 return self._run_exact()
             except NeuroLifError as error:
                 why = str(error)
+                if why.startswith("most_events"):
+                    why = f"more than {without_steps.MOST_EVENTS:,} events, which {LONG}"
         self.left_out["time_step"] = why
         return None
 
     def _run_exact(self) -> Recording:
         described, setting = self.asked.rounded.described, self.setting
         inputs = dict(setting.given)
-        drawn = drawn_inputs(described, inputs)
+        drawn = without_steps.drawn_inputs(described, inputs)
         if drawn:
             from ..reference import run_clocked
 
             told = run_clocked(described, setting.n_steps, inputs, "probes", record_inputs=True,
-                               engine=setting.engine, threads=setting.threads)  # fmt: skip
+                               engine=setting.engine, threads=setting.threads,
+                               batch=setting.batch)  # fmt: skip
             inputs |= {name: np.asarray(told.inputs[name]) for name in drawn}
             self.notes.append(f"drawn for each step, and handed to the run without steps as it "
                               f"was drawn: {', '.join(drawn)}")  # fmt: skip
-        return run_exact_on_grid(described, setting.n_steps, inputs, setting.batch,
-                                 setting.record, self.ticker.run())  # fmt: skip
+        most = without_steps.MOST_EVENTS if self.asked.exact is None else None
+        return without_steps.run_exact_on_grid(
+            described, setting.n_steps, inputs, setting.batch, setting.record, self.ticker.run(),
+            most,
+        )  # fmt: skip
 
     def _parameter(
         self, group: str, before: _Level, clocked: _Level, chosen: Iterable[str]
     ) -> tuple[Rung, _Level]:
         """Round one more group of parameters; also this group alone."""
-        network = self.asked.rounded.network(tuple(chosen))
+        rounded = self.asked.rounded
+        network = rounded.network(tuple(chosen))
         after = self._level(self.setting.float_run(network))
         rung = self._rung(group, before, after, lambda x: self.setting.float_run(network, x))
         if group == self.groups[0]:
             alone = after
             self.ticker.skip(1)
         else:
-            alone = self._level(self.setting.float_run(self.asked.rounded.network((group,))))
-        return replace(rung, alone=self._alone(clocked, alone)), after
+            alone = self._level(self.setting.float_run(rounded.network((group,))))
+        rung = replace(rung, alone=self._alone(clocked, alone))
+        if self.asked.task is not None:
+            old = rounded.network(tuple(g for g in chosen if g != group))
+            if len(old.projections) == len(network.projections):
+                rung = self._each_alone(rung, before, old, network)
+        return rung, after
+
+    def _each_alone(
+        self, rung: Rung, before: _Level, old: SteppedNetwork, new: SteppedNetwork
+    ) -> Rung:
+        """Let every population take the rung alone, and see what the task makes of it."""
+        task, costs = self.asked.task, []
+        for cost in rung.populations:
+            if task is None or not self.rounded(rung.name, cost.name):
+                costs.append(replace(cost, correct_alone=0, decided_alone=0))
+                continue
+            network = self.asked.rounded.only(cost.name, old, new)
+            found = self._level(self.setting.float_run(network))
+            costs.append(replace(
+                cost, correct_alone=found.correct(task) - before.correct(task),
+                decided_alone=int(np.sum(found.decisions != before.decisions)),
+            ))  # fmt: skip
+        most = min(costs, key=lambda c: (c.correct_alone or 0, -c.changed_own))
+        worse = (rung.correct or 0) < 0 and (most.correct_alone or 0) < 0
+        return replace(rung, populations=tuple(costs),
+                       culprit=most.name if worse else rung.culprit)  # fmt: skip
 
     def _integers(self, before: _Level) -> tuple[list[Rung], _Level]:
         """Round the state, in endless registers; then give the registers their widths."""
@@ -198,12 +234,9 @@ class Climber:
 
     def _overflow(self, events: Iterable[Any]) -> tuple[Overflow, ...]:
         posts = {q.name: q.post for q in self.asked.fixed.projections}
-        to = self.asked.rounded.to_target
         found = []
         for e in events:
-            population = posts.get(e.where, e.where)
-            while population in to:
-                population = to[population]
+            population = self.asked.rounded.target(posts.get(e.where, e.where))
             found.append(Overflow(population, e.where, e.register, e.kind, e.count, e.first_step,
                                   e.first_neuron))  # fmt: skip
         return tuple(found)
@@ -231,7 +264,7 @@ class Climber:
             sum(c.either for c in costs),
             lag,
             costs,
-            culprit(costs, self._trains(), self._volts(first)),
+            culprit(costs, self._spiking(), self._volts(first)),
             sum(c.seconds for c in costs),
             None if task is None else before.correct(task),
             None if task is None else after.correct(task),
@@ -243,6 +276,10 @@ class Climber:
 
     def _trains(self) -> dict[str, int]:
         return {n: self.sizes[n] * (self.setting.batch or 1) for n in self.asked.names}
+
+    def _spiking(self) -> dict[str, int]:
+        spiking = {p.name for p in self.asked.rounded.described.described if p.spikes}
+        return {name: n for name, n in self._trains().items() if name in spiking}
 
     def _volts(self, recording: Recording) -> dict[str, float]:
         """Return what an error of v is held against: the threshold, or how far v goes."""
@@ -314,13 +351,16 @@ def culprit(
 ) -> str | None:
     """Return the population with the largest own error; None where nobody has one.
 
-    It is the share of its spikes that differ, with one spike more counted for each neuron and
-    sample, so that a population that hardly spikes is not named for a single one. Where no spike
-    differs it is the error of v, as a share of ``volts``.
+    Of those that spike it is the share of the spikes that differ, with one spike more counted for
+    each neuron and sample, so that a population that hardly spikes is not named for a single one.
+    Of read-outs, and of all where no spike differs, it is the error of v as a share of ``volts``.
+    ``trains`` has those that spike: neurons times samples.
     """
     listed = tuple(costs)
-    shares = {c.name: c.changed_own / (c.either_own + trains[c.name]) for c in listed}
-    if any(shares.values()):
-        return max(shares, key=lambda name: shares[name])
-    errors = {c.name: (c.v_rms_own or 0.0) / volts[c.name] for c in listed}
-    return max(errors, key=lambda name: errors[name]) if any(errors.values()) else None
+    volts_off = {c.name: (c.v_rms_own or 0.0) / volts[c.name] for c in listed}
+    shares = {c.name: c.changed_own / (c.either_own + trains[c.name]) if c.name in trains
+              else volts_off[c.name] for c in listed}  # fmt: skip
+    for errors in (shares, volts_off):
+        if any(errors.values()):
+            return max(errors, key=lambda name: errors[name])
+    return None

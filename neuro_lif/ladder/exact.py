@@ -17,8 +17,8 @@ from ..stimulus import Sampled
 
 Array = npt.NDArray[Any]
 
-MOST_EVENTS = 200_000
-"""Spikes of the clocked run, inputs included, above which the exact run waits to be asked for."""
+MOST_EVENTS = 40_000
+"""Events of all samples (about ten seconds) above which the exact run waits to be asked for."""
 
 
 def drawn_inputs(stepped: SteppedNetwork, given: Mapping[str, Any]) -> list[str]:
@@ -42,7 +42,7 @@ def events_in(stepped: SteppedNetwork, clocked: Recording, given: Mapping[str, A
 
 def run_exact_on_grid(
     stepped: SteppedNetwork, n_steps: int, inputs: Mapping[str, Any], batch: int | None,
-    record: str, progress: Progress | None = None,
+    record: str, progress: Progress | None = None, most_events: int | None = None,
 ) -> Recording:  # fmt: skip
     """Run every sample without a time step; return spikes (and V) on the grid of the steps.
 
@@ -54,6 +54,7 @@ def run_exact_on_grid(
         batch: samples, None for one without an axis.
         record: ``"probes"`` or ``"all"``.
         progress: called with (parts done, parts in all).
+        most_events: of all samples together; None: however many.
 
     Raises:
         RangeError: as :func:`neuro_lif.run_exact`.
@@ -63,12 +64,13 @@ def run_exact_on_grid(
     dt, net = stepped.dt, stepped.network
     traced = any(variable == "v" for _, variable in wanted_traces(net, record))
     ends = np.arange(1, n_steps + 1) * dt if traced else None
+    most = None if most_events is None else max(1, most_events // (batch or 1))
     runs = []
     for k in range(batch or 1):
         rows = {name: _sample(a, k) for name, a in inputs.items()}
         handed = {name: _continuous(stepped, name, a) for name, a in rows.items()}
         done = run_exact(net, n_steps * dt, handed, stepped.rule.compare, ends,
-                         _part(progress, k, batch or 1))  # fmt: skip
+                         _part(progress, k, batch or 1), most)  # fmt: skip
         runs.append(done.rasters(dt))
     if batch is None:
         return runs[0]

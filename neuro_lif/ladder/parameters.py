@@ -21,6 +21,7 @@ import numpy as np
 from ..arrays import FloatArray, entries, frozen, is_sparse, post_of_entries, with_entries
 from ..dequantize import as_lowered, dequantize
 from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
+from ..errors import LoweringError
 from ..fixed import FixedNetwork
 from ..network import Constant
 from .fine import finely_lowered
@@ -63,10 +64,21 @@ class Rounded:
         fixed: the integers.
         stepped: what they were made from.
         compensated: whether weights and bias were rescaled for the rounded decays.
+
+    Raises:
+        RangeError: the two networks do not belong together.
+        LoweringError: filter stages were approximated away.
     """
 
     def __init__(self, fixed: FixedNetwork, stepped: SteppedNetwork, compensated: bool) -> None:
         self.described = stepped
+        stages = [p.name for p in stepped.populations if p.graded]
+        if stages and len(fixed.populations) == len(stepped.described):
+            raise LoweringError(
+                f"filter stages {', '.join(stages)} were replaced by exponentials (approximate = "
+                "'synapse'), which leaves no network between the description and the integers; "
+                "allowed: a profile with filter stages (loihi2, generic), or exponential synapses"
+            )
         self.coded = dequantize(fixed, stepped)
         lowered = as_lowered(fixed, stepped)
         self.staged = lowered is not stepped
@@ -74,6 +86,12 @@ class Rounded:
         self.lowered, self.compensated = lowered, compensated
         self.to_target = {q.pre: q.post for q in self.plain.projections
                           if self.plain.population(q.post) and q.pre in self._stages()}  # fmt: skip
+
+    def target(self, name: str) -> str:
+        """Return the population that a stage leads to in the end; any other is its own."""
+        while name in self.to_target:
+            name = self.to_target[name]
+        return name
 
     def _stages(self) -> set[str]:
         return {p.name for p in self.plain.populations if p.graded}
@@ -93,6 +111,16 @@ class Rounded:
         note = f"rounded: {', '.join(g for g in FIELDS if g in chosen)}"
         return replace(self.plain, rule=rule, populations=populations, projections=projections,
                        notes=(*self.described.notes, note))  # fmt: skip
+
+    def only(
+        self, population: str, before: SteppedNetwork, after: SteppedNetwork
+    ) -> SteppedNetwork:
+        """Return ``before`` with one population, its stages and synapses as they are ``after``."""
+        populations = [after.population(p.name) if self.target(p.name) == population else p
+                       for p in before.populations]  # fmt: skip
+        pairs = zip(before.projections, after.projections, strict=True)
+        projections = [b if self.target(a.post) == population else a for a, b in pairs]
+        return replace(before, populations=tuple(populations), projections=tuple(projections))
 
     # -------------------------------------------------------------------- populations
 
@@ -154,9 +182,7 @@ class Rounded:
         """Return the factor from each described weight to the one that the coded decays ask for."""
         post = post_of_entries(q.weights)
         stage = q.post in self._stages()
-        target = q.post
-        while target in self.to_target:
-            target = self.to_target[target]
+        target = self.target(q.post)
         a, c = self.plain.population(target), self.coded.population(target)
         gain = self._leak_gain(a, c)
         if not stage:
@@ -230,9 +256,7 @@ class Rounded:
         stages = self._stages()
         for a, low, c in zip(self.plain.projections, self.lowered.projections,
                              self.coded.projections, strict=True):  # fmt: skip
-            target = a.post
-            while target in self.to_target:
-                target = self.to_target[target]
+            target = self.target(a.post)
             if a.pre not in stages:
                 _, ideal, got = self._three(a, low, c)
                 found.append(_change("weights", a.name, target, "weights", ideal, got))
@@ -244,9 +268,7 @@ class Rounded:
 
     def _population_changes(self, a: SteppedPopulation) -> list[Change]:
         c, name = self.coded.population(a.name), a.name
-        target = name
-        while target in self.to_target:
-            target = self.to_target[target]
+        target = self.target(name)
         meant_u = 1.0 - np.asarray(a.decay_u)
         got_u = np.broadcast_to(1.0 - np.asarray(c.decay_u), meant_u.shape)
         found = [_change("decays", name, target, "loss of u per step", meant_u,

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..checks import expect_path
 from ..errors import FileFormatError
-from .results import Ladder, Rung
+from .results import Levels, Rung
 
 LEVEL, LOSS, GAIN, GREY = "#4d4d4d", "#d55e00", "#0072b2", "#9a9a9a"
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
@@ -17,7 +17,7 @@ MOST_NAMED = 7
 """Populations that have a colour of their own; the rest share one."""
 
 
-def waterfall(ladder: Ladder, path: str | Path) -> Path:
+def waterfall(ladder: Levels, path: str | Path) -> Path:
     """Draw what every rung costs (accuracy, or spikes) and the own errors of the populations.
 
     Returns:
@@ -45,15 +45,15 @@ def waterfall(ladder: Ladder, path: str | Path) -> Path:
     return path
 
 
-def _start(ladder: Ladder) -> str:
+def _start(ladder: Levels) -> str:
     return "exact time" if ladder.reference == "exact" else "float64 in steps"
 
 
-def _value(ladder: Ladder, right: int | None, spikes: int) -> float:
+def _value(ladder: Levels, right: int | None, spikes: int) -> float:
     return 100.0 * right / ladder.labels if ladder.labels and right is not None else float(spikes)
 
 
-def _levels(axis: Any, ladder: Ladder) -> None:
+def _levels(axis: Any, ladder: Levels) -> None:
     task = ladder.labels > 0
     before = [_value(ladder, r.correct_before, r.spikes_before) for r in ladder.rungs]
     after = [_value(ladder, r.correct_after, r.spikes_after) for r in ladder.rungs]
@@ -87,7 +87,7 @@ def _text(value: float, task: bool) -> str:
     return f"{value:.2f} %" if task else f"{value:,.0f}"
 
 
-def _doing(axis: Any, ladder: Ladder) -> None:
+def _doing(axis: Any, ladder: Levels) -> None:
     order = sorted(ladder.populations, key=lambda n: -_most(ladder, n))
     named, rest = order[:MOST_NAMED], order[MOST_NAMED:]
     rungs = ladder.rungs
@@ -117,7 +117,7 @@ def _doing(axis: Any, ladder: Ladder) -> None:
     _plain(axis)
 
 
-def _most(ladder: Ladder, name: str) -> float:
+def _most(ladder: Levels, name: str) -> float:
     return max((_share(r, [name]) for r in ladder.rungs), default=0.0)
 
 

@@ -1,17 +1,12 @@
-"""What :func:`neuro_lif.ladder.ladder` returns: plain numbers, which a file and a page can hold."""
+"""What a ladder is made of: plain numbers, which a file and a page can hold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from ..compare import Divergence
 from ..errors import RangeError, show
-from .plain import decoded, encoded, read_json, write_json
-
-FORMAT = "neuro-lif-ladder/1"
 
 RUNGS = {
     "time_step": ("time step", "spikes and inputs on a grid of dt, in place of any time"),
@@ -46,6 +41,9 @@ class PopulationCost:
             nothing to compare.
         lsb: V per LSB (mean over the population); None where there are no integers.
         divergence, divergence_own: first step in which a neuron spikes otherwise.
+        correct_alone, decided_alone: of a task, on the rung of a parameter: right decisions more,
+            and decisions that differ, where this population alone takes the rung and the others,
+            as they were, hear what it then sends; else None.
     """
 
     name: str
@@ -65,6 +63,8 @@ class PopulationCost:
     lsb: float | None = None
     divergence: Divergence | None = None
     divergence_own: Divergence | None = None
+    correct_alone: int | None = None
+    decided_alone: int | None = None
 
     @property
     def spikes(self) -> int:
@@ -178,7 +178,8 @@ class Rung:
         lag: steps that the run after is late by own doing; other than 0 only where time has no
             steps before (``time_step``, and the whole ladder).
         populations: what it does to each.
-        culprit: population with the largest own error; None where nobody has one.
+        culprit: population with the largest own error; where right decisions are lost and it is
+            known, the one that loses the most alone. None where nobody has an error.
         seconds: of all neurons and samples together.
         correct_before, correct_after: right decisions; None without a task.
         decided: decisions that differ; None without a task.
@@ -282,8 +283,8 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Ladder:
-    """Where accuracy goes between a description and a chip's integers; ``print`` it for a table.
+class Levels:
+    """Where accuracy goes between a description and a chip's integers: the numbers.
 
     Every count adds up: the sum of the rungs' costs is the last run's count less the first's.
 
@@ -338,48 +339,3 @@ class Ladder:
         """What did not fit, in the order of the first step."""
         found = [event for rung in self.rungs for event in rung.overflow]
         return tuple(sorted(found, key=lambda e: e.first_step))
-
-    def __str__(self) -> str:
-        from .table import table
-
-        return table(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON: numbers, texts, lists and mappings, None for what is not there."""
-        return {"format": FORMAT, **encoded(self)}
-
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> Ladder:
-        """Return the ladder that :meth:`to_dict` wrote.
-
-        Raises:
-            FileFormatError: it is none; names the field.
-        """
-        return decoded(Ladder, data, FORMAT)
-
-    def save(self, path: str | Path) -> None:
-        """Write JSON; the file appears whole or not at all.
-
-        Raises:
-            FileFormatError: the file cannot be written.
-        """
-        write_json(path, self.to_dict())
-
-    @staticmethod
-    def load(path: str | Path) -> Ladder:
-        """Read a file written by :meth:`save`.
-
-        Raises:
-            FileFormatError: the file is missing, damaged or no ladder.
-        """
-        return Ladder.from_dict(read_json(path))
-
-    def figure(self, path: str | Path) -> Path:
-        """Draw the waterfall into a file (.png, .svg, .pdf) and return its path.
-
-        Raises:
-            FileFormatError: the file cannot be written.
-        """
-        from .picture import waterfall
-
-        return waterfall(self, path)

@@ -78,7 +78,7 @@ class Setting:
             stepped = forced_float(stepped, self.names)
             given |= replayed(before, self.names, {i.name for i in stepped.network.inputs})
         return run_clocked(stepped, self.n_steps, given, self.record, self.ticker.run(),
-                           self.engine, self.threads)  # fmt: skip
+                           self.engine, self.threads, batch=self.batch)  # fmt: skip
 
     def fixed_run(self, fixed: FixedNetwork, before: Recording | None = None) -> Recording:
         """Run integers; with ``before``, every population hears what that one recorded."""
@@ -87,7 +87,7 @@ class Setting:
             fixed = forced_fixed(fixed, self.names)
             given |= replayed(before, self.names, {s.name for s in fixed.sources})
         return run_fixed(fixed, self.n_steps, given, self.record, progress=self.ticker.run(),
-                         engine=self.engine, threads=self.threads)  # fmt: skip
+                         engine=self.engine, threads=self.threads, batch=self.batch)  # fmt: skip
 
 
 Run = Callable[["Recording | None"], Recording]

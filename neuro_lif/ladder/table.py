@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .results import Ladder, Rung
+from .results import Levels, PopulationCost, Rung
 
 Rows = list[tuple[str, ...]]
 
 
-def table(ladder: Ladder) -> str:
+def table(ladder: Levels) -> str:
     """Return the verdict, the rungs, whose doing they are, and what was left out."""
     lines = [str(ladder.verdict), "", _head(ladder), *_lines(_rungs(ladder))]
     doing = _populations(ladder)
@@ -22,13 +22,13 @@ def table(ladder: Ladder) -> str:
     return "\n".join(lines)
 
 
-def _head(ladder: Ladder) -> str:
+def _head(ladder: Levels) -> str:
     text = f"{ladder.n_steps} steps of {ladder.dt * 1e3:g} ms, {ladder.samples} sample(s)"
     profile = ladder.provenance.get("profile", "")
     return text + (f", profile {profile}" if profile else "")
 
 
-def _rungs(ladder: Ladder) -> Rows:
+def _rungs(ladder: Levels) -> Rows:
     task = ladder.labels > 0
     head = ["rung", "spikes", "cost", "differ", "share", "own", "alone", "V-P", "v off by"]
     head += ["accuracy", "cost", "decisions"] if task else []
@@ -42,7 +42,7 @@ def _rungs(ladder: Ladder) -> Rows:
     return [*rows, _row(ladder, ladder.total, "all of it")]
 
 
-def _row(ladder: Ladder, r: Rung, title: str) -> tuple[str, ...]:
+def _row(ladder: Levels, r: Rung, title: str) -> tuple[str, ...]:
     alone = "" if r.alone is None else f"{r.alone.changed}"
     share = f"{100 * r.share:.3g} %" + (f" (lag {r.lag})" if r.lag else "")
     cells = [title, str(r.spikes_after), f"{r.spikes:+d}", str(r.changed), share,
@@ -55,7 +55,7 @@ def _row(ladder: Ladder, r: Rung, title: str) -> tuple[str, ...]:
     return (*cells, r.culprit or "-", place or "-")
 
 
-def _accuracy(ladder: Ladder, right: int | None) -> str:
+def _accuracy(ladder: Levels, right: int | None) -> str:
     return "" if right is None else f"{100 * right / ladder.labels:.2f} %"
 
 
@@ -68,9 +68,9 @@ def _volts(r: Rung) -> str:
     return f"{max(found):.3g} LSB" if found else "-"
 
 
-def _populations(ladder: Ladder) -> Rows:
+def _populations(ladder: Levels) -> Rows:
     head = ("rung", "population", "rate before", "after", "own cost", "inherited", "differ", "own",
-            "own share")  # fmt: skip
+            "own share", *(["decisions lost alone"] if ladder.labels else []))  # fmt: skip
     rows: Rows = [head]
     for r in ladder.rungs:
         for p in r.populations:
@@ -78,8 +78,14 @@ def _populations(ladder: Ladder) -> Rows:
                 continue
             rows.append((r.title, p.name, f"{p.rate_before:.4g} Hz", f"{p.rate_after:.4g} Hz",
                          f"{p.own:+d}", f"{p.inherited:+d}", str(p.changed), str(p.changed_own),
-                         f"{100 * p.share_own:.3g} %"))  # fmt: skip
+                         f"{100 * p.share_own:.3g} %", *_lost(ladder, p)))  # fmt: skip
     return rows
+
+
+def _lost(ladder: Levels, p: PopulationCost) -> list[str]:
+    if not ladder.labels:
+        return []
+    return ["-" if p.correct_alone is None else f"{-p.correct_alone}"]
 
 
 def _lines(rows: Rows) -> list[str]:

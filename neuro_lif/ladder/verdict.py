@@ -64,13 +64,13 @@ def _what(rung: Rung, total: Rung, measure: str, cost: int, labels: int) -> str:
         before, after = (100 * x / labels for x in (rung.correct_before, rung.correct_after))
         text = (f"The rung {rung.title!r} costs most: accuracy falls from {before:.1f} to "
                 f"{after:.1f} % ({cost} of {labels} samples)")  # fmt: skip
-        if total.correct is not None:
+        if total.correct is not None and total.correct < 0:
             text += f", of {-total.correct} lost in all"
         return text + "."
     if measure == "decisions":
         return (f"No rung loses right decisions; the rung {rung.title!r} changes most, {cost} of "
                 f"{labels}.")  # fmt: skip
-    late = f" (moved by {rung.lag} step)" if rung.lag else ""
+    late = f" (moved by {rung.lag} step{'s' * (abs(rung.lag) > 1)})" if rung.lag else ""
     return (f"The rung {rung.title!r} costs most: {rung.changed} spikes differ{late}, "
             f"{100 * rung.share:.3g} %; their number changes by {rung.spikes:+d}.")  # fmt: skip
 
@@ -80,6 +80,8 @@ def _whose(rung: Rung) -> str:
         return ""
     p = rung.of(rung.culprit)
     text = f" Population {p.name!r} is where it comes from: {_own(p)}"
+    if p.correct_alone is not None and p.correct_alone < 0:
+        text += f", and alone it loses {-p.correct_alone} right decisions"
     if rung.changed > MAGNIFIED * max(rung.changed_own, 1):
         text += (f"; {rung.changed_own} differ by somebody's own doing, the other "
                  f"{rung.changed - rung.changed_own} follow from them")  # fmt: skip

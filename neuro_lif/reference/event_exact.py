@@ -49,6 +49,7 @@ def run_exact(
     compare: Literal[">", ">="] = ">",
     sample_times: npt.ArrayLike | None = None,
     progress: Progress | None = None,
+    most_events: int | None = None,
 ) -> ExactRecording:
     """Run a network without a time step: exact spike times.
 
@@ -61,6 +62,8 @@ def run_exact(
         compare: ``">"`` or ``">="``, see :mod:`neuro_lif.reference.event_exact`.
         sample_times: where V of every neuron is read, s, 0..duration, ascending.
         progress: called with (parts done, parts in all) of the duration.
+        most_events: an error after so many events (spikes, arrivals, changes of a current), for
+            whoever does not know how many there will be; None: however many it takes.
 
     Returns:
         Spike times and V; ``.rasters(dt)`` puts them on a grid.
@@ -69,7 +72,7 @@ def run_exact(
         NetworkError: no Network, or trains that are no lists of times.
         RangeError: no duration, an unknown input, a stimulus that is not one of those above,
             projections without delay that close a circle, sample times outside the run, a neuron
-            that spikes faster than float64 tells apart.
+            that spikes faster than float64 tells apart, or more events than allowed.
         ExactInterrupted: on Ctrl-C: a KeyboardInterrupt with the recording until then.
 
     Source: Brette, Neural Computation 18 and 19 (2006, 2007); Morrison et al., Neural Computation
@@ -82,10 +85,14 @@ def run_exact(
         raise RangeError(f'compare = {show(compare)}, allowed: ">" or ">="')
     times = _checked_samples(sample_times, end)
     trains, stimuli = _checked_inputs(network, inputs)
+    most = _checked_most(most_events)
     queue = Queue(network, end, trains, stimuli, compare == ">=", times)
     told = 0
     try:
         for now in queue.run():
+            if queue.events > most:
+                raise RangeError(f"most_events = {most_events}, allowed: more, or None: only "
+                                 f"{now:g} of {end:g} s were done by then")  # fmt: skip
             if progress is not None and (part := int(PARTS * now / end)) > told:
                 told = min(part, PARTS)
                 progress(told, PARTS)
@@ -131,6 +138,17 @@ def _checked_duration(duration: Any) -> float:
     if not number or not 0 < duration < np.inf:
         raise RangeError(f"duration = {show(duration)}, allowed: a time > 0 s")
     return float(duration)
+
+
+def _checked_most(most_events: Any) -> float:
+    if most_events is None:
+        return np.inf
+    whole = isinstance(most_events, (int, np.integer)) and not isinstance(most_events, bool)
+    if not whole or most_events < 1:
+        raise RangeError(
+            f"most_events = {show(most_events)}, allowed: a whole number >= 1, or None"
+        )
+    return float(most_events)
 
 
 def _checked_samples(sample_times: Any, end: float) -> Array:
