@@ -52,7 +52,8 @@ run_inputs
 runs
 machine emulator
 certify
-compare lower metrics task
+task
+compare lower metrics
 codings
 calibrate
 quantize dequantize

@@ -217,7 +217,7 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: metrics.per_neuron(FEW, FEW, "p", "isi_distance", [5]), "whole steps, fewer than 5"),
     (lambda: metrics.per_neuron(FEW, FEW, "p", "isi_distance", [0.5]), "allowed: whole steps"),
     (lambda: metrics.per_neuron(FEW, FEW, "p", "victor_purpura"), "victor_purpura wants cost"),
-    (lambda: metrics.per_neuron(BATCH, BATCH, "p", "isi_distance"), "sample"),
+    (lambda: metrics.per_neuron(BATCH, FEW, "p", "isi_distance"), "2 and 0 samples, allowed"),
     (lambda: metrics.trains_of("x.npz", "p"), "Recording.load"),
     (lambda: metrics.per_neuron(FEW, "x.npz", "p", "isi_distance"), "Recording.load"),
     (lambda: metrics.compare_activity(FEW, MORE, "p"), "2 and 3 neurons"),

@@ -28,7 +28,9 @@ ASK = (
     "print(len(v), 'vectors', r.passed, r.counts()['equal']); "
     "print(sorted(nl.available_profiles()), nl.load_profile('loihi1').name, digits_folder()); "
     "from neuro_lif.kernel import missing_reason, native; "
-    "print('kernel', native() and native().__file__, missing_reason())"
+    "print('kernel', native() and native().__file__, missing_reason()); "
+    "from neuro_lif.report import page; "
+    "assert page().count('<section') == 2 and 'skip' in page()"
 )
 
 

@@ -24,6 +24,8 @@ from ..network import (
     Probe,
     Projection,
 )
+from ..predict.coded import Coded
+from ..predict.roundings import state_sd
 from ..profiles import profile_of
 from ..quantize import quantize
 from ..recording import Recording
@@ -39,6 +41,8 @@ NAME = "a"
 UNIT = 12
 """Decays are multiples of 2**-12 where a law is not about how they are coded."""
 
+NARROW = "a register spreads over less than half of the remainders its decay has"
+
 Configuration = Mapping[str, Value]
 
 
@@ -51,14 +55,16 @@ def profile_with(c: Configuration) -> Any:
         return profile_of(name)
     known = ("rounding", "decay_bits", "state_bits", "threshold_bits", "align_shift", "bias_bits",
              "weight_bits", "compare")  # fmt: skip
-    return load_profile(name, **{k: c[k] for k in known if k in c})
+    given: dict[str, Any] = {k: c[k] for k in known if k in c}
+    return load_profile(name, **given)
 
 
 def neuron(
-    tau_steps: Any, threshold: Any, bias: Any = 0.0, held: int = 0, start: float = 0.0
-) -> LIF:
+    tau_steps: Any, threshold: Any, bias: Any = 0.0, held: int = 0, start: Any = None,
+    reset: float = 0.0,
+) -> LIF:  # fmt: skip
     """Return a LIF of 1 ohm at rest at 0 V, its bias given as the potential it goes to, V."""
-    return LIF(np.asarray(tau_steps) * DT, 1.0, v_rest=0.0, v_threshold=threshold, v_reset=0.0,
+    return LIF(np.asarray(tau_steps) * DT, 1.0, v_rest=0.0, v_threshold=threshold, v_reset=reset,
                t_refractory=held * DT, i_bias=bias, v_init=start)  # fmt: skip
 
 
@@ -131,3 +137,27 @@ def first_spikes(run: Recording) -> FloatArray:
     """Return the step of every neuron's first spike, inf for none, ``(n,)``."""
     fired = np.asarray(run.spikes[NAME]) != 0
     return np.where(fired.any(axis=0), fired.argmax(axis=0) + 1.0, np.inf)
+
+
+def is_narrow(coded: Coded, rate: float) -> bool:
+    """Tell whether u or v takes so few values that its remainders are not equidistributed.
+
+    Args:
+        coded: a population whose neurons hear as many senders each.
+        rate: of each sender, events per step, at most one.
+
+    A decay by ``m / n`` in lowest terms leaves n remainders; of a normal spread s over a lattice of
+    1/n, what is left of the lattice is ``exp(-2 (pi s / n)**2)``: under 1 % from ``n / 2`` on.
+    """
+    weights = coded.incoming[0].coded.reshape(coded.size, -1) / coded.lsb[:, None]
+    variance = rate * (1 - rate) * (weights**2).sum(axis=1).mean()
+    du, dv = float(coded.delta_u[0]), float(coded.delta_v[0])
+    spread_u = np.sqrt(variance / (1 - (1 - du) ** 2))
+    spread_v = float(state_sd(variance, 0.0, du, dv)) if du < 1 else 0.0
+    spread_v = spread_v or float(np.sqrt(variance / (1 - (1 - dv) ** 2)))
+    narrow_u = du < 1 and spread_u < 0.5 * _remainders(du)
+    return bool(narrow_u or spread_v < 0.5 * _remainders(dv))
+
+
+def _remainders(share: float) -> float:
+    return float(2**UNIT) / float(np.gcd(round(share * 2**UNIT), 2**UNIT))

@@ -35,7 +35,7 @@ TAUS = (10, 20, 50, 100, 200, 500, 1000, 2000)
 
 def fits(chip: Configuration, tau: int) -> bool:
     """Tell whether a chip's decay code has anything near a share of ``1 / tau``."""
-    return tau * 0.75 <= 2 ** int(chip.get("decay_bits", 12))
+    return bool(tau * 0.75 <= 2 ** int(chip.get("decay_bits", 12)))
 
 
 def configurations() -> Iterator[dict[str, Value]]:
@@ -86,8 +86,17 @@ def _period(c: Configuration) -> LawRow:
     tolerance = 0.0 if tau <= 500 else 1.0
     law = float(errors_of(fixed, stepped, NAME).periods.coded[0])
     far = _moved(coded_lif(fixed, stepped, NAME)) > max(tolerance, 0.1)
-    return LawRow("F1", PERIOD, c, law, seen, "steps", tolerance,
-                  allowed="1 step" if tolerance else "0 steps", beyond=COARSE if far else "")
+    return LawRow(
+        "F1",
+        PERIOD,
+        c,
+        law,
+        seen,
+        "steps",
+        tolerance,
+        allowed="1 step" if tolerance else "0 steps",
+        beyond=COARSE if far else "",
+    )
 
 
 def _moved(c: Coded) -> float:
@@ -106,7 +115,7 @@ def _share(c: Configuration) -> LawRow:
 
     In each step rounding changes v by less than 1 LSB, so the share is known that well.
     """
-    tau = int(c["tau_steps"])  # type: ignore[arg-type]
+    tau = int(c["tau_steps"])
     stepped = discretize(_network(c, 0.95 * THRESHOLD), DT)
     fixed = quantize(stepped, profile_with(c))
     found = errors_of(fixed, stepped, NAME).decay_v
@@ -125,7 +134,6 @@ def _steady(c: Configuration) -> LawRow:
 
     The bias is coded to half a unit, and v rests on a whole LSB.
     """
-    tau = float(c["tau_steps"])
     stepped = discretize(_network(c), DT)
     fixed = quantize(stepped, profile_with(c), gain_compensation=bool(c["compensated"]))
     found, coded = errors_of(fixed, stepped, NAME), coded_lif(fixed, stepped, NAME)

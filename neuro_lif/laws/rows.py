@@ -163,4 +163,4 @@ class LawSweep:
     def __str__(self) -> str:
         from .table import table_of
 
-        return table_of(self)
+        return table_of(self, LAWS)

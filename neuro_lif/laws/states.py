@@ -12,9 +12,11 @@ from ..predict.coded import Coded, coded_lif
 from ..predict.roundings import settled_shift, shift_of, state_sd
 from .cases import (
     NAME,
+    NARROW,
     UNIT,
     Configuration,
     fed,
+    is_narrow,
     lowered,
     mean_and_error,
     neuron,
@@ -27,7 +29,6 @@ NOISY, RESTING, SPREAD = "mean of v, in noise", "mean of v at rest", "spread of 
 ROUNDINGS = ("rtz", "floor", "nearest_up")
 SENDERS, RATE = 12, 0.3
 TURNS = "u changes its sign, and its rounding with it"
-NARROW = "a register spreads over less than half of the remainders its decay has"
 
 
 def configurations() -> Iterator[dict[str, Value]]:
@@ -100,7 +101,7 @@ def _noisy(c: Configuration, seed: int) -> list[LawRow]:
     share = float(np.mean(sign * v[int(14 / delta) :] > 0))
     if share < 1:
         raise AssertionError(f"{c}: v is on its side in {100 * share:.3f} % of the steps")
-    narrow = NARROW if _is_narrow(coded) else ""
+    narrow = NARROW if is_narrow(coded, RATE) else ""
     rows = [_mean_row(c, coded, late, 0.0 if turns else sign, sign, narrow)]
     spread = float(state_sd(coded.round_u.variance, coded.round_v.variance, coded.delta_u,
                             coded.delta_v).mean())  # fmt: skip
@@ -117,26 +118,6 @@ def _mean_row(c: Configuration, coded: Coded, late: Any, sign_u: float, sign_v: 
                          sign_v).mean())  # fmt: skip
     mean, error = mean_and_error(late.mean(axis=0))
     return LawRow("F2", NOISY, c, law, mean, "LSB", 4 * error, error, "4 SE", narrow)
-
-
-def _is_narrow(coded: Coded) -> bool:
-    """Tell whether u or v takes so few values that its remainders are not equidistributed.
-
-    A decay by ``m / n`` in lowest terms leaves n remainders; of a normal spread s over a lattice of
-    1/n, what is left of the lattice is ``exp(-2 (pi s / n)**2)``: under 1 % from ``n / 2`` on.
-    """
-    weights = coded.incoming[0].coded.reshape(coded.size, -1) / coded.lsb[:, None]
-    variance = RATE * (1 - RATE) * (weights**2).sum(axis=1).mean()
-    du, dv = float(coded.delta_u[0]), float(coded.delta_v[0])
-    spread_u = np.sqrt(variance / (1 - (1 - du) ** 2))
-    spread_v = float(state_sd(variance, 0.0, du, dv)) if du < 1 else 0.0
-    spread_v = spread_v or float(np.sqrt(variance / (1 - (1 - dv) ** 2)))
-    narrow_u = du < 1 and spread_u < 0.5 * _remainders(du)
-    return bool(narrow_u or spread_v < 0.5 * _remainders(dv))
-
-
-def _remainders(share: float) -> float:
-    return 2**UNIT / float(np.gcd(round(share * 2**UNIT), 2**UNIT))
 
 
 def _hearing(c: Configuration, n: int, seed: int) -> Network:
@@ -157,5 +138,3 @@ def _hearing(c: Configuration, n: int, seed: int) -> Network:
 
 def _share(c: Configuration, name: str) -> float:
     return float(c[name]) / 2**UNIT if name in c else 1.0
-
-

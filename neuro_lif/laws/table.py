@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
-
-from .rows import LAWS, LawRow, LawSweep
 
 HEAD = ("law", "quantity", "unit", "run", "within", "largest deviation", "of its tolerance",
         "allowed")  # fmt: skip
 
 
-def table_of(sweep: LawSweep) -> str:
-    """Return the sweep by law and quantity, then the rows that are not within."""
-    rows = [HEAD]
-    for law in LAWS:
+def table_of(sweep: Any, laws: Iterable[str]) -> str:
+    """Return a :class:`~neuro_lif.laws.LawSweep` as text.
+
+    By law and quantity; then the rows that are not within, and those beyond the range of a law.
+    """
+    rows: list[tuple[str, ...]] = [HEAD]
+    for law in laws:
         quantities = dict.fromkeys(r.quantity for r in sweep.of(law))
         rows += [_line(law, q, [r for r in sweep.of(law) if r.quantity == q]) for q in quantities]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
@@ -23,21 +25,23 @@ def table_of(sweep: LawSweep) -> str:
              for row in rows]  # fmt: skip
     inside = [r for r in sweep.rows if not r.beyond]
     good = sum(r.within for r in inside)
-    lines += ["", f"{len(sweep.rows)} configurations; {len(inside)} within the range of their law, "
-                  f"{good} of these within the tolerance"]  # fmt: skip
+    run = sweep.provenance.get("configurations")
+    lines += ["", (f"{run} configurations, " if run else "") + f"{len(sweep.rows)} comparisons; "
+                  f"{len(inside)} within the range of their law, {good} of these within its "
+                  "tolerance"]  # fmt: skip
     lines += [f"  not within: {told(r)}" for r in sweep.failed]
-    beyond: dict[str, list[LawRow]] = {}
+    beyond: dict[str, list[Any]] = {}
     for r in sweep.rows:
         if r.beyond:
             beyond.setdefault(f"{r.law}, {r.beyond}", []).append(r)
     for why, found in beyond.items():
         off = [_relative(r) for r in found]
-        lines.append(f"  beyond the range: {why}: {len(found)} configurations, "
+        lines.append(f"  beyond the range: {why}: {len(found)} comparisons, "
                      f"{min(off):+.3g} .. {max(off):+.3g} %")  # fmt: skip
     return "\n".join(lines)
 
 
-def told(row: LawRow) -> str:
+def told(row: Any) -> str:
     """Return a row as one line."""
     about = ", ".join(f"{k} = {_short(v)}" for k, v in row.configuration.items())
     return (f"{row.law}, {row.quantity} ({about}): predicted {row.predicted:.6g}, measured "
@@ -49,13 +53,13 @@ def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _relative(row: LawRow) -> float:
+def _relative(row: Any) -> float:
     """Return the deviation in percent of what was predicted."""
     scale = abs(row.predicted) or abs(row.measured) or 1.0
-    return 100.0 * row.deviation / scale
+    return float(100.0 * row.deviation / scale)
 
 
-def _line(law: str, quantity: str, rows: Sequence[LawRow]) -> tuple[str, ...]:
+def _line(law: str, quantity: str, rows: Sequence[Any]) -> tuple[str, ...]:
     inside = [r for r in rows if not r.beyond]
     good = f"{sum(r.within for r in inside)}/{len(inside)}"
     good += f" ({len(rows) - len(inside)} beyond)" if len(inside) < len(rows) else ""
@@ -68,12 +72,12 @@ def _line(law: str, quantity: str, rows: Sequence[LawRow]) -> tuple[str, ...]:
             f"{100 * share:.0f} %", _rules(inside))  # fmt: skip
 
 
-def _share(row: LawRow) -> float:
+def _share(row: Any) -> float:
     """Return how much of the tolerance is used, 1 is all."""
     if row.tolerance > 0:
-        return abs(row.deviation) / row.tolerance
+        return float(abs(row.deviation) / row.tolerance)
     return 0.0 if row.within else np.inf
 
 
-def _rules(rows: Iterable[LawRow]) -> str:
+def _rules(rows: Iterable[Any]) -> str:
     return "; ".join(dict.fromkeys(r.allowed for r in rows))

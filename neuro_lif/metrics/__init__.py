@@ -3,6 +3,9 @@
 Trains are arrays of times in s. Not imported by ``import neuro_lif``.
 """
 
+from .baseline import Baseline, Verdict, baseline, baseline_of
+from .decisions import Decisions, count_rmse, decisions
+from .footprint import Footprint, FootprintPart, footprint
 from .operations import (
     SynapticOperations,
     activation_sparsity,
@@ -21,36 +24,53 @@ from .spike_times import (
 from .statistics import (
     Activity,
     Apart,
+    Firing,
+    activity_of,
     apart,
     binned,
     compare_activity,
     correlations,
     cv,
+    cvs,
     isis,
     lv,
     r_of,
     rates,
 )
-from .trains import trains_of
+from .trains import counts_of, sampled_trains_of, trains_of
 from .voltage import VoltageError, voltage_error
 
 __all__ = [
     "METRICS",
     "Activity",
     "Apart",
+    "Baseline",
+    "Decisions",
+    "Firing",
+    "Footprint",
+    "FootprintPart",
     "PerNeuron",
     "SynapticOperations",
+    "Verdict",
     "VoltageError",
     "activation_sparsity",
+    "activity_of",
     "apart",
+    "baseline",
+    "baseline_of",
     "best_lag",
     "binned",
     "coincidence_factor",
     "compare_activity",
     "connection_sparsity",
     "correlations",
+    "count_rmse",
+    "counts_of",
     "cv",
+    "cvs",
+    "decisions",
     "distances",
+    "footprint",
     "isi_distance",
     "isis",
     "lv",
@@ -58,6 +78,7 @@ __all__ = [
     "power_spectrum",
     "r_of",
     "rates",
+    "sampled_trains_of",
     "spike_distance",
     "spike_synchronization",
     "synaptic_operations",

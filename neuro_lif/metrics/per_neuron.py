@@ -15,7 +15,7 @@ from ..errors import RangeError, show
 from ..recording import Recording
 from .spike_cost import van_rossum_all, victor_purpura_all
 from .spike_times import gamma_of, isi_of, spike_of, sync_of
-from .trains import lists_of, neurons_of, positive, split, train_of
+from .trains import lists_of, neurons_of, positive, samples_of, split, steps_of, train_of
 
 Trains = list[FloatArray]
 
@@ -49,7 +49,7 @@ class PerNeuron:
     Args:
         metric: its name.
         lags: ``(k,)`` steps by which the second run is later.
-        values: ``(k, n)``.
+        values: ``(k, n)``; of runs with samples ``(k, batch, n)``.
         more_is_nearer: True for synchronisation and coincidence.
     """
 
@@ -71,7 +71,7 @@ class PerNeuron:
 
     @property
     def at_best(self) -> FloatArray:
-        """``(n,)`` the values at the one lag that is best for the population."""
+        """``(n,)`` or ``(batch, n)`` the values at the one lag that is best for the population."""
         return np.asarray(self.values[self.best])
 
 
@@ -128,7 +128,7 @@ def per_neuron(
     first: Recording, second: Recording, population: str, metric: str,
     lags: Iterable[int] = (0,), **options: Any,
 ) -> PerNeuron:  # fmt: skip
-    """Return a metric between each neuron's trains in two unbatched runs.
+    """Return a metric between each neuron's trains in two runs, of samples each with its like.
 
     The window is the steps that both runs have at that lag. Spikes are taken from events where
     the runs hold them, and Victor-Purpura and van Rossum go over all neurons at once.
@@ -154,20 +154,26 @@ def per_neuron(
     n = neurons_of(first, population)
     if neurons_of(second, population) != n:
         raise RangeError(f"population {population!r}: sizes differ, allowed: the same")
+    batch = samples_of(first, population)
+    if samples_of(second, population) != batch:
+        raise RangeError(f"population {population!r}: {batch} and "
+                         f"{samples_of(second, population)} samples, allowed: as many")  # fmt: skip
     settings = _options(metric, known, options)
     tried = _lags(lags, min(first.n_steps, second.n_steps))
-    steps = [_steps(run, population) for run in (first, second)]
+    steps = [steps_of(run, population)[:2] for run in (first, second)]
+    rows_each = max(batch, 1) * n
     rows = []
     for lag in tried:
         shift = int(lag)
         begin = max(-shift, 0)
         end = min(first.n_steps, second.n_steps - shift)
         one, two = (
-            _cut(neuron, step - move, begin, end, first.dt, n)
+            _cut(neuron, step - move, begin, end, first.dt, rows_each)
             for (neuron, step), move in zip(steps, (0, shift), strict=True)
         )
         rows.append(function(one, two, 0.0, (end - begin) * first.dt, **settings))
-    return PerNeuron(metric, tried, np.array(rows).reshape(len(tried), n), more)
+    shape = (len(tried), batch, n) if batch else (len(tried), n)
+    return PerNeuron(metric, tried, np.array(rows).reshape(shape), more)
 
 
 def _options(metric: str, known: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,11 +199,6 @@ def _lags(lags: Any, steps: int) -> IntArray:
     if not tried.size or tried.dtype.kind not in "iu" or np.abs(tried).max() >= steps:
         raise RangeError(f"lags = {show(lags)}, allowed: whole steps, fewer than {steps}")
     return np.asarray(tried, np.int64)
-
-
-def _steps(run: Recording, population: str) -> tuple[IntArray, IntArray]:
-    neuron, times = run.spike_times(population)
-    return neuron, np.rint(times / run.dt).astype(np.int64)
 
 
 def _cut(neuron: IntArray, step: IntArray, begin: int, end: int, dt: float, n: int) -> Trains:

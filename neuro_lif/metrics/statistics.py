@@ -10,7 +10,15 @@ import numpy as np
 from ..arrays import FloatArray
 from ..errors import RangeError
 from ..recording import Recording
-from .trains import CLOSE, inside, lists_of, positive, train_of, trains_of, window_of
+from .trains import (
+    CLOSE,
+    inside,
+    lists_of,
+    positive,
+    sampled_trains_of,
+    train_of,
+    window_of,
+)
 
 
 def isis(train: Any) -> FloatArray:
@@ -181,9 +189,11 @@ class Activity:
 def compare_activity(
     first: Recording, second: Recording, population: str, width: float = 5e-3, pairs: int = 200
 ) -> Activity:
-    """Compare rates, CVs and pairwise correlations of a population in two unbatched runs.
+    """Compare rates, CVs and pairwise correlations of a population in two runs.
 
-    What they mean shows beside the same comparison of two float runs whose noise has other seeds.
+    Where the runs have samples, every neuron of every sample is a value, and correlations are
+    those within a sample. What they mean shows beside the same comparison of runs whose noise has
+    other seeds: :func:`~neuro_lif.metrics.baseline`.
 
     Args:
         first, second: recordings of one network.
@@ -194,16 +204,65 @@ def compare_activity(
     Raises:
         RangeError: no such population, sizes differ, or a bin is longer than a run.
     """
-    stop = [run.n_steps * run.dt for run in (first, second)]
-    both = [trains_of(run, population) for run in (first, second)]
-    if len(both[0]) != len(both[1]):
+    one, two = (activity_of(run, population, width, pairs) for run in (first, second))
+    if one.rates.size != two.rates.size:
         raise RangeError(
-            f"population {population!r}: {len(both[0])} and {len(both[1])} neurons, "
+            f"population {population!r}: {one.rates.size} and {two.rates.size} neurons, "
             "allowed: as many"
         )
-    rate = [rates(trains, 0.0, t) for trains, t in zip(both, stop, strict=True)]
-    spread = [np.array([cv(t) for t in trains]) for trains in both]
-    tied = [correlations(binned(trains[:pairs], 0.0, t, width))
-            for trains, t in zip(both, stop, strict=True)]  # fmt: skip
-    means = (float(rate[0].mean()), float(rate[1].mean()))
-    return Activity(apart(*rate), apart(*spread), apart(*tied), r_of(*rate), means)
+    return one.beside(two)
+
+
+@dataclass(frozen=True, eq=False)
+class Firing:
+    """What the neurons of one run did.
+
+    Args:
+        rates, cvs: of every neuron (of every sample), Hz and 1.
+        correlations: of pairs of neurons.
+    """
+
+    rates: FloatArray
+    cvs: FloatArray
+    correlations: FloatArray
+
+    def beside(self, other: Firing) -> Activity:
+        """Return how two runs differ."""
+        means = (float(self.rates.mean()), float(other.rates.mean()))
+        return Activity(
+            apart(self.rates, other.rates), apart(self.cvs, other.cvs),
+            apart(self.correlations, other.correlations), r_of(self.rates, other.rates), means,
+        )  # fmt: skip
+
+
+def activity_of(run: Recording, population: str, width: float = 5e-3, pairs: int = 200) -> Firing:
+    """Return rates, CVs and pairwise correlations of a population in one run.
+
+    Args:
+        run, population, width, pairs: as of :func:`compare_activity`.
+
+    Raises:
+        RangeError: no such population, or a bin is longer than the run.
+    """
+    samples, stop = sampled_trains_of(run, population), run.n_steps * run.dt
+    every = [t for trains in samples for t in trains]
+    tied = [correlations(binned(trains[:pairs], 0.0, stop, width)) for trains in samples]
+    return Firing(rates(every, 0.0, stop), cvs(every), np.concatenate(tied))
+
+
+def cvs(trains: Any) -> FloatArray:
+    """Return :func:`cv` of every train of a list, all at once.
+
+    Raises:
+        RangeError: not trains.
+    """
+    given = lists_of(trains, "trains")
+    sizes = np.array([t.size for t in given], np.int64)
+    owner = np.repeat(np.arange(len(given)), np.maximum(sizes - 1, 0))
+    steps = np.concatenate([np.diff(t) for t in given] or [np.zeros(0)])
+    count = np.bincount(owner, minlength=len(given))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.bincount(owner, steps, len(given)) / count
+        square = np.bincount(owner, (steps - mean[owner]) ** 2, len(given)) / count
+        found = np.sqrt(square) / mean
+    return np.asarray(np.where((count >= 2) & (mean > 0), found, np.nan))

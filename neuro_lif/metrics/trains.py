@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, IntArray
 from ..checks import expect, is_real
 from ..errors import RangeError, show
 from ..rasters import events_of
@@ -108,6 +108,59 @@ def trains_of(recording: Recording | ExactRecording, population: str) -> list[Fl
     expect(recording, Recording, "trains_of")
     neuron, times = recording.spike_times(population)
     return split(neuron, times, neurons_of(recording, population))
+
+
+def sampled_trains_of(recording: Recording, population: str) -> list[list[FloatArray]]:
+    """Return the spike times of every neuron of every sample, s; a run without samples has one.
+
+    Raises:
+        RangeError: no such population.
+    """
+    expect(recording, Recording, "sampled_trains_of")
+    neuron, step, samples = steps_of(recording, population)
+    n = neurons_of(recording, population)
+    flat = split(neuron, step * recording.dt, max(samples, 1) * n)
+    return [flat[k * n : (k + 1) * n] for k in range(max(samples, 1))]
+
+
+def samples_of(recording: Recording, population: str) -> int:
+    """Return how many samples a run has; 0 where it is not batched."""
+    neurons_of(recording, population)
+    events = events_of(recording.spikes, population)
+    shape = np.shape(recording.spikes[population]) if events is None else events.shape
+    return int(shape[0]) if len(shape) == 3 else 0
+
+
+def steps_of(recording: Recording, population: str) -> tuple[IntArray, IntArray, int]:
+    """Return (neuron, step, samples) of every spike, in order of samples, then of time.
+
+    The neurons of sample k are counted from ``k n`` on; ``samples`` is 0 for a run without.
+    """
+    samples, n = samples_of(recording, population), neurons_of(recording, population)
+    events = events_of(recording.spikes, population)
+    if events is not None and events.value is None:  # what is sent may also be 0
+        neuron, step = events.neuron.astype(np.int64), events.step.astype(np.int64)
+        if events.sample is not None:
+            neuron = neuron + n * events.sample.astype(np.int64)
+        return neuron, step, samples
+    found = np.nonzero(np.asarray(recording.spikes[population]))
+    neuron = found[-1] if len(found) == 2 else found[2] + n * found[0]
+    return neuron.astype(np.int64), found[-2].astype(np.int64) + 1, samples
+
+
+def counts_of(recording: Recording, population: str) -> IntArray:
+    """Return how many spikes each neuron sent, ``(n,)`` or ``(batch, n)``.
+
+    A neuron that sends a number above 1 in a step counts as one spike.
+
+    Raises:
+        RangeError: no such population.
+    """
+    expect(recording, Recording, "counts_of")
+    neuron, _, samples = steps_of(recording, population)
+    n = neurons_of(recording, population)
+    found = np.bincount(neuron, minlength=max(samples, 1) * n).astype(np.int64)
+    return found.reshape(samples, n) if samples else found
 
 
 def neurons_of(recording: Recording, population: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ladder import Ladder, PopulationCost, Rung
-from .numbers import MINUS, NARROW, count, number, percent, prefix_of, signed
+from .numbers import NARROW, number, percent, prefix_of, signed
 from .scales import Scale, Tick
 
 
@@ -42,6 +42,7 @@ class Waterfall:
         title: the measure and its unit; ``about``: the whole in a sentence.
         bars: rungs, then the total.
         ticks: of the axis; ``zero``: where nothing is lost.
+        adds: whether each bar goes on where the one before ends.
     """
 
     title: str
@@ -49,6 +50,7 @@ class Waterfall:
     bars: tuple[Bar, ...]
     ticks: tuple[Tick, ...]
     zero: float
+    adds: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,14 +93,39 @@ def _titles() -> dict[str, tuple[str, str]]:
 
 def _waterfalls(ladder: Ladder) -> list[Waterfall]:
     out = []
-    if ladder.labels:
+    if any(rung.correct for rung in ladder.rungs):
 
         def points(r: Rung) -> float:
             return 100.0 * (r.correct or 0) / ladder.labels
 
         out.append(_waterfall(ladder, points, "Accuracy, percentage points", "points", -1, 2))
-    out.append(_waterfall(ladder, lambda r: float(r.spikes), "Number of spikes", "spikes", 0, 0))
-    return out
+    if any(rung.spikes for rung in ladder.rungs):
+        out.append(
+            _waterfall(ladder, lambda r: float(r.spikes), "Number of spikes", "spikes", 0, 0)
+        )
+    return [*out, _shares(ladder)]
+
+
+def _spikes(r: Rung) -> float:
+    return float(r.spikes)
+
+
+def _shares(ladder: Ladder) -> Waterfall:
+    """Return the share of spikes that differ on each rung: they do not add up."""
+    rungs = [*ladder.rungs, ladder.total]
+    most = max((100 * r.share for r in rungs), default=0.0)
+    scale = Scale(0.0, max(most * 1.04, 1e-3) if most else 1.0)
+    bars = []
+    for k, r in enumerate(rungs):
+        last = k == len(rungs) - 1
+        end = scale.at(100 * r.share)
+        bars.append(Bar(
+            "all of it" if last else r.title, r.about, 0.0, end, 0.0, end, percent(r.share),
+            "total" if last else "share", "" if last else r.culprit or "",
+        ))  # fmt: skip
+    told = ", ".join(f"{b.title} {b.value}" for b in bars)
+    return Waterfall("Spikes that differ from the rung before, share of all", f"Spikes that "
+                     f"differ: {told}.", tuple(bars), scale.ticks(5), 0.0, False)  # fmt: skip
 
 
 def _waterfall(
@@ -202,11 +229,3 @@ def cost_text(ladder: Ladder, rung: Rung) -> str:
         points = 100.0 * rung.correct / ladder.labels
         return f"{signed(points, decimals=2)} points"
     return f"{percent(rung.share, 2)} of the spikes"
-
-
-def changed_text(ladder: Ladder) -> str:
-    """Return the change of the number of spikes of the whole ladder."""
-    before, after = ladder.total.spikes_before, ladder.total.spikes_after
-    if not before:
-        return f"{count(after, 'spike')} where float has none"
-    return f"{signed(100.0 * (after / before - 1))} %".replace("-", MINUS)

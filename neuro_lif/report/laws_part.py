@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..laws import LAWS, LawRow
-from .numbers import number, percent
+from .numbers import number
 from .scales import Scale, spanning, spanning_signed
 from .svg import Line, Mark, Plot, down
 
@@ -140,9 +140,3 @@ def _chosen(rows: list[LawRow]) -> tuple[list[LawRow], str]:
     return [
         rows[k] for k in kept
     ], f"{number(len(kept))} of {number(len(rows))} are drawn, the worst among them"
-
-
-def held_text(part: LawsPart) -> str:
-    """Return how many rows hold, in a few words."""
-    share = percent(part.held / part.inside) if part.inside else "\u2013"
-    return f"{number(part.held)} of {number(part.inside)} ({share})"

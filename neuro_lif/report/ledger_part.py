@@ -12,7 +12,7 @@ import numpy as np
 
 from ..ledger import Entry, Headroom, Ledger, TimeConstant
 from ..profile_model import HardwareProfile, Sourced
-from .numbers import number, prefix_of, si, signed
+from .numbers import NARROW, number, prefix_of, si, signed
 
 Rows = tuple[tuple[str, ...], ...]
 
@@ -100,7 +100,8 @@ def _time(t: TimeConstant) -> tuple[str, ...]:
     error = "\u2013"
     if np.isfinite(t.meant) and t.meant:
         lost = not np.isfinite(t.realised)
-        error = "leak lost" if lost else signed(round(100 * (t.realised / t.meant - 1), 3)) + " %"
+        change = round(100 * (t.realised / t.meant - 1), 3)
+        error = "leak lost" if lost else f"{signed(change)}{NARROW}%"
     return (t.where, t.field, text(t.meant), text(t.realised), error)
 
 

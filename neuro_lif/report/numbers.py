@@ -60,6 +60,8 @@ def percent(share: Any, decimals: int = 1) -> str:
     if share is None or math.isnan(float(share)):
         return "\u2013"
     value = 100.0 * float(share)
+    if value == 0:
+        return f"0{NARROW}%"
     text = f"{value:.{decimals}f}"
     if float(text) == 100.0 and value < 100.0:
         text = f"{math.floor(value * 10**decimals) / 10**decimals:.{decimals}f}"
@@ -88,8 +90,3 @@ def si(value: Any, unit: str, digits: int = 4) -> str:
 def count(n: int, one: str, many: str = "") -> str:
     """Return ``1 neuron``, ``2 neurons``."""
     return f"{number(n)} {one if n == 1 else many or one + 's'}"
-
-
-def listed(words: list[str]) -> str:
-    """Return ``a, b and c``."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

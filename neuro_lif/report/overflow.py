@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,18 +62,30 @@ def overflow_timeline(
     steps = steps_of(n_steps, given)
     places = np.linspace(0, steps, min(stretches, steps) + 1)
     edges = tuple(int(e) for e in np.unique(places.round()))
-    known = {0: dict[Place, int]()}
 
     def until(step: int) -> Counts:
-        if step not in known:
-            cut = {name: np.asarray(a)[..., :step, :] for name, a in given.items()}
-            known[step] = _counted(run_fixed(fixed, step, cut).events)
-        return known[step]
+        cut = {name: np.asarray(a)[..., :step, :] for name, a in given.items()}
+        return _counted(run_fixed(fixed, step, cut).events)
+
+    rows = _until_each(edges, until, progress)
+    pairs = list(zip(rows, rows[1:], strict=False))
+    return OverflowTimeline(edges, {
+        place: tuple(b.get(place, 0) - a.get(place, 0) for a, b in pairs)
+        for place in sorted(rows[-1])
+    })  # fmt: skip
+
+
+def _until_each(
+    edges: tuple[int, ...], until: Callable[[int], Counts], progress: Progress | None
+) -> list[Counts]:
+    """Return what is counted until each edge, asking only where it changes."""
+    known: dict[int, Counts] = {0: {}, edges[-1]: until(edges[-1])}
 
     def divide(first: int, last: int) -> None:
-        same = until(edges[first]) == until(edges[last])
+        same = known[edges[first]] == known[edges[last]]
         if not same and last - first > 1:
             middle = (first + last) // 2
+            known[edges[middle]] = until(edges[middle])
             divide(first, middle)
             divide(middle, last)
         elif progress is not None:
@@ -82,12 +94,7 @@ def overflow_timeline(
             known.update({edges[k]: known[edges[first]] for k in range(first, last)})
 
     divide(0, len(edges) - 1)
-    rows = [known[e] for e in edges]
-    pairs = list(zip(rows, rows[1:], strict=False))
-    return OverflowTimeline(edges, {
-        place: tuple(b.get(place, 0) - a.get(place, 0) for a, b in pairs)
-        for place in sorted(rows[-1])
-    })  # fmt: skip
+    return [known[e] for e in edges]
 
 
 def _counted(events: tuple[OverflowEvent, ...]) -> Counts:

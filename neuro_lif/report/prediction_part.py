@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..predict import Beside
-from .numbers import number, signed
+from .numbers import NARROW, number, signed
 
 HEAD = ("population", "float, predicted, Hz", "float, measured, Hz", "chip, predicted, Hz",
         "chip, measured, Hz", "change, predicted", "change, measured")  # fmt: skip
@@ -49,4 +49,4 @@ def _row(found: Beside, name: str) -> tuple[str, ...]:
 def _change(before: float | None, after: float | None) -> str:
     if before is None or after is None or not before > 0:
         return "\u2013"
-    return signed(100 * (after / before - 1), decimals=2) + " %"
+    return signed(100 * (after / before - 1), decimals=2) + NARROW + "%"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -195,7 +195,7 @@ def _population(
 
 
 def _rows(size: int, most: int, here: Divergence | None) -> Array:
-    rows = np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
+    rows: Array = np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
     if here is not None and here.neuron not in rows:  # the one people look for
         rows[np.abs(rows - here.neuron).argmin()] = here.neuron
     return rows
@@ -225,7 +225,8 @@ def _raster(
     height = round(n * min(max(340 / n, 5.2), 13.0))
     about = f"Spikes of {name} in {count(steps, 'step')}: {text}."
     return Plot(about, _across(steps), ticks, "step", "neuron", height, f"0.5 0 {steps} {n}",
-                tuple(lines), room=ROOM)  # fmt: skip
+                tuple(lines), room=ROOM,
+                stroke=round(min(max(640 / steps, 1.0), 3.0), 2))  # fmt: skip
 
 
 def _across(steps: int) -> tuple[Tick, ...]:
@@ -268,7 +269,8 @@ def _trace(
 ) -> Trace:  # fmt: skip
     v = [r.volts(name)[:steps, neuron] for r in given]
     theta = _threshold(stepped, name, neuron)
-    size = float(np.nanmax(np.abs([*v, [theta if theta is not None else 0.0] * steps])))
+    finite = np.concatenate([*v, [0.0 if theta is None else theta]])
+    size = float(np.abs(finite[np.isfinite(finite)]).max(initial=0.0))
     factor, prefix = prefix_of(size)
     v = [x * factor for x in v]
     at = _kept(v, steps)
@@ -330,8 +332,3 @@ def _kept(v: list[Array], steps: int) -> Array:
         for x in v:
             found |= {low + int(np.argmin(x[low:high])), low + int(np.argmax(x[low:high]))}
     return np.array(sorted(found))
-
-
-def without_traces(runs: Runs) -> Runs:
-    """Return the part without membranes, where the page would be too large."""
-    return replace(runs, populations=tuple(replace(p, traces=()) for p in runs.populations))

@@ -50,7 +50,7 @@ class Scale:
             values = self._decades(most)
         elif self.bend:
             values = self._both_signs(most)
-        return tuple(Tick(self.at(v), number(v)) for v in values)
+        return tuple(Tick(self.at(v), number(v, _digits(values))) for v in values)
 
     def _decades(self, most: int) -> list[float]:
         first, last = (
@@ -82,6 +82,15 @@ class Scale:
                     out.append(sign * size)
                     last = place
         return sorted([*out, *([0.0] if self.low <= 0 <= self.high else [])])
+
+
+def _digits(values: list[float]) -> int:
+    """Return how many digits tell neighbours apart."""
+    steps = [b - a for a, b in zip(values, values[1:], strict=False) if b > a]
+    most = max((abs(v) for v in values), default=0.0)
+    if not steps or not most:
+        return 4
+    return min(max(4, math.ceil(math.log10(most / min(steps))) + 2), 15)
 
 
 def _steps(low: float, high: float, most: int) -> list[float]:

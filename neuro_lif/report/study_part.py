@@ -136,18 +136,25 @@ def study_part(study: Any) -> StudyPart | None:
     best = sorted(good, key=lambda r: -_value(r, quality)) if quality else good
     front = _front(good, cost, quality)
     target = _target(good, quality)
-    measures = [m for m in SHOWN if any(r.get(m) is not None for r in good)]
+    known = [m for m in SHOWN if any(r.get(m) is not None for r in good)]
+    same = [m for m in known if m not in (quality, cost) and len(good) > 1
+            and len({r.get(m) for r in good}) == 1]  # fmt: skip
+    measures = [m for m in known if m not in same]
     head = (*axes, *measures, *(["error"] if len(good) < len(rows) else []))
     failed = [r for r in rows if r.get("error")]
     kept = [*best, *failed][:MOST_ROWS]
-    note = "" if len(kept) == len(rows) else (
-        f"The best {number(len(kept))} of {number(len(rows))} configurations.")  # fmt: skip
+    notes = [] if len(kept) == len(rows) else [
+        f"The best {number(len(kept))} of {number(len(rows))} configurations."]  # fmt: skip
+    if same:
+        told = ", ".join(f"{_words(m)} {_text(good[0][m], m)}" for m in same)
+        notes.append(f"In all of them: {told}.")
     return StudyPart(
         len(rows), len(failed), axes, quality, cost,
         _heat(good, axes, quality, cost, target), _pareto(good, front, axes, cost, quality, target),
         tuple(_words(h) for h in (*axes, *measures)),
         tuple(tuple(_cell(r, h).text for h in (*axes, *measures)) for r in front),
-        tuple(_words(h) for h in head), tuple(tuple(_cell(r, h) for h in head) for r in kept), note,
+        tuple(_words(h) for h in head), tuple(tuple(_cell(r, h) for h in head) for r in kept),
+        " ".join(notes),
         target, _fewest(front, axes, cost, quality, target),
     )  # fmt: skip
 

@@ -49,6 +49,7 @@ class Plot:
         height: of the stage, CSS pixels.
         view: the stage's own units ``x y width height``.
         lines, marks: what is drawn.
+        stroke: width of upright strokes, CSS pixels; 0: the usual.
         room: CSS pixels left of the stage at least, so that charts below each other agree.
     """
 
@@ -62,6 +63,7 @@ class Plot:
     lines: tuple[Line, ...] = ()
     marks: tuple[Mark, ...] = ()
     room: int = 0
+    stroke: float = 0.0
 
     @property
     def left(self) -> int:

@@ -9,7 +9,7 @@ from ..profile_model import HardwareProfile
 from .ladder_part import cost_text, worst_rung
 from .laws_part import LawsPart
 from .ledger_part import LedgerPart
-from .numbers import count, number, percent, signed
+from .numbers import NARROW, count, number, percent, signed
 from .overflow_part import OverflowPart
 from .runs_part import Runs
 from .study_part import StudyPart
@@ -79,7 +79,7 @@ def _outcome(parts: Parts) -> str:
             return (f"On {_chip(parts)} the network sends the same spikes as in float64, all "
                     f"{number(_spikes(parts)[0])} of them.")  # fmt: skip
         a, b = _spikes(parts)
-        rate = f" ({signed(100 * (b / a - 1), decimals=1)} %)" if a else ""
+        rate = f" ({signed(100 * (b / a - 1), decimals=1)}{NARROW}%)" if a else ""
         return (f"On {_chip(parts)} the network sends {count(b, 'spike')}, {number(a)} in float64"
                 f"{rate}; {percent(_same(parts))} are the same in neuron and step.")  # fmt: skip
     return ""

@@ -135,9 +135,9 @@
   function round(x) {
     if (x === null || x === undefined) return "\u2013";
     if (x === 0) return "0";
-    const text = Math.abs(x) >= 1e-3 && Math.abs(x) < 1e6
-      ? parseFloat(x.toPrecision(4)).toLocaleString("en-US", { maximumFractionDigits: 9 }) : x.toExponential(2);
-    return text.replace("-", "\u2212");
+    const text = Math.abs(x) >= 1e-6 && Math.abs(x) < 1e9
+      ? x.toLocaleString("en-US", { maximumSignificantDigits: 4 }) : x.toExponential(2);
+    return text.replace(/-/g, "\u2212");
   }
   function ticks() {
     const rough = view.steps / Math.max(3, Math.min(9, Math.floor(plots[0].axes.clientWidth / 70)));
@@ -149,7 +149,9 @@
   }
   function draw() {
     const at = ticks();
+    const width = clamp(0.9 * plots[0].axes.clientWidth / view.steps, 1, 3).toFixed(2);
     for (const plot of plots) {
+      plot.node.style.setProperty("--w", width);
       plot.stage.setAttribute("viewBox", `${view.first} ${plot.y} ${view.steps} ${plot.height}`);
       const y = parseFloat(plot.stage.getAttribute("height")) + 17;
       plot.across.replaceChildren(...at.map((s) => {
