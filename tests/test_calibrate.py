@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import neuro_lif as nl
+from neuro_lif.calibrate import meant_by
 from neuro_lif.errors import LoweringError, RangeError
 from neuro_lif.lower.draft import GRANULARITIES
 from neuro_lif.lower.form import lif_form
@@ -243,3 +244,27 @@ def test_the_codings_of_peers_refuse_all_of_it(option: str, value: Any) -> None:
             nl.quantize(network(), profile, coding=coding, **{option: value})
     usual = {"rounding": "".join(["near", "est"]), "rounding_seed": 0}  # equal, if not the same
     assert nl.quantize(network(), "lava-0.10", coding="lava", **usual).ledger is not None
+
+
+def test_the_float_run_says_what_was_sent_and_how_often() -> None:
+    """Counts and rates from the arrays of the run itself, with batches, alone, and described."""
+    stepped, inputs = network(11), samples(11)
+    inputs["x"][0, :5, 3] = 3  # several spikes at once
+    run = nl.run_clocked(stepped, inputs=inputs)
+    found = meant_by(stepped, inputs, None)
+    np.testing.assert_allclose(found.sent["x"], inputs["x"].mean(axis=1), rtol=1e-12)
+    for name in ("hidden", "out"):
+        spikes = np.asarray(run.spikes[name], int)
+        np.testing.assert_array_equal(found.counts[name], spikes.sum(axis=1))
+        np.testing.assert_allclose(found.sent[name], spikes.mean(axis=1), rtol=1e-12)
+    alone = meant_by(stepped, {"x": inputs["x"][0]}, STEPS + 5)
+    np.testing.assert_allclose(alone.sent["x"], inputs["x"][:1].sum(axis=1) / (STEPS + 5))
+    np.testing.assert_array_equal(
+        alone.counts["hidden"][0] >= found.counts["hidden"][0], np.ones(10, bool)
+    )
+    poisson = nl.PoissonInput("x", 14, 900.0, seed=2)
+    net = nl.Network(stepped.network.populations, stepped.network.projections, [poisson])
+    described = meant_by(nl.discretize(net, DT), {}, 400)
+    kept = nl.run_clocked(nl.discretize(net, DT), 400, record_inputs=True)
+    np.testing.assert_allclose(described.sent["x"][0], np.asarray(kept.inputs["x"]).mean(axis=0))
+    assert np.asarray(kept.inputs["x"]).max() > 1

@@ -66,16 +66,22 @@ def counts_of(recording: Recording, name: str) -> FloatArray:
 
     A step in which a neuron sends counts once.
     """
-    events = events_of(recording.spikes, name)
+    return sums_of(recording.spikes, name, False)
+
+
+def sums_of(arrays: Mapping[str, npt.NDArray[Any]], name: str, values: bool) -> FloatArray:
+    """Return what was sent per sample ``(samples, n)``; each step once without ``values``."""
+    events = events_of(arrays, name)
     if events is None:
-        fired: Any = np.asarray(recording.spikes[name]) != 0
-        return np.asarray(np.atleast_2d(fired.sum(axis=-2, dtype=np.float64)))
+        array = np.asarray(arrays[name])
+        sent: Any = array if values else array != 0
+        return np.asarray(np.atleast_2d(sent.sum(axis=-2, dtype=np.float64)))
     n = events.shape[-1]
     sample = 0 if events.sample is None else events.sample.astype(np.int64)
     samples = 1 if events.sample is None else events.shape[0]
     place = sample * n + events.neuron.astype(np.int64)
-    sent = np.bincount(place, minlength=samples * n)
-    return np.asarray(sent.astype(np.float64).reshape(samples, n))
+    found = np.bincount(place, events.value if values else None, minlength=samples * n)
+    return np.asarray(found.astype(np.float64).reshape(samples, n))
 
 
 def meant_by(stepped: SteppedNetwork, given: Inputs | Task, n_steps: int | None) -> Meant:
@@ -109,8 +115,7 @@ def meant_by(stepped: SteppedNetwork, given: Inputs | Task, n_steps: int | None)
     counts = {name: counts_of(run, name) for name in spiking}
     sent = {name: c / steps for name, c in counts.items()}
     for spikes in net.spike_inputs:
-        rows = np.asarray(run.inputs[spikes.name], np.float64)
-        sent[spikes.name] = np.atleast_2d(rows.mean(axis=-2))
+        sent[spikes.name] = sums_of(run.inputs, spikes.name, True) / steps
     decided = None if task is None else task.decide(run)
     currents = any(c.name in checked for c in net.current_inputs)
     return Meant(checked, steps, batch or 1, counts, sent, task, decided, currents)

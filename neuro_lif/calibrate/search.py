@@ -26,8 +26,9 @@ from .candidates import Candidate, cut_of, of_all, of_population
 from .laws import Listener, listener
 from .meant import Meant, Score
 
-RUN, SWEEPS = 16, 2
-"""How many of the best predicted candidates of a population are run, and how often in turn."""
+RUN, SWEEPS = 12, 2
+"""How many of the best predicted candidates of a population are run, of those with corrected biases
+and of those without, and how often in turn."""
 
 Told = Callable[[int, int], None]
 Choice = tuple[Scale, bool]
@@ -62,7 +63,8 @@ class Search:
         }
         self._corrections: dict[tuple[str, Scale], FloatArray] = {}
         self.candidates = self._candidates()
-        self.total = SWEEPS * sum(min(len(c), RUN) for c in self.candidates.values()) + 3
+        self.best = {name: best_of(found) for name, found in self.candidates.items()}
+        self.total = SWEEPS * sum(len(c) for c in self.best.values()) + 3
 
     def _candidates(self) -> dict[str, list[Candidate]]:
         if self.draft.options.granularity == "global":
@@ -134,8 +136,8 @@ class Search:
         best = dict(start)
         for _ in range(SWEEPS):
             before = dict(best)
-            for name, found in self.candidates.items():
-                best = self._best_of(found[:RUN], [name] if name else self.names, best)
+            for name, found in self.best.items():
+                best = self._best_of(found, [name] if name else self.names, best)
             if best == before:
                 break
         return best
@@ -171,6 +173,12 @@ class Search:
         most = max(least, min(least + error, self.without[0]))
         fine = [k for k, score in enumerate(found) if score[0] <= most]
         return min(fine, key=lambda k: (found[k][1], found[k][0], k))
+
+
+def best_of(found: list[Candidate]) -> list[Candidate]:
+    """Return the candidates to run: the laws rate those with a corrected bias among themselves."""
+    kept = [[c for c in found if c.corrected is kind][:RUN] for kind in (True, False)]
+    return kept[0] + kept[1]
 
 
 def scale_key(scale: Scale) -> Any:
@@ -248,9 +256,9 @@ def _chosen(search: Search, own: Draft, final: Draft, name: str) -> Chosen:
     moved = None
     if plan.correction is not None:  # of each neuron, on its own scale
         moved = float(np.sqrt(np.mean((plan.correction / plan.relative) ** 2)))
-    found = search.candidates.get(name, search.candidates.get("", []))
+    found, run = (x.get(name, x.get("", [])) for x in (search.candidates, search.best))
     return Chosen(
         f"population {name!r}", cut_of(search.rooms[name], plan.scale),
-        1.0 / plan.scale.lsb_per_volt, moved, len(found), min(len(found), RUN),
+        1.0 / plan.scale.lsb_per_volt, moved, len(found), len(run),
         heard.predicted(plan.scale, corrected), heard.predicted(before.scale, False),
     )  # fmt: skip
