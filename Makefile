@@ -14,7 +14,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo lint test test-new verify mutation lava-env lava-ready new-env oracles nnmt trains lock upgrade \
-	dist clean bench bench-quick bench-bounds bench-env
+	dist clean replicate bench bench-quick bench-bounds bench-env
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ nnmt: ## Create .venv-nnmt: NNMT, which verify compares the theory with
 trains: ## Create .venv-trains: PySpike and elephant, which verify compares the metrics with
 	@$(BASH) scripts/setup_venv.sh trains || \
 	    echo "note: no .venv-trains: what needs PySpike and elephant is skipped"
+
+replicate: setup ## Measure the replications beside what is expected (ten minutes)
+	$(PY) examples/replications/all.py $(REPLICATE_ARGS)
 
 bench-env: setup oracles
 	@$(BASH) scripts/setup_venv.sh bench || echo "note: no .venv-bench: its peers are left out"

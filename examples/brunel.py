@@ -37,7 +37,8 @@ Array = npt.NDArray[Any]
 N_EXC, N_INH, C_EXC, C_INH = 10000, 2500, 1000, 250
 J, G, ETA = 0.1e-3, 5, 2  # V, inhibitory over excitatory, external rate over the threshold's
 TAU, THRESHOLD, RESET, T_REF, DELAY, DT = 20e-3, 20e-3, 10e-3, 2e-3, 1.5e-3, 1e-4
-EXTERNAL = ETA * THRESHOLD / (J * TAU)  # Hz, all external synapses of a neuron together
+THRESHOLD_RATE = THRESHOLD / (J * TAU)  # Hz, of all external synapses of a neuron together
+EXTERNAL = ETA * THRESHOLD_RATE
 DV = round(4096 * -np.expm1(-DT / TAU))
 CASES = ("float", "512", "64", "8", "4")
 WARM_UP = 0.1  # s that are not counted
@@ -126,8 +127,14 @@ def integer_network(unit: int, seed: int) -> nl.FixedNetwork:
                            dt=DT, seed=seed, poissons=(poisson,))  # fmt: skip
 
 
-def float_network(seed: int) -> nl.SteppedNetwork:
-    """Return the same network in float64 (the same synapses and start)."""
+def float_network(seed: int, g: float = G, eta: float = ETA) -> nl.SteppedNetwork:
+    """Return the same network in float64 (the same synapses and start).
+
+    Args:
+        seed: of the synapses, the start and the Poisson input.
+        g: inhibitory over excitatory weight.
+        eta: external rate over that which reaches the threshold.
+    """
     rng = np.random.default_rng(seed)
     exc, inh = connections(rng)
     n = N_EXC + N_INH
@@ -136,9 +143,9 @@ def float_network(seed: int) -> nl.SteppedNetwork:
                     t_refractory=T_REF, v_init=start + RESET)  # fmt: skip
     net = nl.Network(
         [nl.Population("n", n, neuron)],
-        [nl.Projection("rec", "n", "n", exc * J + inh * (-G * J), nl.Delta(), DELAY),
+        [nl.Projection("rec", "n", "n", exc * J + inh * (-g * J), nl.Delta(), DELAY),
          nl.Projection("in", "ext", "n", identity(n, format="csr") * J, nl.Delta(), DT)],
-        [nl.SpikeInput("ext", n)],
+        [nl.PoissonInput("ext", n, eta * THRESHOLD_RATE, seed)],
     )  # fmt: skip
     return nl.discretize(net, DT)
 
@@ -157,8 +164,7 @@ def measured(case: str, seconds: float, seed: int) -> Measured:
     """Run a case."""
     clock, n, steps = time.perf_counter(), N_EXC + N_INH, round((seconds + WARM_UP) / DT)
     if case == "float":
-        counts = np.random.default_rng([seed, 1]).poisson(EXTERNAL * DT, (steps, n))
-        run = nl.run_clocked(float_network(seed), inputs={"ext": counts.astype(np.uint8)})
+        run = nl.run_clocked(float_network(seed), steps)
     else:
         run = nl.run_fixed(integer_network(int(case), seed), steps)
         lost = sum(e.count for e in run.events)

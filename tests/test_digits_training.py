@@ -12,8 +12,9 @@ import pytest
 
 pytest.importorskip("sklearn")
 DIGITS = Path(__file__).resolve().parents[1] / "examples" / "digits"
-sys.path.insert(0, str(DIGITS))
+sys.path[:0] = [str(DIGITS), str(DIGITS.parent)]
 
+import bptt  # noqa: E402
 import encoding  # noqa: E402
 import train  # noqa: E402
 from sklearn.datasets import load_digits  # noqa: E402
@@ -26,7 +27,7 @@ def weights() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def digits() -> train.Data:
+def digits() -> bptt.Data:
     return load_digits(return_X_y=True)
 
 
@@ -130,9 +131,9 @@ def test_predict_breaks_ties_by_the_last_membrane():
 
 def test_output_bias_gradient_agrees_with_the_surrogate_at_one_step():
     v = np.array([[[0.9, 1.2]]])
-    trace = train.Trace(np.ones((1, 1, 3)), v, (v > 1).astype(float))
+    trace = bptt.Trace(np.ones((1, 1, 3)), v, (v > 1).astype(float))
     grad = np.array([[[2.0, -1.0]]])
-    grad_weight, grad_bias, grad_in = train.layer_backward(trace, grad, np.ones((2, 3)))
+    grad_weight, grad_bias, grad_in = bptt.layer_backward(train.CELL, trace, grad, np.ones((2, 3)))
     expected = np.array([2.0 / 1.5**2, -1.0 / 2.0**2])
     np.testing.assert_allclose(grad_bias, expected)
     np.testing.assert_allclose(grad_weight, np.repeat(expected[:, None], 3, axis=1))
@@ -148,7 +149,7 @@ def test_two_epochs_lower_the_loss_reproducibly(digits):
     assert losses[1] < losses[0]
     again, losses_again = train.fit(data, val, settings)
     np.testing.assert_allclose(losses_again, losses, rtol=1e-6)
-    for key in train.PARAMETERS:
+    for key in bptt.PARAMETERS:
         assert params[key].dtype == np.float32
         np.testing.assert_allclose(again[key], params[key], atol=1e-6)
 

@@ -68,9 +68,12 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return unpacked(sdist, tmp_path_factory.mktemp("src"))
 
 
-def ask(folder: Path, at: Path) -> str:
+DIGITS = "from neuro_lif.demo import *; d, _ = load_digits_example(); print(d.task.size, 'images')"
+
+
+def ask(folder: Path, at: Path, what: str = ASK) -> str:
     """What a Python that finds the package in ``folder`` alone says, run from ``at``."""
-    code = f"import sys; sys.path.insert(0, {str(folder)!r}); {ASK}"
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); {what}"
     # -P is new in 3.11; running elsewhere keeps the checkout off the path on 3.10 as well
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=at, capture_output=True, text=True, timeout=120,
@@ -114,6 +117,8 @@ def test_wheel_without_the_kernel(tmp_path: Path) -> None:
     text = ask(site, tmp_path)
     expected(text, site)
     assert "kernel None this copy of the package was not built, or without it" in text
+    pytest.importorskip("sklearn")
+    assert "450 images" in ask(site, tmp_path, DIGITS)  # with the modules that examples share
 
 
 def test_wheel_without_a_compiler(source: Path, tmp_path: Path) -> None:

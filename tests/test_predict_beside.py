@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.optimize import brentq
 
 import neuro_lif as nl
 from neuro_lif import predict
 from neuro_lif.cli import main
 from neuro_lif.errors import RangeError
-from neuro_lif.predict.rates import Point
 
 ROOT = Path(__file__).resolve().parent.parent
 NETWORK = ROOT / "examples" / "network_file" / "balanced.toml"
@@ -125,63 +123,14 @@ def test_the_example_prints_its_table(brunel: Any, capsys: pytest.CaptureFixture
     assert "brunel" in sys.modules
 
 
-def resting_at_zero(brunel: Any, unit: int) -> nl.FixedNetwork:
-    """The network as the error theory was first tested: v = 0 is the rest, the reset above it."""
-    raw = brunel.profile().model_dump(by_alias=True)
-    raw["params"]["rest"] = {**raw["params"]["vth"], "about": "v after a spike"}
-    lif = dict(raw["models"]["lif"])
-    ops = [dict(op) for op in lif["ops"]]
-    for op in ops:
-        if op["op"] == "if_ref":
-            op["then"] = [{"op": "set", "reg": "v", "value": "rest"}]
-        if op["op"] == "fire":
-            op["value"] = "rest"
-    raw["models"] = {"lif": {**lif, "ops": ops}}
-    profile = nl.HardwareProfile.model_validate(raw)
-    fixed = brunel.integer_network(unit, 3)
-    p, reset = fixed.population("n"), round(brunel.RESET / brunel.J * unit)
-    params = dict(p.params) | {"bias_mant": 0, "rest": reset,
-                               "vth": round(brunel.THRESHOLD / brunel.J * unit)}  # fmt: skip
-    n = nl.FixedPopulation("n", p.size, "lif", params, {"v": p.init["v"] + reset}, p.lsb)
-    return nl.FixedNetwork(profile, (n,), fixed.projections, dt=fixed.dt, seed=3,
-                           poissons=fixed.poissons)  # fmt: skip
+def test_brunels_network_at_rest_zero(brunel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Predicted as another program predicted it; ``make replicate`` (R3) runs it."""
+    monkeypatch.syspath_prepend(str(ROOT / "examples" / "replications"))
+    import r3  # type: ignore[import-not-found]
 
-
-def predicted_at_rest_zero(brunel: Any, unit: int) -> float:
-    """The same theory with mu less what truncation takes, v counted from the reset."""
-    delta = brunel.DV / 4096
-    lsb, one = brunel.J / unit, np.ones(1)
-
-    def gap(rate: float) -> float:
-        drive = brunel.EXTERNAL + rate * (brunel.C_EXC - brunel.G * brunel.C_INH)
-        power = brunel.EXTERNAL + rate * (brunel.C_EXC + brunel.G**2 * brunel.C_INH)
-        mu = brunel.J * drive * brunel.DT / delta - 0.5 * lsb / delta - brunel.RESET
-        sd = np.sqrt(power * brunel.DT * brunel.J**2 + lsb**2 / 12)
-        top = brunel.THRESHOLD - brunel.RESET + 0.5 * lsb
-        tau = float(predict.tau_effective(delta, brunel.DT))
-        at = Point(mu * one, sd * one, tau * one, 0 * one, top * one, brunel.T_REF * one,
-                   (1 - delta) * one)  # fmt: skip
-        return float(at.rate[0]) - rate
-
-    return float(brentq(gap, 1.0, 300.0, xtol=1e-6))
-
-
-PUBLISHED = {512: (37.62, 38.06), 64: (37.44, 37.41), 8: (35.93, 36.10), 4: (34.21, 34.47)}
-"""LSB per J -> rates predicted and measured by another program, Hz."""
-
-
-@pytest.mark.verify
-@pytest.mark.parametrize("unit", PUBLISHED)
-def test_brunels_network_as_another_program_ran_it(brunel: Any, unit: int) -> None:
-    expected, measured = PUBLISHED[unit]
-    found = predicted_at_rest_zero(brunel, unit)
-    assert found == pytest.approx(expected, rel=0.004)
-    run = nl.run_fixed(resting_at_zero(brunel, unit), 21000)
-    _, times = run.spike_times("n")
-    rate = float((times > brunel.WARM_UP).sum() / 2.0 / 12500)
-    print(f"LSB per J {unit}: predicted {found:.2f} Hz, measured {rate:.2f} Hz, by another program "
-          f"{measured} Hz")  # fmt: skip
-    assert rate == pytest.approx(measured, rel=0.02) and rate == pytest.approx(found, rel=0.02)
+    for unit, (expected, _) in r3.PUBLISHED.items():
+        assert r3.predicted_at_rest_zero(unit) == pytest.approx(expected, rel=0.004)
+    assert brunel.predicted("4") > r3.predicted_at_rest_zero(4)
 
 
 TWO = [nl.Exponential(2e-3, "nnmt"), nl.Exponential(5e-3, "nnmt")]

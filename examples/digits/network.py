@@ -1,69 +1,62 @@
-"""The trained digits classifier as a neuro_lif network, in SI units, with its held-out images.
-
-``train.py`` stores the jump of u per spike (per step, in units of the threshold). A projection
-wants the current an incoming spike adds, so the jump is divided by what one ampere would give.
-"""
+"""The trained digits classifier as a neuro_lif network, in SI units, with its held-out images."""
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from encoding import encode
 from sklearn.datasets import load_digits
 
-import neuro_lif as nl
-
 HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]  # the modules of this example, and the shared ones
+
+import classifier  # noqa: E402
+from encoding import encode  # noqa: E402
+
+from neuro_lif.task import Task  # noqa: E402
+
+N_CALIBRATION = 150
 
 
 @dataclass(frozen=True)
-class Digits:
-    """The network, its step, and the held-out images.
+class Digits(classifier.Example):
+    """The network, 64 inputs ``pixels`` -> 96 LIF ``hidden`` -> 10 LIF ``output``, and its images.
 
     Args:
-        network: 64 inputs ``pixels`` -> 96 LIF ``hidden`` -> 10 LIF ``output``.
-        dt: step it was trained for, s.
-        rasters: ``(450, n_steps, 64)`` input spikes of the held-out images.
-        images: ``(450, 8, 8)`` grey values.
-        labels: ``(450,)`` digits.
+        network, dt, task, calibration: as of :class:`classifier.Example`; 450 images are held out,
+            150 of the others (15 of each digit) are there to choose scales by.
+        images: ``(450, 8, 8)`` grey values of the held-out images.
     """
 
-    network: nl.Network
-    dt: float
-    rasters: np.ndarray
     images: np.ndarray
-    labels: np.ndarray
+
+    @property
+    def rasters(self) -> np.ndarray:
+        """``(450, n_steps, 64)`` input spikes of the held-out images."""
+        return np.asarray(self.task.inputs["pixels"])
+
+    @property
+    def labels(self) -> np.ndarray:
+        """``(450,)`` digits."""
+        return np.asarray(self.task.labels)
 
 
 def load(weights: Path = HERE / "weights.npz") -> Digits:
-    """Return the trained network and the held-out split."""
-    with np.load(weights, allow_pickle=False) as data:
-        w = {name: data[name] for name in data.files}
-    dt, n_steps = float(w["dt"]), int(w["n_steps"])
+    """Return the trained network, the held-out split, and images to calibrate with."""
+    w = classifier.stored(weights)
+    n_steps, test = int(w["n_steps"]), w["test_index"]
     digits = load_digits()
-    test = w["test_index"]
-    rasters = encode(digits.data[test], n_steps)
-    return Digits(build(w), dt, rasters, digits.images[test], digits.target[test])
+
+    def task(index: np.ndarray) -> Task:
+        return Task({"pixels": encode(digits.data[index], n_steps)}, digits.target[index], "output")
+
+    rest = np.setdiff1d(np.arange(len(digits.target)), test)
+    some = rest[classifier.balanced(digits.target[rest], N_CALIBRATION)]
+    network = classifier.build(w, "pixels")
+    return Digits(network, float(w["dt"]), task(test), task(some), digits.images[test])
 
 
-def build(w: dict[str, np.ndarray]) -> nl.Network:
-    """Return the network for stored weights (keys as ``train.py`` writes them)."""
-    dt, tau_m, tau_syn = float(w["dt"]), float(w["tau_m"]), float(w["tau_syn"])
-    threshold = float(w["threshold"])
-    a_m, a_s = math.exp(-dt / tau_m), math.exp(-dt / tau_syn)
-    jump_per_ampere = tau_syn / (tau_m - tau_syn) * (a_m - a_s)  # at 1 ohm
-    layers = (("hidden", "pixels", "hidden"), ("output", "hidden", "output"))
-    populations, projections = [], []
-    for key, pre, post in layers:
-        bias = np.asarray(w[f"b_{key}"], np.float64) / (1.0 - a_m)
-        neuron = nl.LIF(tau_m=tau_m, v_threshold=threshold, i_bias=bias)
-        populations.append(nl.Population(post, len(bias), neuron))
-        weights = np.asarray(w[f"w_{key}"], np.float64) / jump_per_ampere
-        synapse = nl.Exponential(tau_syn)
-        projections.append(nl.Projection(f"{pre}_to_{post}", pre, post, weights, synapse))
-    return nl.Network(
-        populations, projections, [nl.SpikeInput("pixels", 64)], [nl.Probe("output", "v")]
-    )
+if __name__ == "__main__":
+    classifier.main(load(), HERE / "files")

@@ -13,6 +13,7 @@ from .operations import (
     synaptic_operations,
 )
 from .per_neuron import METRICS, PerNeuron, best_lag, distances, per_neuron
+from .rhythm import power_spectrum
 from .spike_cost import van_rossum, van_rossum_all, victor_purpura, victor_purpura_all
 from .spike_times import (
     coincidence_factor,
@@ -74,6 +75,7 @@ __all__ = [
     "isis",
     "lv",
     "per_neuron",
+    "power_spectrum",
     "r_of",
     "rates",
     "sampled_trains_of",
