@@ -29,7 +29,7 @@ struct Conv {
     int groups = 1, x = 1, y = 1, channels = 1;  // of the sums; channels of one group
     int x_in = 1, y_in = 1;       // places of the spikes
     int window = 0, lead = 0;     // places of a row of the kernel, where it can be moved over the
-                                  // sums (conv_places.hpp), and where it begins; 0: it cannot
+    int tall = 0;                 // sums (conv_places.hpp), and where it begins; 0: it cannot; rows
     // Where an input place leads to, by its first and by its second coordinate. Three numbers
     // each: (offset of the weights, row, offset of the sums), (offset, offset of the sums, length)
     const uint32_t *tap_start = nullptr, *run_start = nullptr;

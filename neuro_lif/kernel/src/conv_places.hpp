@@ -134,6 +134,7 @@ constexpr int MOST_PARTS = 3;
 inline bool slides(const ConvJob& job) {
     const Conv& c = *job.conv;
     if (!job.masks || !c.narrow || c.width != 1 || c.channels % HALF) return false;
+    if (BYTES < 32 || c.window * c.tall > REGISTERS) return false;
     const int parts = c.channels / lanes_of(c);
     return parts <= MOST_PARTS && 4 * int64_t(job.n_active) > (parts == 1 ? 2 : 3) * int64_t(c.x_in) * c.y_in;
 }
@@ -170,7 +171,6 @@ inline void scatter_places(const ConvJob& job) {
     s.stride = c.channel_stride;
     s.row = int64_t(c.y) * c.channels;
     s.pitch = c.channels;
-    const int64_t kernel_row = int64_t(c.window) * c.channels;
     for (int x = 0; x < c.x_in; x++)
         for (int word = 0; word < words; word++) {
             uint64_t* const spikes = job.masks + (int64_t(word) * c.x_in + x) * c.y_in;
@@ -180,12 +180,8 @@ inline void scatter_places(const ConvJob& job) {
             job.touched[x] = 1;
             s.spikes = spikes;
             const int32_t *tap = c.taps + 3 * c.tap_start[x], *end = c.taps + 3 * c.tap_start[x + 1];
-            while (tap != end) {
-                // rows of the kernel that follow each other, as rows of the output do
-                int rows = 1;
-                for (; tap + 3 * rows != end; rows++)
-                    if (tap[3 * rows] != tap[0] - rows * kernel_row || tap[3 * rows + 1] != tap[1] + rows) break;
-                rows = rows_taken(rows, c.window);
+            while (tap != end) {  // fewer rows than the kernel has at the borders
+                const int rows = rows_taken(int(end - tap) / 3, c.window);
                 for (int first = 0; first < c.channels; first += lanes) {
                     s.weights = static_cast<const int8_t*>(c.weights) + 64 * word * c.channel_stride +
                                 tap[3 * (rows - 1)] + first;

@@ -4,7 +4,7 @@
 namespace neuro_lif {
 
 // A window: the places of one row of the kernel, all of them, lead to places that follow each
-// other, and the next place of the spikes to the next ones. Else 0.
+// other, and the next place of the spikes to the next ones; so do its rows. Else 0.
 void Conv::find_window() {
     window = 0;
     const int places = full / channels;
@@ -25,6 +25,14 @@ void Conv::find_window() {
                                                  run[1] == first * channels && run[2] == (last - first) * channels;
         if (!as_said) window = 0;
     }
+    tall = 0;
+    for (int at = 0; at < x_in; at++)
+        if (int(tap_start[at + 1] - tap_start[at]) > tall) tall = int(tap_start[at + 1] - tap_start[at]);
+    if (tall != 3 && tall != 5) window = 0;
+    for (int at = 0; at < x_in && window; at++)  // rows of the kernel in opposite order
+        for (uint32_t k = tap_start[at] + 1; k < tap_start[at + 1]; k++)
+            if (taps[3 * k] != taps[3 * k - 3] - window * channels || taps[3 * k + 1] != taps[3 * k - 2] + 1)
+                window = 0;
 }
 
 }  // namespace neuro_lif
