@@ -447,6 +447,21 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no array 'labels'" in capsys.readouterr().err
 
 
+def test_a_network_that_falls_silent_is_not_blamed_on_the_time_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Moved spikes count twice (one gone, one more), lost ones once; the shares tell."""
+    picture = tmp_path / "a.png"
+    assert main(["ladder", BALANCED, "--profile", "generic", "--set", "state_bits=14", "--set",
+                 "weight_bits=4", "--steps", "150", "--json", str(tmp_path / "a.json"),
+                 "--picture", str(picture)]) == 0  # fmt: skip
+    assert "'weights' costs most" in capsys.readouterr().out and picture.stat().st_size > 5000
+    found = Ladder.load(tmp_path / "a.json")
+    assert found.reference == "exact" and found.rung("time_step").lag == 1
+    assert found.total.spikes_before > 100 and found.total.spikes_after == 0
+    assert found.rung("weights").spikes_after == 0 and found.verdict.rung == "weights"
+
+
 def test_digits_task_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The digits network and its task as files, as a user would hand them to the program."""
     pytest.importorskip("sklearn")
