@@ -447,6 +447,21 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no array 'labels'" in capsys.readouterr().err
 
 
+def test_a_network_that_falls_silent_is_not_blamed_on_the_time_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Moved spikes count twice (one gone, one more), lost ones once; the shares tell."""
+    picture = tmp_path / "a.png"
+    assert main(["ladder", BALANCED, "--profile", "generic", "--set", "state_bits=14", "--set",
+                 "weight_bits=4", "--steps", "150", "--json", str(tmp_path / "a.json"),
+                 "--picture", str(picture)]) == 0  # fmt: skip
+    assert "'weights' costs most" in capsys.readouterr().out and picture.stat().st_size > 5000
+    found = Ladder.load(tmp_path / "a.json")
+    assert found.reference == "exact" and found.rung("time_step").lag == 1
+    assert found.total.spikes_before > 100 and found.total.spikes_after == 0
+    assert found.rung("weights").spikes_after == 0 and found.verdict.rung == "weights"
+
+
 def test_digits_task_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The digits network and its task as files, as a user would hand them to the program."""
     pytest.importorskip("sklearn")
@@ -494,13 +509,13 @@ def test_rungs_are_in_their_order() -> None:
 
 
 @pytest.mark.verify
-@pytest.mark.parametrize("first", range(0, 200, 20))
+@pytest.mark.parametrize("first", range(0, 100, 10))
 def test_many_random_networks(first: int) -> None:
     laws = (test_the_rungs_add_up_and_end_at_the_runs_themselves,
             test_all_groups_together_are_the_dequantised_network,
             test_wide_registers_equal_the_chips_where_nothing_overflowed)  # fmt: skip
     done = 0
-    for seed in range(first, first + 20):
+    for seed in range(first, first + 10):
         for law in laws:
             with contextlib.suppress(UnsatisfiedAssumption):
                 law.hypothesis.inner_test(seed)  # type: ignore[attr-defined]
@@ -509,4 +524,4 @@ def test_many_random_networks(first: int) -> None:
             replay: Any = test_replay_gives_the_same_run_where_nothing_is_lost
             replay.hypothesis.inner_test(seed, 2 if seed % 2 else None)
             done += 1
-    assert done > 40
+    assert done > 15
