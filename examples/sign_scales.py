@@ -1,7 +1,7 @@
 """Resolution by sign: a random balanced network whose weights have few bits.
 
-    python examples/sign_scales.py                       4 and 3 bits by sign, 4 with one step for all
-    python examples/sign_scales.py --calibrated          and with calibrated scales, minutes
+    python examples/sign_scales.py                  4 and 3 bits by sign, 4 with one step for all
+    python examples/sign_scales.py --calibrated     and with calibrated scales, minutes
     python examples/sign_scales.py --seconds 1 --bits 4
 
 1,000 excitatory and 250 inhibitory LIF neurons with 100 and 25 sources each, J = 0.5 mV with 20 %
