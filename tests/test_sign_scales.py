@@ -1,4 +1,4 @@
-"""A random balanced network: weights of 4 bits by sign hold its rates, one step for all does not."""
+"""A random balanced network holds its rates in 4 bits by sign, not with one step for all."""
 
 from __future__ import annotations
 
