@@ -190,7 +190,7 @@ def test_one_step_for_all_is_refused_where_neurons_or_stages_have_their_own() ->
             nl.quantize(nl.discretize(net, DT), shared, granularity="global")
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     st.integers(0, 2**32 - 1), st.sampled_from(list(GRANULARITIES)),
     st.sampled_from(list(ROUNDINGS)), st.sampled_from(list(SCALINGS)),
