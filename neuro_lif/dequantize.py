@@ -67,10 +67,15 @@ def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
 
 
 def as_lowered(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
-    """Return the network with the filter stages that lowering gave it for several currents.
+    """Return the network as lowering took it apart, into projections of one sign and stages.
 
-    Nothing is changed where there are none.
+    Filter stages are those for several currents. Nothing is changed where there is neither.
     """
+    from .lower.granularity import is_split, split_signs
+
+    names = {q.name for q in fixed.projections}
+    if not {q.name for q in stepped.projections} <= names and is_split(stepped, names):
+        stepped = split_signs(stepped)
     several = any(len(p.tau_syn) > 1 for p in stepped.described)
     if not several or len(fixed.populations) == len(stepped.populations):
         return stepped

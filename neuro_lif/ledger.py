@@ -77,6 +77,83 @@ class Headroom:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """The scale of one population that a calibration chose.
+
+    Args:
+        where: population.
+        clip: largest weight over the largest that can be coded; above 1 some are cut.
+        lsb: V, of v; of the coarsest neuron.
+        correction: root mean square of what was added to its biases, V per step; None: nothing.
+        candidates: how many scales were predicted for it, ``run`` how many of them were run.
+        predicted: mean error of v by the laws, as a share of the threshold, of the one chosen.
+        predicted_own: the same of the scale that is chosen without calibration.
+    """
+
+    where: str
+    clip: float
+    lsb: float
+    correction: float | None
+    candidates: int
+    run: int
+    predicted: float
+    predicted_own: float
+
+    @property
+    def corrected(self) -> bool:
+        """Whether biases were corrected."""
+        return self.correction is not None
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What a calibration chose, and what it gained on its own inputs.
+
+    Scores are (share of samples decided otherwise than in float, or None without a task; root mean
+    square of the difference of spike counts to float, over all neurons and samples); less is
+    better.
+
+    Args:
+        samples, n_steps: of the calibration inputs; ``runs`` of the emulator in all.
+        chosen: one entry per population.
+        score: of what was chosen, as coded in the end.
+        own: of what is chosen without calibration; ``max_abs`` of the naive scale, None where
+            the profile cannot express it.
+        kept_own: True where nothing tried was better than without calibration.
+    """
+
+    samples: int
+    n_steps: int
+    runs: int
+    chosen: tuple[Chosen, ...]
+    score: tuple[float | None, float]
+    own: tuple[float | None, float]
+    max_abs: tuple[float | None, float] | None
+    kept_own: bool = False
+
+    def __str__(self) -> str:
+        text = f"calibrated on {self.samples} sample(s) of {self.n_steps} steps, {self.runs} runs: "
+        text += f"{_score(self.score)}; without {_score(self.own)}; max-abs "
+        text += _score(self.max_abs) if self.max_abs is not None else "not expressible"
+        lines = [text + ("; what is chosen without was kept" if self.kept_own else "")]
+        for c in self.chosen:
+            clip = f"cuts weights above {1 / c.clip:.3g} of the largest" if c.clip > 1 else "no cut"
+            bias = "bias as it is"
+            if c.correction is not None:
+                bias = f"bias corrected by {c.correction:.3g} V/step rms"
+            lines.append(
+                f"  {c.where}: {clip}, {bias}; best of {c.candidates} ({c.run} run), predicted "
+                f"error {100 * c.predicted:.3g} % (without {100 * c.predicted_own:.3g} %)"
+            )
+        return "\n  ".join(lines)
+
+
+def _score(score: tuple[float | None, float]) -> str:
+    shared = "" if score[0] is None else f"{100 * (1 - score[0]):.4g} % agree, "
+    return f"{shared}count error {score[1]:.4g} spikes"
+
+
+@dataclass(frozen=True)
 class Ledger:
     """Everything that lowering changed; ``print(ledger)`` or ``str(ledger)`` for a table."""
 
@@ -87,6 +164,7 @@ class Ledger:
     scales: tuple[tuple[str, float], ...] = ()
     notes: tuple[str, ...] = ()
     approximations: tuple[str, ...] = ()
+    calibrated: Calibrated | None = None
 
     @property
     def clipped(self) -> int:
@@ -121,6 +199,8 @@ class Ledger:
                 for h in self.headroom
             ],
         )
+        if self.calibrated is not None:
+            lines.append(f"  {self.calibrated}")
         lines += [f"  approximated: {a}" for a in self.approximations]
         lines += [f"  note: {n}" for n in self.notes]
         ties = sum(e.near_ties for e in self.entries)

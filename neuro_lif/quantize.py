@@ -6,8 +6,9 @@ profile cannot express is refused by name, or approximated where the caller asks
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +19,11 @@ from .errors import LoweringError, RangeError, show
 from .fixed import FixedNetwork
 from .ledger import Ledger
 from .profiles import profile_of
-from .stimulate import steps_of
+from .stimulate import Inputs, steps_of
+from .task import Task
 
 if TYPE_CHECKING:
+    from .lower.draft import Options
     from .profile_model import HardwareProfile
 
 __all__ = ["quantize"]
@@ -36,6 +39,13 @@ def quantize(
     n_steps: int | None = None,
     gain_compensation: bool = True,
     proved: bool = False,
+    calibrate: Inputs | Task | None = None,
+    granularity: str | None = None,
+    rounding: str = "nearest",
+    rounding_seed: int = 0,
+    scaling: str = "own",
+    bias_correction: bool | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> FixedNetwork:
     """Code a stepped network in a chip's integers.
 
@@ -56,6 +66,22 @@ def quantize(
             time constants, not the steady state.
         proved: choose only scales at which no input whatever can overflow a register, even where
             that costs resolution.
+        calibrate: inputs of samples the network is meant for, as of :func:`neuro_lif.run_clocked`,
+            or a :class:`~neuro_lif.task.Task` with them: scales are chosen by running candidates on
+            them, see :mod:`neuro_lif.calibrate`. Take training samples, never those that judge.
+            ``{}`` where the network describes all its inputs; ``n_steps`` is then how long to run.
+        granularity: what has a resolution of its own, of
+            :data:`neuro_lif.lower.draft.GRANULARITIES`: ``"global"``, ``"projection"`` (None: the
+            same), ``"sign"`` or ``"neuron"``.
+        rounding: of weights, of :data:`neuro_lif.lower.rounding.ROUNDINGS`: ``"nearest"``,
+            ``"floor"``, ``"toward_zero"`` or ``"stochastic"`` (a function of ``rounding_seed``, the
+            projection and the two neurons).
+        rounding_seed: of stochastic rounding, 0..2**32 - 1.
+        scaling: how scales are chosen without calibration: ``"own"`` or ``"max_abs"``, the largest
+            weight at the largest code, as other tools do.
+        bias_correction: add to every bias what rounding takes from the mean input and from v on the
+            calibration inputs: True, False, or None: where it makes their runs better.
+        progress: of a calibration: called with (runs done, runs in all).
 
     Returns:
         A new FixedNetwork with its :class:`~neuro_lif.ledger.Ledger`.
@@ -72,26 +98,100 @@ def quantize(
         "weight_bits": (weight_bits, None),
         "gain_compensation": (gain_compensation, True),
         "proved": (proved, False),
+        "calibrate": (calibrate, None),
+        "granularity": (granularity, None),
+        "rounding": (rounding, "nearest"),
+        "rounding_seed": (rounding_seed, 0),
+        "scaling": (scaling, "own"),
+        "bias_correction": (bias_correction, None),
     }
-    chosen = coding_of(coding, **{k: v for k, (v, usual) in options.items() if v is not usual})
+    chosen = coding_of(coding, **{k: v for k, (v, usual) in options.items() if _other(v, usual)})
     given: Any = stepped
     if not isinstance(given, SteppedNetwork):
         raise RangeError(f"stepped = {show(given)}, allowed: a SteppedNetwork, from discretize()")
+    asked = _options(granularity, rounding, rounding_seed, scaling)
+    _check_calibration(calibrate, scaling, bias_correction, progress)
     profile = profile_of(profile)
     if n_steps is not None:
         n_steps = steps_of(n_steps, {})
     allowed, bits = approximations_of(approximate), _bits(profile, weight_bits)
-    start = Ledger(profile.name, notes=stepped.notes)
-    draft = Draft(stepped, profile, allowed, bits, n_steps, gain_compensation, proved, ledger=start)
+    parts, notes = _parts(stepped, asked)
+    start = Ledger(profile.name, notes=(*stepped.notes, *notes))
+    draft = Draft(parts, profile, allowed, bits, n_steps, gain_compensation, proved, ledger=start,
+                  options=asked)  # fmt: skip
+    passes = chosen.passes
+    if calibrate is not None:
+        from .calibrate import code_calibrated
+
+        code = partial(code_calibrated, stepped=stepped, samples=calibrate,
+                       bias_correction=bias_correction, progress=progress)  # fmt: skip
+        passes = (*passes[:-1], code)
     try:
         with np.errstate(over="raise"):
-            for step in chosen.passes:
+            for step in passes:
                 draft = step(draft)
     except FloatingPointError:
         raise LoweringError(_too_large(stepped)) from None
     if draft.fixed is None:
         raise LoweringError("no pass produced a network")
     return replace(draft.fixed, ledger=draft.ledger)
+
+
+def _other(value: Any, usual: Any) -> bool:
+    """Tell whether an option was given another value than its default."""
+    same = value is usual or (isinstance(value, (str, int)) and value == usual)
+    return not same
+
+
+def _parts(stepped: SteppedNetwork, asked: Options) -> tuple[SteppedNetwork, tuple[str, ...]]:
+    """Return the network as it is lowered, and what the ledger says of that."""
+    from .lower.granularity import split_signs
+
+    if asked.granularity != "sign":
+        return stepped, ()
+    parts = split_signs(stepped)
+    kept = {q.name for q in parts.projections}
+    split = [q.name for q in stepped.projections if q.name not in kept]
+    text = f"weights of both signs become two projections, __exc and __inh: {', '.join(split)}"
+    return parts, (text,) if split else ()
+
+
+def _options(granularity: Any, rounding: Any, seed: Any, scaling: Any) -> Options:
+    """Return what is asked of scales and weights; refuse what there is not."""
+    from .draws import WORD
+    from .lower.draft import GRANULARITIES, SCALINGS, Options
+    from .lower.rounding import ROUNDINGS
+
+    asked = (
+        ("granularity", granularity, GRANULARITIES),
+        ("rounding", rounding, ROUNDINGS),
+        ("scaling", scaling, SCALINGS),
+    )
+    for name, value, known in asked:
+        usual = name == "granularity" and value is None
+        if not usual and (not isinstance(value, str) or value not in known):
+            raise RangeError(f"{name} = {show(value)}, allowed: {', '.join(known)}")
+    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed <= WORD:
+        raise RangeError(f"rounding_seed = {show(seed)}, allowed: a whole number 0..2**32 - 1")
+    return Options(granularity or "projection", rounding, int(seed), scaling)
+
+
+def _check_calibration(calibrate: Any, scaling: str, correction: Any, progress: Any) -> None:
+    """Refuse a calibration that is none."""
+    if calibrate is not None and not isinstance(calibrate, (Mapping, Task)):
+        raise RangeError(f"calibrate = {show(calibrate)}, allowed: input name -> array, or a Task")
+    if calibrate is not None and scaling != "own":
+        raise RangeError(f"scaling = {scaling!r} with calibrate, which chooses the scales, "
+                         "allowed: 'own'")  # fmt: skip
+    if correction is not None and not isinstance(correction, (bool, np.bool_)):
+        raise RangeError(f"bias_correction = {show(correction)}, allowed: True, False or None")
+    if correction and calibrate is None:
+        raise RangeError("bias_correction = True without calibrate, whose spikes it is made from, "
+                         "allowed: with calibrate=inputs")  # fmt: skip
+    if progress is not None and not callable(progress):
+        raise RangeError(f"progress = {show(progress)}, allowed: a function of (runs done, runs "
+                         "in all), or None")  # fmt: skip
 
 
 def _too_large(stepped: SteppedNetwork) -> str:

@@ -267,7 +267,7 @@ def lowered(case: Case) -> Any:
         "probes": [_fields(p, "population", "variable") for p in fixed.probes],
         "dt": fixed.dt,
         "ledger": {k: data([vars(x) if hasattr(x, "__dict__") else x for x in v])
-                   for k, v in vars(ledger).items() if k != "profile"},
+                   for k, v in vars(ledger).items() if k not in ("profile", "calibrated")},
     }  # fmt: skip
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
-from hypothesis.errors import UnsatisfiedAssumption
 from hypothesis import strategies as st
+from hypothesis.errors import UnsatisfiedAssumption
 from ladder_cases import DT, cases
 from random_networks import random_network, random_profile
 
@@ -311,6 +311,34 @@ def test_filter_stages_are_part_of_their_population() -> None:
     assert coarse.verdict.rung == "weights" and coarse.total.share > found.total.share
 
 
+WAYS = ("granularity", "sign"), ("granularity", "neuron"), ("rounding", "floor"), ("calibrate", "")
+
+
+@pytest.mark.parametrize(("option", "value"), WAYS)
+def test_every_way_of_scaling(option: str, value: str) -> None:
+    """Scales by sign, neuron or samples: the levels end at the integers that quantize makes."""
+    rng = np.random.default_rng(6)
+    net = nl.Network(
+        [nl.Population(n, 4, nl.LIF(15e-3, v_threshold=1.0, i_bias=0.8)) for n in "ab"],
+        [nl.Projection("xa", "x", "a", rng.normal(2, 4, (4, 6)), nl.Exponential(4e-3), 1e-3),
+         nl.Projection("ab", "a", "b", rng.normal(2, 4, (4, 4)), nl.Alpha(3e-3), 1e-3)],
+        [nl.SpikeInput("x", 6)],
+    )  # fmt: skip
+    inputs = {"x": (rng.random((3, 200, 6)) < 0.1).astype(np.int64)}
+    options: dict[str, Any] = {option: inputs if option == "calibrate" else value}
+    found = ladder(net, "loihi2", dt=1e-3, inputs=inputs, weight_bits=4, exact=False, **options)
+    adds_up(found)
+    stepped = nl.discretize(net, 1e-3)
+    fixed = nl.quantize(stepped, "loihi2", weight_bits=4, n_steps=200, **options)
+    chip = nl.run_fixed(fixed, inputs=inputs)
+    last = nl.run_clocked(nl.dequantize(fixed, stepped), inputs=inputs)
+    for name in "ab":
+        assert found.total.of(name).spikes_after == chip.spikes[name].sum()
+        assert found.rung("start").of(name).spikes_after == last.spikes[name].sum()
+    assert found.verdict.rung == "weights"
+    assert Ladder.from_dict(found.to_dict()) == found
+
+
 def test_progress_rises_to_its_end() -> None:
     case, told = cases()["overflow-a"](), []
     ladder(case.network, case.fixed, dt=DT, inputs=case.inputs, gain_compensation=False,
@@ -417,6 +445,21 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez(tmp_path / "task.npz", x=np.ones((2, 3, 4)))
     assert main([*arguments[:4], "--task", str(tmp_path / "task.npz")]) == 2
     assert "no array 'labels'" in capsys.readouterr().err
+
+
+def test_a_network_that_falls_silent_is_not_blamed_on_the_time_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Moved spikes count twice (one gone, one more), lost ones once; the shares tell."""
+    picture = tmp_path / "a.png"
+    assert main(["ladder", BALANCED, "--profile", "generic", "--set", "state_bits=14", "--set",
+                 "weight_bits=4", "--steps", "150", "--json", str(tmp_path / "a.json"),
+                 "--picture", str(picture)]) == 0  # fmt: skip
+    assert "'weights' costs most" in capsys.readouterr().out and picture.stat().st_size > 5000
+    found = Ladder.load(tmp_path / "a.json")
+    assert found.reference == "exact" and found.rung("time_step").lag == 1
+    assert found.total.spikes_before > 100 and found.total.spikes_after == 0
+    assert found.rung("weights").spikes_after == 0 and found.verdict.rung == "weights"
 
 
 def test_digits_task_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

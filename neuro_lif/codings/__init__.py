@@ -50,7 +50,17 @@ CODINGS = {
     "own": Coding(
         "our own quantiser: scales searched for the least error that leaves head-room",
         (choose_models, lower_stages, share_parameters, code_decays, choose_scales, code_network),
-        ("weight_bits", "gain_compensation", "proved"),
+        (
+            "weight_bits",
+            "gain_compensation",
+            "proved",
+            "calibrate",
+            "granularity",
+            "rounding",
+            "rounding_seed",
+            "scaling",
+            "bias_correction",
+        ),
     ),
     "nengo-loihi": Coding(
         "the integers of nengo-loihi 1.1.0, for the profile nengo-loihi-1.1",

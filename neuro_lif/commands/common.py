@@ -24,7 +24,8 @@ from ..errors import FileFormatError, RangeError
 from ..files.fixed import load_fixed
 from ..files.toml import load_network
 from ..fixed import FixedNetwork
-from ..lower.draft import APPROXIMATIONS
+from ..lower.draft import APPROXIMATIONS, GRANULARITIES, SCALINGS
+from ..lower.rounding import ROUNDINGS
 from ..network import Network
 from ..npz import NpzFile
 from ..profile import HardwareProfile, load_profile
@@ -34,7 +35,10 @@ console = Console(stderr=True)
 
 DT, RULE = 1e-3, "exact"
 """What is taken where --dt and --rule are absent."""
-LOWERING = ("profile", "set", "dt", "rule", "coding", "weight_bits", "approximate", "proved")
+LOWERING = (
+    "profile", "set", "dt", "rule", "coding", "weight_bits", "approximate", "proved", "calibrate",
+    "granularity", "rounding", "rounding_seed", "scaling", "bias_correction",
+)  # fmt: skip
 """Options that take a network to integers; a fixed network (.npz) has been there."""
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
@@ -86,6 +90,32 @@ def add_lowering(parser: argparse.ArgumentParser, profile_needed: bool = True) -
         action="store_true",
         help="only scales at which no input can overflow a register",
     )
+    add_scaling(parser)
+
+
+def add_scaling(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say how scales are chosen and weights rounded."""
+    parser.add_argument(
+        "--calibrate",
+        type=Path,
+        metavar="FILE",
+        help="choose scales by running samples: .npz with one array (batch, n_steps, n) per input",
+    )
+    for name, known, usual in (
+        ("granularity", GRANULARITIES, "projection"),
+        ("rounding", ROUNDINGS, "nearest"),
+        ("scaling", SCALINGS, "own"),
+    ):
+        about = "; ".join(f"{key}: {text}" for key, text in known.items())
+        parser.add_argument(f"--{name}", choices=list(known), help=f"default {usual}. {about}")
+    parser.add_argument(
+        "--rounding-seed", type=int, metavar="N", help="of stochastic rounding, default 0"
+    )
+    parser.add_argument(
+        "--bias-correction",
+        action=argparse.BooleanOptionalAction,
+        help="with --calibrate: correct biases, or not; default where it helps",
+    )
 
 
 def profile_of(args: argparse.Namespace) -> HardwareProfile:
@@ -116,21 +146,34 @@ def step(args: argparse.Namespace) -> SteppedNetwork:
     return discretize(network_of(args), dt_of(args), args.rule or RULE)
 
 
+def scaling_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of quantize that were given for scales and rounding."""
+    given = {name: getattr(args, name) for name in ("granularity", "rounding", "rounding_seed",
+                                                    "scaling", "bias_correction")}  # fmt: skip
+    options = {name: value for name, value in given.items() if value is not None}
+    if args.calibrate is not None:
+        options["calibrate"] = read_inputs(args.calibrate)
+    return options
+
+
 def lower(
     args: argparse.Namespace, n_steps: int | None = None
 ) -> tuple[SteppedNetwork, FixedNetwork]:
     """Take a network file to integers."""
     stepped = step(args)
-    fixed = quantize(
-        stepped,
-        profile_of(args),
-        coding=args.coding or "own",
-        approximate=args.approximate,
-        weight_bits=args.weight_bits,
-        n_steps=n_steps,
-        proved=args.proved,
-    )
-    return stepped, fixed
+    options = scaling_of(args)
+    asked: dict[str, Any] = {
+        "coding": args.coding or "own",
+        "approximate": args.approximate,
+        "weight_bits": args.weight_bits,
+        "n_steps": n_steps,
+        "proved": args.proved,
+    }
+    if "calibrate" not in options:
+        return stepped, quantize(stepped, profile_of(args), **asked, **options)
+    with progress_bar("calibration") as progress:
+        options["progress"] = progress
+        return stepped, quantize(stepped, profile_of(args), **asked, **options)
 
 
 def fixed_of(args: argparse.Namespace, n_steps: int | None = None) -> FixedNetwork:
@@ -139,7 +182,8 @@ def fixed_of(args: argparse.Namespace, n_steps: int | None = None) -> FixedNetwo
         if args.profile is None:
             raise RangeError("--profile is missing, allowed: a shipped profile or a .toml file")
         return lower(args, n_steps)[1]
-    given = [name for name in LOWERING if getattr(args, name) not in (None, [], False)]
+    given = [name for name in LOWERING if getattr(args, name) not in (None, [])]
+    given = [name for name in given if name != "proved" or args.proved]
     if given:
         options = ", ".join("--" + name.replace("_", "-") for name in given)
         raise RangeError(

@@ -6,9 +6,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .common import add_lowering, dt_of, network_of, profile_of, progress_bar, read_inputs
-
-RULE = "exact"
+from .common import (
+    RULE,
+    add_lowering,
+    dt_of,
+    network_of,
+    profile_of,
+    progress_bar,
+    read_inputs,
+    scaling_of,
+)
 
 
 def add(commands: Any) -> None:
@@ -49,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from ..ladder import ladder
 
     task = None if args.task is None else read_task(args.task)
-    lowering: dict[str, Any] = {"approximate": args.approximate, "proved": args.proved}
+    lowering = {"approximate": args.approximate, "proved": args.proved} | scaling_of(args)
     if args.coding is not None:
         lowering["coding"] = args.coding
     if args.weight_bits is not None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ..profile_model import HardwareProfile
 
 WIDTHS = (48, 47, 46, 45, 44, 42, 40, 38, 36, 34, 32)
-"""Register widths that are tried: the widest that 64-bit arithmetic can compute with is taken."""
+"""Register widths that are tried: the widest that 64-bit arithmetic can compute with is taken. No
+register becomes narrower than it was."""
 
 FINEST = 31
 """Bits of a decay where it is to be as good as unrounded."""
@@ -34,8 +35,6 @@ def widened(fixed: FixedNetwork) -> FixedNetwork:
     """
     why = ""
     for bits in WIDTHS:
-        if bits < max(r.bits for r in fixed.profile.registers.values()):
-            break
         try:
             wide = replace(fixed, profile=_wide(fixed.profile, bits))
         except NeuroLifError as error:
@@ -100,20 +99,32 @@ def _wide_op(op: dict[str, Any]) -> dict[str, Any] | None:
     return op
 
 
-def finely_lowered(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
+def finely_lowered(
+    fixed: FixedNetwork, stepped: SteppedNetwork, lowered: SteppedNetwork
+) -> SteppedNetwork:
     """Return the network with the filter stages that lowering gave it, but no decay rounded.
 
     What leads to a stage depends on the coded decays; here they are as fine as a profile can say
     (31 bits), so the network is what was described to about 1e-7.
+
+    Args:
+        fixed, stepped: the integers, and what they were made from.
+        lowered: the network as lowering took it apart.
     """
     from ..lower.draft import Draft
+    from ..lower.granularity import split_signs
     from ..lower.models import choose_models
     from ..lower.stages import lower_stages
 
     profile = _fine(fixed.profile.model_dump_json(by_alias=True))
     bits = profile.weights.default_bits
-    return lower_stages(choose_models(Draft(stepped, profile, frozenset(), bits, None, True, False))
-                        ).stepped  # fmt: skip
+    names = [q.name for q in lowered.projections]
+    for start in (stepped, split_signs(stepped)):
+        draft = Draft(start, profile, frozenset(), bits, None, True, False)
+        found = lower_stages(choose_models(draft)).stepped
+        if [q.name for q in found.projections] == names:
+            return found
+    raise RangeError(f"projections = {names}, allowed: those that lowering makes of the network")
 
 
 @lru_cache(maxsize=8)

@@ -56,5 +56,11 @@ def versions() -> dict[str, str]:
 
 
 def told(options: Mapping[str, Any]) -> str:
-    """Return options as a text."""
-    return ", ".join(f"{k} = {show(v)}" for k, v in sorted(options.items())) or "none"
+    """Return options as a text; of what is large, its digest."""
+    return ", ".join(f"{k} = {_shown(v)}" for k, v in sorted(options.items())) or "none"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping) or is_dataclass(value):
+        return f"{type(value).__name__} {digest_of(value)[:16]}"
+    return show(value)

@@ -81,8 +81,10 @@ class Rounded:
             )
         self.coded = dequantize(fixed, stepped)
         lowered = as_lowered(fixed, stepped)
-        self.staged = lowered is not stepped
-        self.plain = finely_lowered(fixed, stepped) if self.staged else stepped
+        # lowered may be split by sign, which changes nothing, or have stages, whose inputs have
+        # been made to fit the rounded decays
+        self.staged = len(lowered.populations) != len(stepped.populations)
+        self.plain = finely_lowered(fixed, stepped, lowered) if self.staged else lowered
         self.lowered, self.compensated = lowered, compensated
         self.to_target = {q.pre: q.post for q in self.plain.projections
                           if self.plain.population(q.post) and q.pre in self._stages()}  # fmt: skip

@@ -78,8 +78,8 @@ def _levels(axis: Any, ladder: Levels) -> None:
     axis.set_ylim(max(0.0, low - 0.6 * room), high + 0.35 * room)
     axis.set_xticks(range(len(names)), names, rotation=25, ha="right")
     axis.set_ylabel("accuracy, %" if task else "spikes of all populations")
-    axis.set_title("Each rung keeps what those before it lost; the axis does not start at 0",
-                   fontsize=10, loc="left")  # fmt: skip
+    cut = "; the axis does not start at 0" if axis.get_ylim()[0] > 0 else ""
+    axis.set_title(f"Each rung keeps what those before it lost{cut}", fontsize=10, loc="left")
     _plain(axis)
 
 

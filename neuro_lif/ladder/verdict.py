@@ -22,16 +22,21 @@ def verdict_of(
     """Return the verdict.
 
     With a task the rung that loses the most right decisions, or, where none loses any, changes the
-    most decisions; without one, or where no decision changes, the rung on which the most spikes
-    differ. Of rungs that cost about the same it is the one with the most own errors: a network that
-    magnifies every difference makes all of them cost the same.
+    most decisions; without one, or where no decision changes, the rung on which the largest share
+    of the spikes differs (of those of the reference, where it has more: one spike that differs in
+    a network that has become silent is not all of them). Of rungs that cost about the same it is
+    the one with the most own errors: a network that magnifies every difference makes all of them
+    cost the same.
     """
     measure, costs = _costs(rungs)
-    most = max(costs, default=0)
+    scores: list[float] = list(costs)
+    if measure == "spikes":
+        scores = [r.changed / max(r.either, total.spikes_before, 1) for r in rungs]
+    most = max(scores, default=0)
     if most <= 0:
         return Verdict(None, None, measure, 0, _nothing(rungs, total, labels), "")
-    near = [k for k, cost in enumerate(costs) if cost >= NEAR * most]
-    worst = max(near, key=lambda k: (rungs[k].changed_own, costs[k]))
+    near = [k for k, score in enumerate(scores) if score >= NEAR * most]
+    worst = max(near, key=lambda k: (rungs[k].changed_own, scores[k]))
     rung = rungs[worst]
     text = _what(rung, total, measure, costs[worst], labels) + _whose(rung)
     return Verdict(rung.name, rung.culprit, measure, costs[worst], text,
@@ -104,16 +109,14 @@ def mend_of(rung: Rung, fixed: FixedNetwork, changes: Sequence[Change]) -> str:
     own = [c for c in changes if (c.group, c.population) == (rung.name, name)]
     worst = max(own, key=lambda c: c.error, default=None)
     what = f" ({worst.where!r}: {worst.text})" if worst else ""
-    whose = f" of population {name!r}" if name else ""
     if rung.name == "time_step":
         return f"Mend: a shorter step than {fixed.dt * 1e3:g} ms."
     if rung.name == "weights":
         bits = {q.weight_bits or fixed.profile.weights.default_bits for q in fixed.projections
                 if worst is not None and q.name == worst.where}  # fmt: skip
         now = f" than {bits.pop()}" if bits else ""
-        return (
-            f"Mend: more weight bits{now}, or finer and better chosen weight scales{whose}{what}."
-        )
+        return (f"Mend: more weight bits{now}, scales of their own (granularity='sign' or "
+                f"'neuron'), or scales chosen on samples (calibrate=){what}.")  # fmt: skip
     if rung.name == "decays":
         return f"Mend: finer decays (more bits), or a longer step, which makes them larger{what}."
     if rung.name == "threshold":

@@ -35,6 +35,8 @@ class Incoming:
         weight_bits: bits of the mantissa.
         sources: number of presynaptic neurons.
         most: most spikes one source sends in one step.
+        rounding: of :data:`neuro_lif.lower.rounding.ROUNDINGS`; ``draws`` ``(m,)`` those of a
+            stochastic one.
     """
 
     values: FloatArray
@@ -45,6 +47,8 @@ class Incoming:
     most: int = 1
     lane: IntArray | int = 0
     lanes: int = 1
+    rounding: str = "nearest"
+    draws: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,13 @@ class Limits:
     in_shift: int
     thr_shift: int
     weights: Weights
+
+
+def sign_mode(values: FloatArray) -> str:
+    """Return the sign mode that weights need: that of one sign where they have one."""
+    if values.size and values.min() < 0:
+        return "mixed" if values.max() > 0 else "inhibitory"
+    return "excitatory"
 
 
 def strongest(

@@ -14,7 +14,8 @@ from ..ledger import entry
 from .bounds import Incoming, Limits
 from .draft import Draft, note, refuse_or_note
 from .models import headroom
-from .search import code_weights
+from .rounding import rounded
+from .search import FAR, code_weights
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,12 @@ def code_projection(
     lo, hi = limits.weights.kept_range(incoming.mode, exponent)
     step = limits.weights.step(incoming.mode, incoming.weight_bits)
     high, low = hi // step * step, -(-lo // step) * step
-    clipped = int(np.sum((real > high + step / 2) | (real < low - step / 2)))
+    if incoming.rounding == "nearest":
+        clipped = int(np.sum((real > high + step / 2) | (real < low - step / 2)))
+        ties = int(near_tie(real / step).sum())
+    else:
+        whole = rounded(np.clip(real / step, -FAR, FAR), incoming.rounding, incoming.draws)
+        clipped, ties = int(np.sum((whole * step > high) | (whole * step < low))), 0
     relative = onto.relative[incoming.post]
     noted = entry(
         where,
@@ -52,7 +58,7 @@ def code_projection(
         "V/step",
         clipped,
         headroom(max(hi, -lo), mantissas),
-        int(near_tie(real / step).sum()),
+        ties,
         1e-12 * unit / relative,
     )
     draft, delays = code_delays(draft, q, where)

@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import FloatArray, IntArray, frozen
 from ..discretize import SteppedPopulation
 from ..errors import LoweringError
-from ..fixed import FixedNetwork, FixedPopulation
+from ..fixed import FixedNetwork, FixedPopulation, FixedProjection
 from ..formats import near_tie, nearest
 from ..ledger import Entry, entry
 from .code_projections import Scaled, code_projection
@@ -34,7 +34,7 @@ ROUNDS = 20
 def code_network(draft: Draft) -> Draft:
     """Code the network; lower the scale where the coded integers could overflow after all."""
     for _ in range(ROUNDS):
-        coded = _code(draft)
+        coded = code_all(draft)
         rows = {p.name: headroom_of(coded, p) for p in draft.stepped.described}
         smaller = shrink(draft, rows)
         if smaller is None:
@@ -52,20 +52,13 @@ def code_network(draft: Draft) -> Draft:
     return note_scales(note(coded, headroom=found))
 
 
-def _code(draft: Draft) -> Draft:
+def code_all(draft: Draft) -> Draft:
     """Code weights, thresholds, biases, refractory periods, delays and inputs."""
     populations, projections = [], []
     for p in draft.stepped.described:
-        draft, population = _code_population(draft, p)
+        draft, population, onto = code_part(draft, p)
         populations.append(population)
-        plan = draft.plans[p.name]
-        scale = plan.scale
-        exponents = scale.exponents if scale else ()
-        s = scale.lsb_per_volt if scale else 1.0
-        onto = Scaled(limits_of(draft, plan.form), s, plan.relative)
-        for (q, incoming), exponent in zip(incoming_of(draft, p), exponents, strict=True):
-            draft, projection = code_projection(draft, q, incoming, exponent, onto)
-            projections.append(projection)
+        projections += onto
     draft, stages, through = code_stages(draft)
     places = {p.name: i for i, p in enumerate(draft.stepped.populations)}
     populations = sorted([*populations, *stages], key=lambda p: places[p.name])
@@ -83,6 +76,22 @@ def _code(draft: Draft) -> Draft:
         draft.stepped.network.probes,
     )
     return note(replace(draft, fixed=fixed), entries=noted)
+
+
+def code_part(
+    draft: Draft, p: SteppedPopulation
+) -> tuple[Draft, FixedPopulation, list[FixedProjection]]:
+    """Code one population and what leads to it, but for filter stages and currents."""
+    draft, population = _code_population(draft, p)
+    plan, projections = draft.plans[p.name], []
+    scale = plan.scale
+    exponents = scale.exponents if scale else ()
+    s = scale.lsb_per_volt if scale else 1.0
+    onto = Scaled(limits_of(draft, plan.form), s, plan.relative)
+    for (q, incoming), exponent in zip(incoming_of(draft, p), exponents, strict=True):
+        draft, projection = code_projection(draft, q, incoming, exponent, onto)
+        projections.append(projection)
+    return draft, population, projections
 
 
 def _current_code(draft: Draft, p: SteppedPopulation) -> tuple[FloatArray, FloatArray, int]:
@@ -180,6 +189,8 @@ def _code_bias(
     draft: Draft, p: SteppedPopulation, plan: Plan, where: str, most: FloatArray
 ) -> tuple[Draft, dict[str, IntArray]]:
     form, profile, bias = plan.form, draft.profile, bias_of(draft, p)
+    if plan.correction is not None:
+        bias = bias + plan.correction
     if form.bias_mant is None:
         if np.any(bias != 0):
             raise LoweringError(

@@ -30,6 +30,31 @@ APPROXIMATIONS = {
 """What :func:`quantize` may do instead of refusing, when named in ``approximate``."""
 
 
+GRANULARITIES = {
+    "global": "one step between weights, V, for all weights of the network",
+    "projection": "one per projection; those onto one population lie powers of two apart",
+    "sign": "as projection, with excitatory and inhibitory synapses apart",
+    "neuron": "as projection, with a scale of its own for every target neuron",
+}
+"""What may have a resolution of its own: see :func:`neuro_lif.quantize`."""
+
+SCALINGS = {
+    "own": "jointly with the registers' head-room and the predicted error, clipping allowed",
+    "max_abs": "the largest weight is the largest code, nothing is clipped",
+}
+"""How scales are chosen where nothing is calibrated: see :func:`neuro_lif.quantize`."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller asks of scales and weights; see :func:`neuro_lif.quantize`."""
+
+    granularity: str = "projection"
+    rounding: str = "nearest"
+    seed: int = 0
+    scaling: str = "own"
+
+
 @dataclass(frozen=True)
 class Plan:
     """A population on its way to integers: its model, decays and scale.
@@ -37,9 +62,11 @@ class Plan:
     Args:
         form: the neuron model.
         relative: ``(n,)`` scale of each neuron relative to the population's; other than 1 where the
-            profile has one threshold for all.
+            profile has one threshold for all, or each neuron was asked to have its own.
         du, dv: coded decays; ``loss_u`` and ``loss_v`` the share lost per step that they give.
         scale: what the search chose; ``cap`` a scale it may not pass.
+        pinned: the scale's weight steps stay: what overflows takes it down by whole octaves.
+        correction: ``(n,)`` V per step added to the bias against what rounding does; None: none.
     """
 
     form: LifForm
@@ -50,6 +77,8 @@ class Plan:
     loss_v: FloatArray = field(default_factory=lambda: np.zeros(0))
     scale: Scale | None = None
     cap: float = float("inf")
+    pinned: bool = False
+    correction: FloatArray | None = None
 
     @property
     def lsb_per_volt(self) -> FloatArray:
@@ -99,6 +128,7 @@ class Draft:
     held: HeldCurrents = field(default_factory=dict)
     fixed: FixedNetwork | None = None
     ledger: Ledger = Ledger("")
+    options: Options = Options()
 
 
 def note(draft: Draft, **lists: tuple[Any, ...]) -> Draft:

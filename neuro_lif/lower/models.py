@@ -17,6 +17,7 @@ from ..streams import DrawnSpikes
 from .draft import Draft, Plan, StagePlan, note, refuse_or_note
 from .encode import code_sources
 from .form import DecayCode, LifForm, lif_form
+from .granularity import own_scales
 from .stage_form import stage_form
 from .stages import all_stages_of
 
@@ -100,6 +101,8 @@ def share_parameters(draft: Draft) -> Draft:
     The equations of a neuron are the same on any scale of voltage, so each neuron gets its own
     scale, at which its threshold is the common one. This is exact.
     """
+    if draft.options.granularity == "neuron":
+        return _scale_neurons(draft)
     for p in draft.stepped.described:
         plan = draft.plans[p.name]
         per = draft.profile.params[plan.form.threshold].per
@@ -107,6 +110,7 @@ def share_parameters(draft: Draft) -> Draft:
             continue
         relative = p.threshold.max() / p.threshold
         stepped = _on_own_scale(draft.stepped, p, relative)
+        stepped = _same_threshold(stepped, p)
         plan = replace(plan, relative=frozen(relative))
         text = (
             f"population {p.name!r}: {draft.profile.name} has one {plan.form.threshold} per {per}, "
@@ -117,11 +121,33 @@ def share_parameters(draft: Draft) -> Draft:
     return draft
 
 
+def _scale_neurons(draft: Draft) -> Draft:
+    """Give every neuron a scale of its own, at which its largest weight is that of the others."""
+    for p in draft.stepped.described:
+        plan = draft.plans[p.name]
+        per = draft.profile.params[plan.form.threshold].per
+        if per != "neuron" and p.spikes:
+            raise LoweringError(
+                f'granularity = "neuron", population {p.name!r}: profile {draft.profile.name} has '
+                f'one {plan.form.threshold} per {per}, allowed: "global", "projection" or "sign"'
+            )
+        relative = own_scales(draft, p)
+        stepped = _on_own_scale(draft.stepped, p, relative)
+        text = (
+            f"population {p.name!r}: each neuron has a scale of its own, up to "
+            f"{relative.max():.4g} times finer than the coarsest"
+        )
+        plan = replace(plan, relative=frozen(relative))
+        draft = replace(draft, stepped=stepped, plans=draft.plans | {p.name: plan})
+        draft = note(draft, notes=(text,))
+    return draft
+
+
 def _on_own_scale(
     stepped: SteppedNetwork, p: SteppedPopulation, relative: FloatArray
 ) -> SteppedNetwork:
     scaled = {name: frozen(getattr(p, name) * relative) for name in ("bias", "gain", "v_init")}
-    scaled["threshold"] = frozen(np.full(p.size, p.threshold.max()))
+    scaled["threshold"] = frozen(p.threshold * relative)
     populations = [replace(x, **scaled) if x is p else x for x in stepped.populations]
     # a stage's values reach its target one to one, at weight 1: it is on the target's scale
     stages = all_stages_of(stepped, p.name)
@@ -132,6 +158,15 @@ def _on_own_scale(
         for q in stepped.projections
     ]
     return replace(stepped, populations=tuple(populations), projections=tuple(projections))
+
+
+def _same_threshold(stepped: SteppedNetwork, p: SteppedPopulation) -> SteppedNetwork:
+    """Return the network with one threshold for a population, free of what the scaling rounds."""
+    threshold = frozen(np.full(p.size, p.threshold.max()))
+    populations = [
+        replace(x, threshold=threshold) if x.name == p.name else x for x in stepped.populations
+    ]
+    return replace(stepped, populations=tuple(populations))
 
 
 def _rows(weights: object, relative: FloatArray) -> FloatArray:

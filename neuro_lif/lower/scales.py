@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +12,25 @@ from ..discretize import SteppedPopulation, SteppedProjection
 from ..errors import LoweringError
 from ..ledger import Headroom
 from ..network import Constant, CurrentInput
-from .bounds import Demand, Feed, Incoming, Limits, bounds, lanes_of
+from .bounds import Demand, Feed, Incoming, Limits, bounds, lanes_of, sign_mode
 from .draft import Draft, Plan, note
 from .encode import largest_current
 from .form import LifForm
+from .lattice import (
+    Lattice,
+    Room,
+    capped,
+    even,
+    largest,
+    max_abs,
+    must,
+    room_of,
+    settle,
+    steps_in,
+)
 from .reach import Reach, reach
-from .search import GOOD_ENOUGH, WORSE_AT_MOST, choose_scale
+from .rounding import draws_of
+from .search import GOOD_ENOUGH, WORSE_AT_MOST, Scale, choose_scale, total_of
 from .stage_reach import stage_reaches
 from .stages import stages_onto
 
@@ -26,15 +40,95 @@ POOR = 0.5
 
 def choose_scales(draft: Draft) -> Draft:
     """Choose the scale and the projections' exponents of every population that has none yet."""
+    if draft.options.granularity == "global":
+        return _choose_together(draft)
     for p in draft.stepped.described:
         plan = draft.plans[p.name]
         if plan.scale is not None:
             continue
-        scale = choose_scale(
-            demand_of(draft, p), limits_of(draft, plan.form), draft.proved, plan.cap
-        )
-        draft = replace(draft, plans=draft.plans | {p.name: replace(plan, scale=scale)})
+        demand, limits = demand_of(draft, p), limits_of(draft, plan.form)
+        lattice = max_abs(demand, limits) if draft.options.scaling == "max_abs" else None
+        if lattice is None:
+            scale = choose_scale(demand, limits, draft.proved, plan.cap)
+        else:
+            where = f"population {p.name!r}"
+            room = room_of(demand, limits, draft.proved, plan.cap)
+            scale = must(settle(room, lattice), limits, where)
+        plan = replace(plan, scale=scale, pinned=lattice is not None)
+        draft = replace(draft, plans=draft.plans | {p.name: plan})
     return draft
+
+
+PER_OCTAVE = 16
+"""Steps between weights that are tried per octave where all weights have the same."""
+
+
+def _choose_together(draft: Draft) -> Draft:
+    """Choose one step between weights, V, for all projections of the network."""
+    names = [p.name for p in draft.stepped.described]
+    if all(draft.plans[name].scale is not None for name in names):
+        return draft
+    _check_together(draft)
+    rooms = rooms_of(draft)
+    heard = {n: r for n, r in rooms.items() if max_abs(r.demand, r.limits) is not None}
+    found: list[tuple[float, dict[str, Scale]]] = []
+    steps = [largest_step(r) for r in heard.values()]
+    octaves = 1 if draft.options.scaling == "max_abs" else 2 * PER_OCTAVE + 1
+    for k in range(octaves if steps else 0):
+        scales = at_step(heard, max(steps) * 2.0 ** (-k / PER_OCTAVE))
+        if scales is not None:
+            mean = float(np.mean([total_of(s) ** 2 for s in scales.values()]))
+            found.append((mean, scales))
+    if steps and not found:
+        must(None, next(iter(heard.values())).limits, 'granularity = "global"')
+    best = min(found, key=lambda f: f[0])[1] if found else {}
+    for name in names:
+        room, scale = rooms[name], best.get(name)
+        if scale is None:
+            scale = choose_scale(room.demand, room.limits, draft.proved, draft.plans[name].cap)
+        plan = replace(draft.plans[name], scale=scale, pinned=name in best)
+        draft = replace(draft, plans=draft.plans | {name: plan})
+    return draft
+
+
+def _check_together(draft: Draft) -> None:
+    """Refuse one step for all weights where neurons or stages have scales of their own."""
+    for p in draft.stepped.described:
+        plan = draft.plans[p.name]
+        why = ""
+        if np.any(plan.relative != 1):
+            why = f"{draft.profile.name} has one {plan.form.threshold} for neurons that differ"
+        elif stages_onto(draft.stepped, p.name):
+            why = "it hears filter stages, whose LSB is finer"
+        if why:
+            raise LoweringError(
+                f'granularity = "global", population {p.name!r}: {why}, so its weights have no '
+                'one step in V, allowed: "projection" or "sign"'
+            )
+
+
+def rooms_of(draft: Draft) -> dict[str, Room]:
+    """Return what bounds the scale of every population."""
+    return {
+        p.name: room_of(
+            demand_of(draft, p), limits_of(draft, draft.plans[p.name].form), draft.proved,
+            draft.plans[p.name].cap,
+        )
+        for p in draft.stepped.described
+    }  # fmt: skip
+
+
+def largest_step(room: Room) -> float:
+    """Return the least step between weights, V, at which no weight is cut."""
+    parts = room.demand.incoming
+    return max(largest(p) / steps_in(p, room.limits)[1] for p in parts)
+
+
+def at_step(rooms: Mapping[str, Room], step: float) -> dict[str, Scale] | None:
+    """Return the scales at which all weights have one step, V; None where they do not fit."""
+    found = {n: settle(r, even(step, r.demand, r.limits)) for n, r in rooms.items()}
+    kept = {n: s for n, s in found.items() if s is not None}
+    return kept if len(kept) == len(rooms) else None
 
 
 def limits_of(draft: Draft, form: LifForm) -> Limits:
@@ -70,11 +164,14 @@ def incoming_of(draft: Draft, p: SteppedPopulation) -> list[tuple[SteppedProject
         post = post_of_entries(q.weights)
         gain = _gain_of(draft, p, q.receptor)[post]
         values = entries(q.weights) * gain
-        mode = "mixed" if values.size and values.min() < 0 < values.max() else "excitatory"
-        mode = "inhibitory" if values.size and values.max() <= 0 and values.min() < 0 else mode
+        mode = sign_mode(values)
         sources, most = q.weights.shape[1], draft.most.get(q.pre, 1)
         lane, lanes = lanes_of(q.delays)
-        part = Incoming(values, post, mode, draft.weight_bits, sources, most, lane, lanes)
+        how, seed = draft.options.rounding, draft.options.seed
+        draws = draws_of(q.weights, q.name, seed) if how == "stochastic" else None
+        part = Incoming(
+            values, post, mode, draft.weight_bits, sources, most, lane, lanes, how, draws
+        )
         out.append((q, part))
     return out
 
@@ -229,6 +326,9 @@ def shrink(draft: Draft, rows: dict[str, tuple[Headroom, ...]]) -> Draft | None:
         old = plans[name].scale
         if share <= 1.0 or old is None:
             continue
+        if plans[name].pinned:
+            plans[name] = _octave_lower(draft, name, share)
+            continue
         # a little more than needed, since rounding the weights anew may take some of it back
         plan = replace(plans[name], cap=old.lsb_per_volt * 0.999 / share, scale=None)
         smaller = choose_scales(replace(draft, plans=plans | {name: plan})).plans[name]
@@ -238,6 +338,23 @@ def shrink(draft: Draft, rows: dict[str, tuple[Headroom, ...]]) -> Draft | None:
             plans[name] = smaller
     changed = any(plans[name] is not plan for name, plan in draft.plans.items())
     return replace(draft, plans=plans) if changed else None
+
+
+def _octave_lower(draft: Draft, name: str, share: float) -> Plan:
+    """Return the plan of a population with the same weights and more head-room, if that helps."""
+    plan, p = draft.plans[name], draft.stepped.population(name)
+    old = plan.scale
+    if old is None:
+        return plan
+    room = room_of(demand_of(draft, p), limits_of(draft, plan.form), draft.proved, plan.cap)
+    cap = old.lsb_per_volt * 0.999 / share
+    together = draft.options.granularity == "global"
+    lattice = Lattice(old.lsb_per_volt, old.exponents, rigid=together)
+    lower = settle(capped(room, cap), lattice)
+    worst = max(GOOD_ENOUGH, WORSE_AT_MOST * total_of(old))
+    if lower is None or not (draft.proved or total_of(lower) <= worst):
+        return plan
+    return replace(plan, scale=lower)
 
 
 def note_scales(draft: Draft) -> Draft:

@@ -17,8 +17,8 @@ import numpy as np
 
 from ..arrays import FloatArray, IntArray
 from ..errors import LoweringError
-from ..formats import nearest
 from .bounds import LEAST_LEAK, Demand, Incoming, Limits, bounds, hard_limit, highest_scale
+from .rounding import rounded
 
 if TYPE_CHECKING:
     from ..profile_model import Weights
@@ -35,8 +35,12 @@ WORSE_AT_MOST = 1.5
 RATE = 0.1
 """Spikes per neuron and step assumed when weight errors are compared with the others."""
 
-SAMPLE = 200_000
+SAMPLE = 60_000
 """Weights looked at while searching; all are coded in the end."""
+
+
+FAR = 2.0**40
+"""Steps beyond which weights are cut before they become integers, which could not hold them."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def choose_scale(
     ``cap`` is a scale not to be passed.
     """
     hard = min(hard_limit(demand, limits), cap)
-    reference, looked_at = _reference(demand), sampled(demand.incoming)
+    reference, looked_at = reference_of(demand), sampled(demand.incoming)
     spikes = bool(np.isfinite(demand.threshold).any())
     found: list[Scale] = []
     for activity in ACTIVITIES[:1] if proved else ACTIVITIES:
@@ -67,17 +71,18 @@ def choose_scale(
         if not np.isfinite(top):  # nothing bounds it: no input, no bias, no threshold
             top = 1.0
         if top <= 0:
-            raise LoweringError(_no_room(limits))
+            raise LoweringError(no_room(limits))
         grid = [top * 2.0 ** (-step / 16) for step in range(33)]
-        rated = [_rate(demand, looked_at, limits, s, activity, reference) for s in grid]
-        found.append(min(rated, key=_total))
-        if _total(found[-1]) <= GOOD_ENOUGH or top == hard:
+        rated = [rate(demand, looked_at, limits, s, activity, reference) for s in grid]
+        found.append(min(rated, key=total_of))
+        if total_of(found[-1]) <= GOOD_ENOUGH or top == hard:
             break
-    accepted = max(GOOD_ENOUGH, WORSE_AT_MOST * min(_total(s) for s in found))
-    return next(s for s in found if _total(s) <= accepted)
+    accepted = max(GOOD_ENOUGH, WORSE_AT_MOST * min(total_of(s) for s in found))
+    return next(s for s in found if total_of(s) <= accepted)
 
 
-def _no_room(limits: Limits) -> str:
+def no_room(limits: Limits) -> str:
+    """Return why no scale fits, and what would have to."""
     room = f"v {limits.v[0]}..{limits.v[1]}, u {limits.u[0]}..{limits.u[1]}"
     lo, hi = limits.weights.mode_range("mixed")
     return (
@@ -87,11 +92,12 @@ def _no_room(limits: Limits) -> str:
     )
 
 
-def _total(scale: Scale) -> float:
+def total_of(scale: Scale) -> float:
+    """Return the predicted error of v, all terms together, as a share of the threshold."""
     return scale.predicted["total"]
 
 
-def _reference(demand: Demand) -> FloatArray:
+def reference_of(demand: Demand) -> FloatArray:
     """Return the voltage errors are compared with: the threshold, or a read-out's likely range."""
     if np.isfinite(demand.threshold).all():
         return demand.threshold
@@ -107,21 +113,25 @@ def _truncation(demand: Demand) -> FloatArray:
     return np.asarray(demand.lost * through_u / np.maximum(demand.loss_v, LEAST_LEAK))
 
 
-def _rate(
+def rate(
     demand: Demand,
     looked_at: tuple[Incoming, ...],
     limits: Limits,
     s: float,
     activity: float,
     reference: FloatArray,
+    given: tuple[int, ...] | None = None,
 ) -> Scale:
-    """Predict the relative errors at scale ``s`` and choose the exponents."""
+    """Predict the relative errors at scale ``s``; choose the exponents unless they are given."""
     n = len(reference)
     per_drive = np.maximum(demand.loss_v, LEAST_LEAK) * reference
     variance = np.zeros(n)
     exponents = []
-    for p, whole in zip(looked_at, demand.incoming, strict=True):
-        exponent, error = best_exponent(p, limits, s)
+    for k, (p, whole) in enumerate(zip(looked_at, demand.incoming, strict=True)):
+        if given is None:
+            exponent, error = best_exponent(p, limits, s)
+        else:
+            exponent, error = given[k], error_at(p, limits, s, given[k])
         exponents.append(exponent)
         share = whole.values.size / max(p.values.size, 1)
         relative = error / per_drive[p.post]  # before squaring, which may underflow
@@ -150,12 +160,17 @@ def best_exponent(p: Incoming, limits: Limits, s: float) -> tuple[int, FloatArra
     fits = int(np.ceil(np.log2(max(largest / top, 2.0**-30))))
     best: tuple[float, int, FloatArray] | None = None
     for exponent in sorted({_within(fits - k, rules) for k in range(3)}, reverse=True):
-        mantissa = code_weights(p.values, p, limits, s, exponent)
-        error = mantissa * (2.0 ** (exponent + limits.in_shift) / s) - p.values
+        error = error_at(p, limits, s, exponent)
         square = float(np.mean(error**2)) if error.size else 0.0
         if best is None or square < best[0]:
             best = (square, exponent, error)
     return (best[1], best[2]) if best else (0, np.zeros(0))
+
+
+def error_at(p: Incoming, limits: Limits, s: float, exponent: int) -> FloatArray:
+    """Return what coding at an exponent adds to every weight, V per step."""
+    mantissa = code_weights(p.values, p, limits, s, exponent)
+    return np.asarray(mantissa * (2.0 ** (exponent + limits.in_shift) / s) - p.values)
 
 
 def _within(exponent: int, rules: Weights) -> int:
@@ -172,7 +187,7 @@ def code_weights(
     lo, hi = rules.kept_range(p.mode, exponent)
     real = values * (s / 2.0 ** (exponent + limits.in_shift))
     # cut before the cast: a value far outside would leave the range of an int64
-    whole = nearest(np.clip(real / step, -(2.0**40), 2.0**40)) * step
+    whole = rounded(np.clip(real / step, -FAR, FAR), p.rounding, p.draws) * step
     return np.clip(whole, -(-lo // step) * step, hi // step * step)
 
 
@@ -183,6 +198,8 @@ def sampled(incoming: Sequence[Incoming]) -> tuple[Incoming, ...]:
         if p.values.size > SAMPLE:
             keep = np.linspace(0, p.values.size - 1, SAMPLE).astype(np.int64)
             keep[0] = int(np.abs(p.values).argmax())
-            p = Incoming(p.values[keep], p.post[keep], p.mode, p.weight_bits, p.sources, p.most)
+            draws = None if p.draws is None else p.draws[keep]
+            p = Incoming(p.values[keep], p.post[keep], p.mode, p.weight_bits, p.sources, p.most,
+                         rounding=p.rounding, draws=draws)  # fmt: skip
         out.append(p)
     return tuple(out)
