@@ -79,6 +79,34 @@ def measured(n: int, workers: int) -> str:
     )
 
 
+def processor(n: int) -> str:
+    """Return the engine's share of the processor time of one worker; load does not change it."""
+    from neuro_lif.study import work
+
+    one = study(n, None)
+    worker, items = work.Worker(one.base, 1), one._items(one.grid())
+    worker.reference(items[0].configuration)
+    usual, inside = work.run_checked, [0.0]
+
+    def timed(*args: object) -> object:
+        start = time.thread_time()
+        try:
+            return usual(*args)
+        finally:
+            inside[0] += time.thread_time() - start
+
+    work.run_checked = timed
+    start = time.process_time()
+    for first in range(0, len(items), 40):
+        worker.run_all([i.configuration for i in items[first : first + 40]])
+    total = time.process_time() - start
+    work.run_checked = usual
+    return (
+        f"processor time of one worker: {1e3 * total / len(items):.2f} ms a configuration, "
+        f"{inside[0] / total:.1%} of it in the engine"
+    )
+
+
 def main() -> None:
     """Measure, or profile."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -87,7 +115,8 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true")
     args = parser.parse_args()
     print(f"neuro_lif {nl.__version__}, numpy {np.__version__}, "
-          f"Python {platform.python_version()}, {os.cpu_count()} processors ({platform.machine()})")  # fmt: skip
+          f"Python {platform.python_version()}, {os.cpu_count()} processors "
+          f"({platform.machine()})")  # fmt: skip
     if args.profile:
         from neuro_lif.study.work import Worker
 
@@ -100,6 +129,7 @@ def main() -> None:
         profile.disable()
         pstats.Stats(profile).sort_stats("tottime").print_stats(30)
         return
+    print(processor(args.configurations), flush=True)
     for workers in args.workers:
         print(measured(args.configurations, workers), flush=True)
 

@@ -55,12 +55,14 @@ def script(store: Path, *, pause: float = 0.0, workers: int = 1, more: str = "")
         f"import sys, time; sys.path.insert(0, {str(ROOT / 'tests')!r}); import study_cases as c\n"
         "from neuro_lif.study import work, runner\n"
         "runner.COMMIT = 0.0\n"
-        f"usual, pause = work.Worker.run, {pause}\n"
+        f"usual, pause = work.Worker._prepared, {pause}\n"
         "def slow(self, configuration):\n    time.sleep(pause)\n"
         "    return usual(self, configuration)\n"
-        "work.Worker.run = slow\n"
+        "work.Worker._prepared = slow\n"
         f"{more}\n"
-        f"c.study(__import__('pathlib').Path({str(store)!r})).run(workers={workers})\n"
+        "tell = lambda *told: print('stored', *told, flush=True)\n"
+        f"path = __import__('pathlib').Path({str(store)!r})\n"
+        f"c.study(path).run(workers={workers}, progress=tell)\n"
     )
     return [sys.executable, "-c", code]
 

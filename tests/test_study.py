@@ -112,11 +112,16 @@ def test_spikes_that_do_not_fit_each_other_are_refused() -> None:
     if module is None:
         pytest.skip("no compiled kernel here")
     rows, neuron = np.array([1, 0], np.uint32), np.array([3], np.uint16)
-    for given in ((rows, neuron, 3, 1, np.ones(6, bool)), (rows, neuron, 4, 1, np.ones(6, bool)),
-                  (rows, neuron[:0], 4, 1, np.ones(8, bool)), (rows, neuron, 4, 3, np.ones(8, bool)),
-                  (rows.astype(int), neuron, 4, 1, np.ones(8, bool))):  # fmt: skip
+    six, eight = np.ones(6, bool), np.ones(8, bool)
+    for wrong in (
+        (rows, neuron, 3, 1, six),
+        (rows, neuron, 4, 1, six),
+        (rows, neuron[:0], 4, 1, eight),
+        (rows, neuron, 4, 3, eight),
+        (rows.astype(int), neuron, 4, 1, eight),
+    ):
         with pytest.raises(ValueError, match="tally|neuron"):
-            module.tally(*given)
+            module.tally(*wrong)
     both, counts = module.tally(rows, neuron, 4, 2, np.ones(8, bool))
     assert (both, counts.tolist()) == (1, [0, 0, 0, 1, 0, 0, 0, 0])
 

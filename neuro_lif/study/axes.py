@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -39,15 +41,23 @@ class Axis:
         """Whether the values are numbers, so that a search may step from one to the next."""
         return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in self.values)
 
+    @cached_property
+    def _places(self) -> dict[tuple[bool, Value], int]:
+        return {(isinstance(v, bool), v): k for k, v in enumerate(self.values)}
+
+    def has(self, value: Value) -> bool:
+        """Tell whether a value is one of the axis."""
+        return (isinstance(value, bool), value) in self._places
+
     def place(self, value: Value) -> int:
         """Return where a value stands.
 
         Raises:
             StudyError: it is none of the axis.
         """
-        for k, own in enumerate(self.values):
-            if own == value and isinstance(own, bool) == isinstance(value, bool):
-                return k
+        place = self._places.get((isinstance(value, bool), value))
+        if place is not None:
+            return place
         allowed = ", ".join(map(repr, self.values[:20]))
         raise StudyError(f"vary: {self.name} = {show(value)}, allowed: {allowed}")
 
@@ -87,9 +97,9 @@ def _axis(name: object, given: Any, faults: Faults) -> Axis | None:
         if not isinstance(value, (int, float, str, type(None))) or not finite:
             faults.add("vary", name, raw, allowed)
             return None
-    different = {(isinstance(v, bool), v) for v in values}
-    if len(different) < len(values):
-        twice = next(v for k, v in enumerate(values) if v in values[:k])
+    counted = Counter((isinstance(v, bool), v) for v in values)
+    if len(counted) < len(values):
+        twice = counted.most_common(1)[0][0][1]
         faults.add("vary", name, twice, "each value once")
         return None
     return Axis(name, tuple(values))

@@ -43,7 +43,7 @@ class Cluster:
             self._leave()
             raise StudyError(f"the cluster at {self._client.scheduler.address} has no workers, "
                              "allowed: at least one (dask worker ADDRESS)")  # fmt: skip
-        self.size = 2 * cores
+        self.size, self.lanes = 2 * cores, 1
         self._name = f"neuro-lif-{id(self)}-{time.time_ns()}"
         self._client.register_plugin(_plugin(self._name, packed(base)), name=self._name)
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -132,4 +132,4 @@ def _chunk(
     worker, address = _held(name)
     if reference is not None:
         worker.give_reference(network, pickle.loads(reference))
-    return [worker.run(c) for c in configurations], address
+    return worker.run_all(configurations), address

@@ -31,15 +31,14 @@ def rows_of(stored: Iterable[Stored], axes: Sequence[Axis], times: bool = False)
     """
     found = []
     names = [a.name for a in axes]
-    places = [{_exact(v): k for k, v in enumerate(a.values)} for a in axes]
     columns: dict[str, None] = {}
     for s in stored:
         configuration = json.loads(s.configuration)
         if configuration.keys() != set(names):
             continue
-        where = [p.get(_exact(configuration[n])) for n, p in zip(names, places, strict=True)]
-        if None in where:
+        if not all(a.has(configuration[a.name]) for a in axes):
             continue
+        where = [a.place(configuration[a.name]) for a in axes]
         result = json.loads(s.result) if s.result else {}
         columns |= dict.fromkeys(result)
         found.append((where, s, configuration, result))
@@ -56,10 +55,6 @@ def rows_of(stored: Iterable[Stored], axes: Sequence[Axis], times: bool = False)
 def rows_sorted(rows: Iterable[Row], axes: Sequence[Axis]) -> list[Row]:
     """Return rows in the order of the axes' values."""
     return sorted(rows, key=lambda r: [a.place(r[a.name]) for a in axes])
-
-
-def _exact(value: Any) -> tuple[str, Any]:
-    return ("bool" if isinstance(value, bool) else "", value)
 
 
 def _column_order(name: str) -> tuple[int, str, str]:

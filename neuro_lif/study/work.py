@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 
 from ..emulator.compiled import prepare
 from ..emulator.engine import run_checked
-from ..emulator.variants import Shared
+from ..emulator.variants import Shared, Stopped
 from ..engines import chosen_engine
 from ..errors import NeuroLifError, StudyError
 from ..fixed import FixedNetwork
@@ -97,31 +99,100 @@ class Worker:
 
     def run(self, configuration: Configuration) -> Outcome:
         """Lower, run and measure one configuration; what it refuses is the outcome."""
-        start, engine = time.perf_counter(), 0.0
+        return self.run_all([configuration])[0]
+
+    def run_all(self, configurations: Sequence[Configuration]) -> list[Outcome]:
+        """Run configurations in order.
+
+        The engine runs in a thread of its own, which needs Python's lock only between two runs:
+        the next configuration is lowered and the last one measured while it is at work.
+        """
+        out: list[Outcome] = []
+        before: _Job | None = None
+        stop = threading.Event()
+        with ThreadPoolExecutor(1, "neuro_lif_study") as engine:
+            try:
+                for configuration in configurations:
+                    job = self._prepared(configuration)
+                    if before is not None:
+                        _wait(before)
+                    if job.error is None:
+                        job.future = engine.submit(self._recorded, job.fixed, stop)
+                    if before is not None:
+                        out.append(self._outcome(before))
+                    before = job
+                if before is not None:
+                    _wait(before)
+                    out.append(self._outcome(before))
+            finally:
+                stop.set()
+        return out
+
+    def _prepared(self, configuration: Configuration) -> _Job:
+        """Lower a configuration and do all that a run needs before its first step."""
+        start, job = time.perf_counter(), _Job()
         try:
-            fixed = self.lowering.fixed(configuration)
-            reference = self.reference(configuration)
-            before = time.perf_counter()
-            recording = self._recorded(fixed)
-            engine = time.perf_counter() - before
-            result = measured(self.base.groups, fixed, recording, reference, self.base.task)
+            job.fixed = self.lowering.fixed(configuration)
+            job.reference = self.reference(configuration)
+            if self.chosen != "numpy":
+                prepare(job.fixed)
+        except ERRORS as error:
+            job.error = _text(error)
+        job.seconds = time.perf_counter() - start
+        return job
+
+    def _recorded(self, fixed: FixedNetwork, stop: threading.Event) -> tuple[Recording, float]:
+        """Run a network; return what was recorded and how long it took."""
+        base = self.base
+
+        def between() -> None:
+            if stop.is_set():
+                raise Stopped
+
+        shared = self._shared.of(None, lambda: Shared.of(fixed, base.n_steps, base.inputs))
+        start = time.perf_counter()
+        run = run_checked(fixed, shared.n_steps, shared.given, shared.batch, "probes", None,
+                          False, self.chosen, self.threads, between)  # fmt: skip
+        return run, time.perf_counter() - start
+
+    def _outcome(self, job: _Job) -> Outcome:
+        """Measure a run that has ended."""
+        start, engine = time.perf_counter(), 0.0
+        if job.error is not None or job.future is None:
+            return Outcome("", job.error or "it was not run", job.seconds, engine)
+        try:
+            recording, engine = job.future.result()
+            result = measured(self.base.groups, job.fixed, recording, job.reference,
+                              self.base.task)  # fmt: skip
             for function in self.base.more:
-                result |= _more(function, fixed, recording)
+                result |= _more(function, job.fixed, recording)
             text = canonical(result)
         except ERRORS as error:
-            kind = type(error).__name__
-            return Outcome("", f"{kind}: {error}", time.perf_counter() - start, engine)
+            return Outcome("", _text(error), job.seconds + time.perf_counter() - start, engine)
         arrays = _kept(recording) if "spikes" in self.base.keep else None
-        return Outcome(text, None, time.perf_counter() - start, engine, arrays)
+        seconds = job.seconds + engine + time.perf_counter() - start
+        return Outcome(text, None, seconds, engine, arrays)
 
-    def _recorded(self, fixed: FixedNetwork) -> Recording:
-        """Run a network; what runs of a study share (their inputs) is looked through once."""
-        base = self.base
-        shared = self._shared.of(None, lambda: Shared.of(fixed, base.n_steps, base.inputs))
-        if self.chosen != "numpy":
-            prepare(fixed)
-        return run_checked(fixed, shared.n_steps, shared.given, shared.batch, "probes", None,
-                           False, self.chosen, self.threads)  # fmt: skip
+
+@dataclass
+class _Job:
+    """A configuration on its way."""
+
+    fixed: Any = None
+    reference: Any = None
+    error: str | None = None
+    seconds: float = 0.0
+    future: Future[tuple[Recording, float]] | None = None
+
+
+def _wait(job: _Job) -> None:
+    """Wait until a run has ended, not for ever: some systems see Ctrl-C only between two waits."""
+    while job.future is not None and not job.future.done():
+        wait([job.future], 0.1)
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _more(function: Any, fixed: FixedNetwork, recording: Recording) -> dict[str, Any]:

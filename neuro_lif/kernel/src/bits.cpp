@@ -184,24 +184,39 @@ constexpr int SUMMED = 252;  // rows of bytes that can be added up in 16 bits wi
 struct Four {
     const uint64_t* row[ROWS_AT_ONCE];
     const int8_t* weights[ROWS_AT_ONCE];
+    bool apart;  // from the end of all weights: 64 bytes may be read beyond those of the rows
 };
 
-// Add four rows to the sums of `words` words; where the weights run out, `end`, none is read beyond.
+// How weights are read: as many as there are; 32, if that is enough; or always 64, which takes two
+// lines of the cache.
+enum class Reading { exact, half, whole };
+
+template <Reading HOW>
+__attribute__((target("avx512vbmi2"))) inline __m512i expanded(const int8_t*& at, uint64_t mask) {
+    const int n = __builtin_popcountll(mask);
+    __m512i bytes;
+    if (HOW == Reading::exact) {
+        bytes = _mm512_maskz_loadu_epi8(n < 64 ? (uint64_t(1) << n) - 1 : ~uint64_t(0), at);
+    } else if (HOW == Reading::whole) {
+        bytes = _mm512_loadu_si512(at);
+    } else {
+        bytes = _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+        if (__builtin_expect(n > 32, 0)) bytes = _mm512_loadu_si512(at);
+    }
+    at += n;
+    return _mm512_maskz_expand_epi8(mask, bytes);
+}
+
+// Add four rows to the sums of `words` words. A product with 1 adds the bytes of two rows in one
+// step, without a move across the vector; hence the order of the sums: of each 16 neurons, the
+// first 8 in a word's first vector, the others in its second one.
+template <Reading HOW>
 __attribute__((target("avx512vbmi2"))) void expand_four(const Four& four, const Four& after,
-                                                        const int8_t* end, int16_t* sums, int words) {
+                                                        int16_t* sums, int words) {
     const int8_t *a = four.weights[0], *b = four.weights[1], *c = four.weights[2],
                  *d = four.weights[3];
     const uint64_t* const* row = four.row;
-    auto next = [end](const int8_t*& at, uint64_t mask) __attribute__((target("avx512vbmi2"))) {
-        const int n = __builtin_popcountll(mask);
-        __m512i bytes;
-        if (n <= 16 && end - at >= 16)  // most often; it crosses fewer cache lines
-            bytes = _mm512_castsi128_si512(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
-        else
-            bytes = _mm512_maskz_loadu_epi8(n < 64 ? (uint64_t(1) << n) - 1 : ~uint64_t(0), at);
-        at += n;
-        return _mm512_maskz_expand_epi8(mask, bytes);
-    };
+    const __m512i ones = _mm512_set1_epi8(1);
     for (int w = 0; w < words; w++) {
         if (w % 8 == 0)
             for (int k = 0; k < ROWS_AT_ONCE; k++) {
@@ -209,31 +224,46 @@ __attribute__((target("avx512vbmi2"))) void expand_four(const Four& four, const 
                 __builtin_prefetch(after.weights[k] + (a - four.weights[0]));
             }
         __m512i low = _mm512_loadu_si512(sums + w * 64), high = _mm512_loadu_si512(sums + w * 64 + 32);
-        auto add = [&](__m512i x) {
-            low = _mm512_add_epi16(low, _mm512_cvtepi8_epi16(_mm512_castsi512_si256(x)));
-            high = _mm512_add_epi16(high, _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(x, 1)));
+        auto add = [&](__m512i x, __m512i y) {
+            low = _mm512_add_epi16(low, _mm512_maddubs_epi16(ones, _mm512_unpacklo_epi8(x, y)));
+            high = _mm512_add_epi16(high, _mm512_maddubs_epi16(ones, _mm512_unpackhi_epi8(x, y)));
         };
-        add(next(a, row[0][w]));
-        add(next(b, row[1][w]));
-        add(next(c, row[2][w]));
-        add(next(d, row[3][w]));
+        const __m512i x = expanded<HOW>(a, row[0][w]), y = expanded<HOW>(b, row[1][w]);
+        add(x, y);
+        const __m512i z = expanded<HOW>(c, row[2][w]), v = expanded<HOW>(d, row[3][w]);
+        add(z, v);
         _mm512_storeu_si512(sums + w * 64, low);
         _mm512_storeu_si512(sums + w * 64 + 32, high);
     }
 }
 
+// Sums in the order of expand_four.
 void add_sums(const int16_t* sums, int n, int shift, int32_t* out) {
+    const __m128i by = _mm_cvtsi32_si128(shift);
     for (int i = 0; i < n; i += 16) {
-        const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums + i));
-        const __m512i wide = _mm512_sll_epi32(_mm512_cvtepi16_epi32(x), _mm_cvtsi32_si128(shift));
+        const int16_t* low = sums + i / 64 * 64 + i % 64 / 2;
+        const __m256i x = _mm256_set_m128i(_mm_loadu_si128(reinterpret_cast<const __m128i*>(low + 32)),
+                                           _mm_loadu_si128(reinterpret_cast<const __m128i*>(low)));
+        const __m512i wide = _mm512_sll_epi32(_mm512_cvtepi16_epi32(x), by);
         _mm512_storeu_si512(out + i, _mm512_add_epi32(_mm512_loadu_si512(out + i), wide));
     }
+}
+
+// Ask for the memory of the first rows, which no rows before them could do.
+void fetch(const Four& four, int words) {
+    for (int k = 0; k < ROWS_AT_ONCE; k++)
+        for (int w = 0; w < words; w += 8) {
+            __builtin_prefetch(four.row[k] + w);
+            __builtin_prefetch(four.weights[k] + 8 * w);
+        }
 }
 
 void expand(const BitsJob& job) {
     alignas(64) int16_t sums[TILE * 64];
     const Bits& bits = *job.bits;
     const int end = (job.to + GROUP - 1) / GROUP * GROUP;
+    // 20 of 64 on average are more than 32 now and then only
+    const bool crowded = bits.n_each > 20 * bits.stride * (int64_t(bits.starts.size()) - 1);
     for (int from = job.from; from < end; from += TILE * 64) {
         const int n = end - from < TILE * 64 ? end - from : TILE * 64, words = (n + 63) / 64;
         for (int first = 0; first < job.n_active; first += SUMMED) {
@@ -241,6 +271,7 @@ void expand(const BitsJob& job) {
             std::memset(sums, 0, sizeof(int16_t) * 64 * words);
             auto four = [&](int k) {
                 Four out;
+                out.apart = bits.n_each >= 64;
                 for (int j = 0; j < ROWS_AT_ONCE; j++) {
                     out.row[j] = ZEROS.at;
                     out.weights[j] = bits.each;
@@ -249,14 +280,18 @@ void expand(const BitsJob& job) {
                     const uint64_t* start = bits.rows.get() + pre * bits.stride;
                     out.row[j] = start + from / 64;
                     out.weights[j] = bits.each + bits.starts[pre] + ones_before(start, from / 64);
+                    out.apart &= bits.starts[pre + 1] + 64 <= bits.n_each;
                 }
                 return out;
             };
-            const int8_t* stop = bits.each + bits.n_each;
             Four now = four(first);
+            fetch(now, words);
             for (int k = first; k < last; k += ROWS_AT_ONCE) {
                 const Four after = four(k + ROWS_AT_ONCE);
-                expand_four(now, after, stop, sums, words);
+                const auto add = !now.apart ? expand_four<Reading::exact>
+                                 : crowded  ? expand_four<Reading::whole>
+                                            : expand_four<Reading::half>;
+                add(now, after, sums, words);
                 now = after;
             }
             add_sums(sums, n, bits.shift, job.out + from);

@@ -27,7 +27,9 @@ struct Conv {
     uint32_t n_last = 1, n_middle = 1;
     int n_pre_channels = 1;       // of one group
     int groups = 1, x = 1, y = 1, channels = 1;  // of the sums; channels of one group
-    int x_in = 1;                 // places of the spikes in the first direction
+    int x_in = 1, y_in = 1;       // places of the spikes
+    int window = 0, lead = 0;     // places of a row of the kernel, where it can be moved over the
+                                  // sums (conv_places.hpp), and where it begins; 0: it cannot
     // Where an input place leads to, by its first and by its second coordinate. Three numbers
     // each: (offset of the weights, row, offset of the sums), (offset, offset of the sums, length)
     const uint32_t *tap_start = nullptr, *run_start = nullptr;
@@ -42,6 +44,8 @@ struct Conv {
     bool sortable() const {
         return channels_first && n_last <= 1 << 16 && int64_t(groups) * n_pre_channels <= 1 << 16;
     }
+    void find_window();  // conv_shape.cpp
+    int64_t n_masks() const { return window ? int64_t((n_pre_channels + 63) / 64) * x_in * y_in : 0; }
     int64_t size() const { return int64_t(groups) * x * y * channels; }
 };
 
@@ -54,6 +58,7 @@ struct ConvJob {
     uint8_t* touched;       // [group][x_in] all 0, set where there was a spike; then [x] all 0
     int shift;              // sums are multiplied by 2^shift
     int32_t* out;           // by postsynaptic neuron, added to
+    uint64_t* masks;        // [channels / 64][x_in][y_in] all 0; null: not wanted
     uint32_t* order;        // room for x_in + 1 numbers and one for each presynaptic neuron; or null
 };
 

@@ -303,6 +303,7 @@ std::unique_ptr<Sample> Network::start(const std::vector<uint32_t>& keep) const 
         s->plane.resize(std::max(s->plane.size(), size_t(bytes / 4 + 1 + 64 / 4)), 0);
         const size_t n_pre = size_t(p.conv->n_pre_channels) * p.conv->groups * p.conv->n_middle * p.conv->n_last;
         if (p.conv->sortable()) s->order.resize(std::max(s->order.size(), p.conv->x_in + 1 + n_pre));
+        s->masks.resize(std::max(s->masks.size(), size_t(p.conv->n_masks())), 0);
         s->touched.resize(std::max(s->touched.size(), size_t(p.conv->groups) * p.conv->x_in + p.conv->x), 0);
     }
     return s;
@@ -355,6 +356,7 @@ void Network::convolve(Sample& s, const Projection& p, const uint32_t* active, i
     const uintptr_t plane = (reinterpret_cast<uintptr_t>(s.plane.data()) + 63) & ~uintptr_t(63);
     const ConvJob job{p.conv.get(), active, n_active, p.graded ? values : nullptr,
                       reinterpret_cast<void*>(plane), s.touched.data(), p.shift, out,
+                      p.conv->window ? s.masks.data() : nullptr,
                       p.conv->sortable() ? s.order.data() : nullptr};
     chosen_conv().scatter(job);
     chosen_conv().fold(job);

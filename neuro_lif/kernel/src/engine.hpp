@@ -124,6 +124,7 @@ struct Sample {
     std::vector<std::vector<std::vector<Burst>>> bursts;   // [projection][slot of its ring]
     std::vector<int32_t> plane;   // sums of a convolution while it is delivered, else 0
     std::vector<uint8_t> touched; // rows of it that were added to, else 0
+    std::vector<uint64_t> masks;  // spikes of a convolution by place while it is delivered, else 0
     std::vector<uint32_t> order;  // spikes of a convolution, sorted by rows
     bool keeps_spikes = true;
     int64_t done = 0;

@@ -310,6 +310,7 @@ struct Kernel {
         conv->n_pre_channels = shape[0] / conv->groups;
         conv->x = shape[4];
         conv->x_in = n_x;
+        conv->y_in = n_y;
         conv->y = shape[5];
         conv->channels = shape[6] / conv->groups;
         conv->channels_first = channels_first;
@@ -330,6 +331,7 @@ struct Kernel {
         conv->runs = static_cast<const int32_t*>(keep(runs).data);
         for (size_t k = 2; k < runs.size(); k += 3) conv->full = std::max(conv->full, conv->runs[k]);
         conv->narrow = narrow;
+        conv->find_window();
         Projection& p = add(from_source, pre, post, port, latency, graded, shape[0] * n_x * n_y,
                             int(conv->size()));
         bound(p, row_most, most_per_step);
