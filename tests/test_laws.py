@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuro_lif.errors import FileFormatError, RangeError
 from neuro_lif.laws import LAWS, LawRow, LawSweep, configurations, sweep
 from neuro_lif.laws import decays as decay_laws
+from neuro_lif.laws.cases import lattice_left
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -76,6 +77,26 @@ def test_configurations() -> None:
 def test_a_part_has_the_rows_of_the_whole() -> None:
     whole, part = sweep(["F1"], every=10, seed=4), sweep(["F1"], every=30, seed=4)
     assert [r.to_dict() for r in part.rows] == [r.to_dict() for r in whole.rows][::3]
+
+
+@given(st.integers(1, 4095), st.floats(2, 1500), st.floats(0, 4096))
+@settings(max_examples=60, deadline=None)
+def test_what_is_left_of_the_lattice_bounds_the_mean_remainder(
+    d: int, spread: float, centre: float
+) -> None:
+    """The laws take remainders as equidistributed; here is how far off their mean can be."""
+    n = 4096 // np.gcd(d, 4096)
+    x = np.arange(int(centre - 9 * spread), int(centre + 9 * spread) + 1)
+    weight = np.exp(-(((x - centre) / spread) ** 2) / 2)
+    mean = float((x * d % 4096) @ weight / weight.sum()) / 4096
+    left = lattice_left(d / 4096, spread)
+    assert abs(mean - (n - 1) / (2 * n)) <= left * (1 + 1e-6) + 1e-7
+
+
+def test_shares_near_a_simple_fraction_need_a_wide_register() -> None:
+    fifth = [lattice_left(820 / 4096, s) for s in (50, 200, 800)]
+    assert fifth[0] > 0.06 and fifth[1] > 0.02 and fifth[2] < 1e-4
+    assert lattice_left(1024 / 4096, 3) < 1e-3  # a quarter is met exactly, by three remainders
 
 
 @pytest.mark.verify

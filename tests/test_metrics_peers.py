@@ -53,12 +53,24 @@ def draw_pair(rng: np.random.Generator, k: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def draw_group(rng: np.random.Generator) -> dict[str, Any]:
+    """Trains that share some spikes; times are no edges of bins, which belong to other sides."""
+    start, bins = float(rng.choice([0.0, 0.5])), int(rng.integers(20, 200))
+    stop = start + bins * 5e-3
+    common = rng.uniform(start, stop, 30)
+    trains = [np.unique(np.concatenate([rng.choice(common, 10), rng.uniform(start, stop, 25)]))
+              for _ in range(int(rng.integers(2, 12)))]  # fmt: skip
+    return {"trains": [t.tolist() for t in trains], "t_start": start, "t_stop": stop,
+            "width": 5e-3}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def peer() -> tuple[dict[str, Any], dict[str, Any]]:
     rng = np.random.default_rng(5)
     pairs = [draw_pair(rng, k) for k in range(PAIRS)]
     trains = [t for case in pairs for t in (case["a"], case["b"]) if len(t) > 2]
-    cases = {"pairs": pairs, "trains": trains}
+    groups = [draw_group(rng) for _ in range(30)]
+    cases = {"pairs": pairs, "trains": trains, "groups": groups}
     return cases, answers(TRAINS, "trains", "trains_driver.py", cases)
 
 
@@ -95,7 +107,28 @@ def test_random_trains(peer: Any, record_figure: Callable[[str], None]) -> None:
     for train, theirs in zip(cases["trains"], answers["trains"], strict=True):
         worst = max(worst, abs(metrics.cv(train) - theirs["cv"]))
         worst = max(worst, abs(metrics.lv(train) - theirs["lv"]))
+    together = metrics.cvs([np.array(t) for t in cases["trains"]])
+    theirs = [t["cv"] for t in answers["trains"]]
+    worst = max(worst, float(np.max(np.abs(together - theirs))))
     record_figure(f"{answers['versions']}: CV and Lv of {len(cases['trains'])} trains at most "
                   f"{worst:.1e} apart")  # fmt: skip
     assert len(cases["trains"]) > PAIRS / 2
     assert worst <= 1e-9
+
+
+def test_random_groups(peer: Any, record_figure: Callable[[str], None]) -> None:
+    """Rates, and correlations of counts, as the baseline and the activity take them."""
+    cases, answers = peer
+    worst, pairs = 0.0, 0
+    for case, theirs in zip(cases["groups"], answers["groups"], strict=True):
+        trains, window = [np.array(t) for t in case["trains"]], (case["t_start"], case["t_stop"])
+        rates = metrics.rates(trains, *window)
+        worst = max(worst, float(np.max(np.abs(rates / theirs["rates"] - 1))))
+        found = metrics.correlations(metrics.binned(trains, *window, case["width"]))
+        matrix = np.array(theirs["correlations"])
+        upper = matrix[np.triu_indices(len(trains), 1)]
+        assert found.shape == upper.shape
+        worst, pairs = max(worst, float(np.max(np.abs(found - upper)))), pairs + found.size
+    record_figure(f"{answers['versions']}: rates and {pairs} correlations of counts at most "
+                  f"{worst:.1e} apart")  # fmt: skip
+    assert pairs > 300 and worst <= 1e-9

@@ -41,7 +41,7 @@ NAME = "a"
 UNIT = 12
 """Decays are multiples of 2**-12 where a law is not about how they are coded."""
 
-NARROW = "a register spreads over less than half of the remainders its decay has"
+NARROW = "a register spreads over so few values that its remainders lie on a lattice"
 
 Configuration = Mapping[str, Value]
 
@@ -139,25 +139,46 @@ def first_spikes(run: Recording) -> FloatArray:
     return np.where(fired.any(axis=0), fired.argmax(axis=0) + 1.0, np.inf)
 
 
-def is_narrow(coded: Coded, rate: float) -> bool:
-    """Tell whether u or v takes so few values that its remainders are not equidistributed.
+def shot_variance(coded: Coded, rate: float) -> float:
+    """Return the variance of what arrives in a step, LSB**2, mean over neurons.
 
     Args:
         coded: a population whose neurons hear as many senders each.
         rate: of each sender, events per step, at most one.
-
-    A decay by ``m / n`` in lowest terms leaves n remainders; of a normal spread s over a lattice of
-    1/n, what is left of the lattice is ``exp(-2 (pi s / n)**2)``: under 1 % from ``n / 2`` on.
     """
     weights = coded.incoming[0].coded.reshape(coded.size, -1) / coded.lsb[:, None]
-    variance = rate * (1 - rate) * (weights**2).sum(axis=1).mean()
+    return float(rate * (1 - rate) * (weights**2).sum(axis=1).mean())
+
+
+def is_narrow(coded: Coded, variance: float) -> bool:
+    """Tell whether u or v takes so few values that its remainders are not equidistributed.
+
+    Args:
+        coded: a population.
+        variance: of what arrives in a step, LSB**2.
+    """
     du, dv = float(coded.delta_u[0]), float(coded.delta_v[0])
-    spread_u = np.sqrt(variance / (1 - (1 - du) ** 2))
-    spread_v = float(state_sd(variance, 0.0, du, dv)) if du < 1 else 0.0
-    spread_v = spread_v or float(np.sqrt(variance / (1 - (1 - dv) ** 2)))
-    narrow_u = du < 1 and spread_u < 0.5 * _remainders(du)
-    return bool(narrow_u or spread_v < 0.5 * _remainders(dv))
+    spread_u = float(np.sqrt(variance / (1 - (1 - du) ** 2)))
+    spread_v = float(state_sd(variance, 0.0, du, dv)) if du < 1 else (
+        float(np.sqrt(variance / (1 - (1 - dv) ** 2))))  # fmt: skip
+    left_u = lattice_left(du, spread_u) if du < 1 else 0.0
+    return max(left_u, lattice_left(dv, spread_v)) > 0.005
 
 
-def _remainders(share: float) -> float:
-    return float(2**UNIT) / float(np.gcd(round(share * 2**UNIT), 2**UNIT))
+def lattice_left(share: float, spread: float) -> float:
+    """Return by how much the mean remainder of ``share x`` may be off, LSB, for a normal x.
+
+    Equidistributed remainders have no mean; what is left is ``sum exp(-2 (pi spread d_h)**2) /
+    (pi h)``, ``d_h`` being how far ``h share`` is from a whole number: large where the share is
+    nearly a simple fraction and x spreads over few values.
+
+    Args:
+        share: lost per step, a multiple of 2**-12.
+        spread: standard deviation of the register, LSB.
+
+    Source: Fourier series of the remainder; the characteristic function of a normal variable.
+    """
+    units = round(share * 2**UNIT)
+    harmonics = np.arange(1, 2**UNIT // np.gcd(units, 2**UNIT))
+    off = np.abs(harmonics * share - np.rint(harmonics * share))
+    return float((np.exp(-2 * (np.pi * spread * off) ** 2) / (np.pi * harmonics)).sum())

@@ -27,6 +27,7 @@ from .cases import (
     neuron,
     own_senders,
     profile_with,
+    shot_variance,
 )
 from .rows import LawRow, Value
 
@@ -92,9 +93,12 @@ def _range(c: Configuration, coded: Coded, dv: float) -> tuple[str, float]:
     exponential synapses up to ``sqrt(tau_u/tau_v) = 0.25``.
     """
     if "du" not in c:
-        return "", 0.7 if dv < 0.0101 else 2.0
+        step = 1e-3 * float(c["sigma_mV"]) / float(coded.lsb[0])
+        narrow = is_narrow(coded, step**2 * (1 - (1 - dv) ** 2) / 2)
+        return NARROW if narrow else "", 0.7 if dv < 0.0101 else 2.0
     ratio = np.log1p(-dv) / np.log1p(-float(c["du"]) / 2**UNIT)
-    return SLOW if ratio > 0.0625 else NARROW if is_narrow(coded, RATES) else "", 2.0
+    narrow = is_narrow(coded, shot_variance(coded, RATES))
+    return SLOW if ratio > 0.0625 else NARROW if narrow else "", 2.0
 
 
 def _shift(c: Configuration) -> int:

@@ -22,6 +22,7 @@ from .cases import (
     neuron,
     own_senders,
     rounding_of_state,
+    shot_variance,
 )
 from .rows import LawRow, Value
 
@@ -101,7 +102,7 @@ def _noisy(c: Configuration, seed: int) -> list[LawRow]:
     share = float(np.mean(sign * v[int(14 / delta) :] > 0))
     if share < 1:
         raise AssertionError(f"{c}: v is on its side in {100 * share:.3f} % of the steps")
-    narrow = NARROW if is_narrow(coded, RATE) else ""
+    narrow = NARROW if is_narrow(coded, shot_variance(coded, RATE)) else ""
     rows = [_mean_row(c, coded, late, 0.0 if turns else sign, sign, narrow)]
     spread = float(state_sd(coded.round_u.variance, coded.round_v.variance, coded.delta_u,
                             coded.delta_v).mean())  # fmt: skip

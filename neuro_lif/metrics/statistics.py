@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,7 +165,9 @@ def apart(x: Any, y: Any) -> Apart:
         return Apart(nan, nan, nan, (one.size, two.size))
     # the exact p of large samples takes long and says no more
     large = max(one.size, two.size) > 1000
-    test = ks_2samp(one, two, method="asymp" if large else "auto")
+    with warnings.catch_warnings():  # where the exact p does not come out, scipy takes the other
+        warnings.filterwarnings("ignore", "ks_2samp: Exact calculation", RuntimeWarning)
+        test = ks_2samp(one, two, method="asymp" if large else "auto")
     distance = float(wasserstein_distance(one, two))
     return Apart(float(test.statistic), float(test.pvalue), distance, (one.size, two.size))
 

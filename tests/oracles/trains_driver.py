@@ -2,8 +2,10 @@
 
 Run by the Python of .venv-trains, in a process of its own. Times in s, costs in 1/s.
 
-    {"pairs": [{a, b, t_start, t_stop, cost, tau}, ...], "trains": [[...], ...]}
-    ->  {"versions", "pairs": [{name: value}, ...], "trains": [{cv, lv}, ...]}
+    {"pairs": [{a, b, t_start, t_stop, cost, tau}, ...], "trains": [[...], ...],
+     "groups": [{trains, t_start, t_stop, width}, ...]}
+    ->  {"versions", "pairs": [{name: value}, ...], "trains": [{cv, lv}, ...],
+         "groups": [{rates, correlations}, ...]}
 """
 
 from __future__ import annotations
@@ -30,6 +32,21 @@ def _pair(case: dict[str, Any], peers: Any) -> dict[str, float]:
     }
 
 
+def _group(case: dict[str, Any], neo: Any, pq: Any) -> dict[str, Any]:
+    """Return the rates of some trains, and the correlations of their counts in bins."""
+    from elephant.conversion import BinnedSpikeTrain
+    from elephant.spike_train_correlation import correlation_coefficient
+    from elephant.statistics import mean_firing_rate
+
+    given = [neo.SpikeTrain(t, units="s", t_start=case["t_start"], t_stop=case["t_stop"])
+             for t in case["trains"]]  # fmt: skip
+    binned = BinnedSpikeTrain(given, bin_size=case["width"] * pq.s, tolerance=1e-8)
+    return {
+        "rates": [float(mean_firing_rate(t).rescale("Hz").magnitude) for t in given],
+        "correlations": correlation_coefficient(binned).tolist(),
+    }
+
+
 def main() -> None:
     """Answer one document of cases."""
     warnings.simplefilter("ignore")
@@ -48,6 +65,7 @@ def main() -> None:
         "pairs": [_pair(case, peers) for case in given["pairs"]],
         "trains": [{"cv": float(cv(np.diff(t))), "lv": float(lv(np.diff(t)))}
                    for t in given["trains"]],
+        "groups": [_group(case, neo, pq) for case in given.get("groups", ())],
     }  # fmt: skip
     json.dump(found, sys.stdout)
 
