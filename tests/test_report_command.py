@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,6 +64,20 @@ def test_a_task_gives_the_accuracy(run: Run) -> None:
     text = Path("report.html").read_text("utf-8")
     assert code == 0 and "accuracy, float" in text and "6 samples" in text
     assert "2026-02-03" in text and "<h1>Mine &lt;b&gt;</h1>" in text
+
+
+def test_the_command_on_the_page_makes_it_again(run: Run) -> None:
+    words = (*BASE, "--inputs", "inputs.npz", "--rounding", "floor", "--no-ladder", "--title",
+             "a title of 'mine'", "--dt", "1ms", "--no-bias-correction")  # fmt: skip
+    assert run(*words)[0] == 0
+    text = Path("report.html").read_text("utf-8")
+    found = re.search(r'<dd class="code">(.*?)</dd>', text)
+    assert found is not None
+    again = shlex.split(html.unescape(found[1]))
+    assert again[:2] == ["neuro-lif", "report"] and "--no-bias-correction" in again
+    Path("report.html").unlink()
+    assert run(*again[2:])[0] == 0
+    assert Path("report.html").read_text("utf-8") == text
 
 
 def test_parts_from_files(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from ..errors import FileFormatError, NeuroLifError, RangeError, StudyError
 from .common import add_lowering, console, dt_of, lower, network_of, progress_bar, read_inputs
 
 RULE = "exact"
+NO_OPTIONS = ("network", "command", "run", "debug", "version")
 MOST_TRACED = 40_000_000
 """Values of v up to which the membranes of all populations are recorded."""
 
@@ -170,7 +171,7 @@ def _facts(args: argparse.Namespace) -> dict[str, str]:
         facts["date"] = args.date
     elif epoch.isdigit():
         facts["date"] = time.strftime("%Y-%m-%d", time.gmtime(int(epoch)))
-    for name in ("network", "inputs", "task", "ladder", "study", "laws"):
+    for name in ("network", "inputs", "task", "calibrate", "ladder", "study", "laws"):
         path = getattr(args, name)
         if path is not None and path.is_file():
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -181,14 +182,16 @@ def _facts(args: argparse.Namespace) -> dict[str, str]:
 def _command(args: argparse.Namespace) -> str:
     """Return the command line that makes the page again."""
     words = ["neuro-lif", "report", str(args.network)]
-    for name in ("profile", "set", "dt", "rule", "coding", "weight_bits", "approximate", "proved",
-                 "steps", "inputs", "task", "ladder", "no_ladder", "study", "laws", "sample",
-                 "title", "date", "out"):  # fmt: skip
-        value, option = getattr(args, name), "--" + name.replace("_", "-")
-        if value is True:
-            words.append(option)
-        elif isinstance(value, list):
+    for name, value in vars(args).items():
+        option = "--" + name.replace("_", "-")
+        if name in NO_OPTIONS or value is None:
+            continue
+        if isinstance(value, list):
             words += [w for v in value for w in (option, str(v))]
-        elif value is not None and value is not False:
+        elif value is True:
+            words.append(option)
+        elif value is not False:
             words += [option, str(value)]
+        elif name == "bias_correction":  # the one that is also off when nobody says so
+            words.append("--no-bias-correction")
     return shlex.join(words)

@@ -43,7 +43,7 @@ class Cluster:
             self._leave()
             raise StudyError(f"the cluster at {self._client.scheduler.address} has no workers, "
                              "allowed: at least one (dask worker ADDRESS)")  # fmt: skip
-        self.size = 2 * cores
+        self.size, self.lanes = 2 * cores, 1
         self._name = f"neuro-lif-{id(self)}-{time.time_ns()}"
         self._client.register_plugin(_plugin(self._name, packed(base)), name=self._name)
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()

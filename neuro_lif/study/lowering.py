@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -202,13 +203,13 @@ class Lowering:
         seed: Any = configuration.get("seed", self.base.seed)
         if not params:
             return lowered if seed == lowered.seed else with_changes(lowered, seed=seed)
-        populations = tuple(
-            self._populations.of((key, canonical(params[p.name]), p.name),
-                                 lambda p=p: _with_params(lowered, p.name, params[p.name]))
-            if p.name in params else p
-            for p in lowered.populations
-        )  # fmt: skip
-        return replace(lowered, populations=populations, seed=seed)
+        populations = list(lowered.populations)
+        for k, p in enumerate(populations):
+            if p.name in params:
+                made = partial(_with_params, lowered, p.name, params[p.name])
+                place = (key, p.name, canonical(params[p.name]))
+                populations[k] = self._populations.of(place, made)
+        return replace(lowered, populations=tuple(populations), seed=seed)
 
     def _lower(self, configuration: Configuration) -> FixedNetwork:
         base = self.base

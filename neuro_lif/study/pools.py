@@ -36,7 +36,7 @@ class Here:
         threads: of each run.
     """
 
-    size = 1
+    size = lanes = 1
 
     def __init__(self, base: Base, threads: int | None = None) -> None:
         self._worker, self._waiting = Worker(base, threads), deque[Chunk]()
@@ -105,7 +105,7 @@ class Processes:
         self._references: dict[str, bytes | None] = {}
         self._deaths: dict[str, int] = {}
         self._stillborn = 0
-        self.size = 2 * workers
+        self.size, self.lanes = 2 * workers, workers
         self._workers: list[_Process] = []
         try:
             for _ in range(workers):
@@ -164,32 +164,41 @@ class Processes:
     def _hand_out(self) -> None:
         """Give every worker that has room something to do; the idle ones first."""
         for room in (1, 2):
-            for worker in self._workers:
-                while len(worker.given) < room and self._next(worker):
+            for lane, worker in enumerate(self._workers):
+                while len(worker.given) < room and self._next(worker, lane):
                     pass
 
-    def _next(self, worker: _Process) -> bool:
-        """Give a worker the next chunk that is ready; False where there is none."""
+    def _next(self, worker: _Process, lane: int) -> bool:
+        """Give a worker the next chunk that is ready; False where there is none.
+
+        Chunks of its own lane come first, as it has lowered their network before; another lane's
+        are for the idle.
+        """
         if worker.making is not None or not worker.ready:
             return False
-        for k, chunk in enumerate(self._waiting):
-            network = chunk.network
-            if chunk.shared and network not in self._references:
+        own = [chunk for chunk in self._waiting if chunk.lane == lane]
+        others = [] if worker.given else [c for c in self._waiting if c.lane != lane]
+        for chunk in (*own, *others):
+            if chunk.shared and chunk.network not in self._references:
                 if worker.given:
                     continue
-                self._references[network], worker.making = None, network
+                self._references[chunk.network], worker.making = None, chunk.network
                 self._tell(worker, ("reference", chunk.items[0].configuration))
                 return False
-            reference = self._references.get(network)
+            reference = self._references.get(chunk.network)
             if chunk.shared and reference is None:
                 continue  # somebody is at it
-            send = reference if chunk.shared and network not in worker.has else None
-            worker.has.add(network)
-            del self._waiting[k]
-            worker.given.append(chunk)
-            self._tell(worker, ("chunk", ([i.configuration for i in chunk.items], network, send)))
+            self._waiting.remove(chunk)
+            self._give(worker, chunk, reference)
             return True
         return False
+
+    def _give(self, worker: _Process, chunk: Chunk, reference: bytes | None) -> None:
+        send = reference if chunk.shared and chunk.network not in worker.has else None
+        worker.has.add(chunk.network)
+        worker.given.append(chunk)
+        configurations = [i.configuration for i in chunk.items]
+        self._tell(worker, ("chunk", (configurations, chunk.network, send)))
 
     def _tell(self, worker: _Process, message: tuple[str, Any]) -> None:
         try:

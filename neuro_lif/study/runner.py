@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Protocol
 
 from ..errors import StudyError
@@ -38,24 +39,28 @@ class Item:
         key: under which its result is stored.
         configuration: varied name -> value.
         network: tells float networks apart; the same for items that share a reference.
+        lowered: tells lowered networks apart; the same for items that need not be lowered again.
     """
 
     key: str
     configuration: Configuration
     network: str
+    lowered: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chunk:
     """Items of one float network, for one worker.
 
     Args:
         items: at least one.
         shared: whether other chunks need the same reference.
+        lane: which worker has what they share, most likely.
     """
 
     items: tuple[Item, ...]
     shared: bool
+    lane: int = 0
 
     @property
     def network(self) -> str:
@@ -68,6 +73,8 @@ class Pool(Protocol):
 
     size: int
     """How many chunks may be under way, so that nobody waits."""
+    lanes: int
+    """How many workers can be told apart."""
 
     def submit(self, chunk: Chunk) -> None:
         """Take a chunk."""
@@ -140,11 +147,15 @@ class Runner:
         self.waiting = {i.key: i for i in self.items if i.key not in done}
         self.total, self.errors = len(self.items), 0
         self.done = self.total - len(self.waiting)
-        self.mine: deque[Item] = deque()
+        self.mine: list[deque[Item]] = [deque() for _ in range(self.pool.lanes)]
+        self.in_lane = [0] * self.pool.lanes
+        groups = {lowered: k for k, lowered in enumerate({i.lowered: 0 for i in self.items})}
+        self.lane_of = {lowered: k % self.pool.lanes for lowered, k in groups.items()}
+        self._interleave()
         self.left = Counter(i.network for i in self.waiting.values())
         self.under_way, self.last, self.asked = 0, time.monotonic(), 0.0
         self._tell()
-        while self.waiting or self.mine or self.under_way:
+        while self.waiting or any(self.mine) or self.under_way:
             self._claim()
             self._hand_out()
             if self.under_way:
@@ -154,39 +165,52 @@ class Runner:
             else:
                 self._wait_for_others()
 
+    def _interleave(self) -> None:
+        """Put what is waiting in an order in which all lanes come equally often."""
+        lanes: list[list[Item]] = [[] for _ in self.mine]
+        for item in self.waiting.values():
+            lanes[self.lane_of[item.lowered]].append(item)
+        rounds = (i for row in zip_longest(*lanes) for i in row if i is not None)
+        self.waiting = {i.key: i for i in rounds}
+
     def _claim(self) -> None:
         """Claim as much as keeps the workers busy for a while."""
         wanted = 2 * self.pool.size * self._at_once()
         now = time.monotonic()
-        if 2 * len(self.mine) >= wanted or not self.waiting or now < self.asked:
+        if 2 * sum(map(len, self.mine)) >= wanted or not self.waiting or now < self.asked:
             return
         taken = self.store.claim(self.waiting, wanted)
         if len(taken) < wanted:  # the rest is being done by others
             self.asked = now + POLL
         for key in taken:
-            self.mine.append(self.waiting.pop(key))
+            item = self.waiting.pop(key)
+            self.mine[self.lane_of[item.lowered]].append(item)
 
     def _at_once(self) -> int:
         if self.each is None:
             return 1
-        fair = -(-(len(self.waiting) + len(self.mine)) // (2 * self.pool.size))
+        fair = -(-(len(self.waiting) + sum(map(len, self.mine))) // (2 * self.pool.size))
         return max(1, min(int(CHUNK / max(self.each, 1e-6)), MOST_AT_ONCE, fair))
 
     def _hand_out(self) -> None:
-        while self.mine and self.under_way < self.pool.size:
-            first = self.mine.popleft()
+        while any(self.mine) and self.under_way < self.pool.size:
+            lane = min((k for k, q in enumerate(self.mine) if q), key=lambda k: self.in_lane[k])
+            queue = self.mine[lane]
+            first = queue.popleft()
             items, most = [first], self._at_once()
-            while self.mine and len(items) < most and self.mine[0].network == first.network:
-                items.append(self.mine.popleft())
+            while queue and len(items) < most and queue[0].network == first.network:
+                items.append(queue.popleft())
             self.left[first.network] -= len(items)
             shared = self.left[first.network] > 0 or first.network in self.begun
             self.begun.add(first.network)
-            self.pool.submit(Chunk(tuple(items), shared))
+            self.pool.submit(Chunk(tuple(items), shared, lane))
             self.under_way += 1
+            self.in_lane[lane] += 1
 
     def _take(self, ended: Iterable[tuple[Chunk, list[Outcome], str]]) -> None:
         for chunk, outcomes, worker in ended:
             self.under_way -= 1
+            self.in_lane[chunk.lane] -= 1
             for item, out in zip(chunk.items, outcomes, strict=True):
                 self.errors += out.error is not None
                 self.buffer.append(Stored(

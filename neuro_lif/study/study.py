@@ -121,8 +121,8 @@ class Study:
         lowering = Lowering(self.base)
         found: dict[str, tuple[str, str, int, Item]] = {}
         for c in configurations:
-            item = Item(self.key(c), c, lowering.stepped_key(c))
-            found[item.key] = (item.network, lowering.lowered_key(c), len(found), item)
+            item = Item(self.key(c), c, lowering.stepped_key(c), lowering.lowered_key(c))
+            found[item.key] = (item.network, item.lowered, len(found), item)
         return [f[3] for f in sorted(found.values(), key=lambda f: f[:3])]
 
     # ---------------------------------------------------------------------------- running
