@@ -91,9 +91,24 @@ def steps_of(n_steps: int | None, given: Mapping[str, npt.NDArray[Any]]) -> int:
     return int(n_steps)
 
 
-def batch_of(given: Mapping[str, npt.NDArray[Any]]) -> int | None:
-    """Return the batch size, or None for an unbatched run."""
-    return next((a.shape[0] for a in given.values() if a.ndim == 3), None)
+def batch_of(given: Mapping[str, npt.NDArray[Any]], asked: int | None = None) -> int | None:
+    """Return the batch size, or None for an unbatched run.
+
+    Args:
+        given: checked inputs of the run.
+        asked: so many samples; None: as many as the inputs have.
+
+    Raises:
+        RangeError: not a whole number >= 1, or the inputs have another number of samples.
+    """
+    found = next((a.shape[0] for a in given.values() if a.ndim == 3), None)
+    if asked is None:
+        return found
+    if isinstance(asked, bool) or not isinstance(asked, (int, np.integer)) or asked < 1:
+        raise RangeError(f"batch = {show(asked)}, allowed: a whole number >= 1, or None")
+    if found not in (None, asked):
+        raise RangeError(f"batch = {asked}, allowed: {found}, the samples of the inputs, or None")
+    return int(asked)
 
 
 def padded(array: npt.NDArray[Any], batch: int, n_steps: int, dtype: Any) -> npt.NDArray[Any]:

@@ -417,3 +417,42 @@ def test_nengo_plays_the_same_numbers() -> None:
     theirs = target.run_nengo_fixed(fixed, 300)
     np.testing.assert_array_equal(ours.trace("p", "v"), theirs.trace("p", "v"))
     assert ours.spikes["p"].any()
+
+
+# -------------------------------------------------------------------------- batches of draws
+
+
+@pytest.mark.parametrize("engine", ["kernel", "numpy"])
+def test_a_batch_needs_no_inputs(engine: str) -> None:
+    stepped = nl.discretize(net(PoissonInput("x", 8, 300.0, 4)), MS)
+    fixed = nl.quantize(stepped, "loihi2")
+    kept: dict[str, Any] = {"engine": engine, "record": "all", "record_inputs": True}
+    chip, reference = (
+        nl.run_fixed(fixed, 60, batch=5, **kept),
+        nl.run_clocked(stepped, 60, batch=5, **kept),
+    )
+    assert chip.spikes["p"].shape == reference.spikes["p"].shape == (5, 60, 4)
+    np.testing.assert_array_equal(chip.inputs["x"], reference.inputs["x"])
+    assert len({chip.inputs["x"][k].tobytes() for k in range(5)}) == 5  # draws of their own
+    for run, call, network in ((chip, nl.run_fixed, fixed), (reference, nl.run_clocked, stepped)):
+        alone = call(network, 60, engine=engine, record="all")  # type: ignore[operator]
+        again = call(network, 60, {"x": run.inputs["x"]}, engine=engine, record="all")  # type: ignore[operator]
+        for name in ("u", "v"):
+            np.testing.assert_array_equal(run.traces["p", name][0], alone.traces["p", name])
+            np.testing.assert_array_equal(run.traces["p", name], again.traces["p", name])
+    same = nl.run_fixed(fixed, 60, {"x": chip.inputs["x"][2]}, batch=3, engine=engine)
+    for k in range(3):  # one raster for all
+        np.testing.assert_array_equal(same.spikes["p"][k], chip.spikes["p"][2])
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "2"])
+def test_a_wrong_batch_is_refused(wrong: Any) -> None:
+    stepped = nl.discretize(net(PoissonInput("x", 8, 300.0, 4)), MS)
+    for call, network in (
+        (nl.run_clocked, stepped),
+        (nl.run_fixed, nl.quantize(stepped, "loihi2")),
+    ):
+        with pytest.raises(RangeError, match=r"batch = .*allowed: a whole number >= 1"):
+            call(network, 5, batch=wrong)  # type: ignore[operator]
+        with pytest.raises(RangeError, match="batch = 2, allowed: 3"):
+            call(network, None, {"x": np.zeros((3, 4, 8), np.uint8)}, batch=2)  # type: ignore[operator]

@@ -199,6 +199,7 @@ def run_fixed(
     fixed: FixedNetwork, n_steps: int | None = None, inputs: Inputs | None = None,
     record: str = "probes", progress: Progress | None = None, strict: bool = False,
     engine: str | None = None, threads: int | None = None, record_inputs: bool = False,
+    batch: int | None = None,
 ) -> Recording:  # fmt: skip
     """Run a FixedNetwork bit-accurately on the CPU.
 
@@ -220,6 +221,8 @@ def run_fixed(
             processors.
         record_inputs: keep the inputs of every step in ``Recording.inputs`` (those of sources as
             events), from which the run can be repeated.
+        batch: so many samples, each with draws of its own where inputs or noise are random; None:
+            as many as ``inputs`` have.
 
     Returns:
         A recording with integer traces in LSB and every overflow counted. Its provenance names the
@@ -236,8 +239,8 @@ def run_fixed(
     expect_progress(progress, "run_fixed: progress")
     given = check_given(inputs, fixed.input_sizes(), whole=True)
     n_steps = steps_of(n_steps, given)
-    batch, chosen = batch_of(given), chosen_engine(engine, threads)
-    return run_checked(fixed, n_steps, fed_inputs(given), batch, record, progress, strict, chosen,
+    samples, chosen = batch_of(given, batch), chosen_engine(engine, threads)
+    return run_checked(fixed, n_steps, fed_inputs(given), samples, record, progress, strict, chosen,
                        threads, keep=record_inputs)  # fmt: skip
 
 

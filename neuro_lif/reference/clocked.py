@@ -77,6 +77,7 @@ def run_clocked(
     engine: str | None = None,
     threads: int | None = None,
     record_inputs: bool = False,
+    batch: int | None = None,
 ) -> Recording:
     """Run the float64 reference.
 
@@ -97,6 +98,8 @@ def run_clocked(
         record_inputs: keep the inputs of every step in ``Recording.inputs`` (spikes as events),
             from which the run can be repeated. Described inputs are made a stretch of steps at a
             time and are otherwise held by nobody.
+        batch: so many samples, each with draws of its own where inputs are random; None: as many
+            as ``inputs`` have.
 
     Returns:
         A recording with traces in V above v_zero (u in V per step). Its provenance names the
@@ -115,8 +118,9 @@ def run_clocked(
     _check_order(stepped)
     given = check_given(inputs, input_sizes(stepped.network))
     steps = steps_of(n_steps, given)
-    feeds = float_feeds(stepped.network, stepped.dt, steps, batch_of(given) or 1, given)
-    run = _Run(stepped, steps, given, feeds, record, record_inputs)
+    samples = batch_of(given, batch)
+    feeds = float_feeds(stepped.network, stepped.dt, steps, samples or 1, given)
+    run = _Run(stepped, steps, given, feeds, record, record_inputs, samples)
     return in_chosen(
         engine, threads,
         lambda: _run_compiled(run, progress, threads),
@@ -134,10 +138,7 @@ class _Run:
     feeds: Mapping[str, Feed]
     record: str
     record_inputs: bool
-
-    @property
-    def batch(self) -> int | None:
-        return batch_of(self.given)
+    batch: int | None
 
 
 def _check_order(stepped: SteppedNetwork) -> None:

@@ -696,15 +696,29 @@ constexpr int TOGETHER = 252;
 
 #if defined(__AVX512BW__)
 
+constexpr int SOON = 2;  // rows asked for ahead: after other work they are in the third cache
+
+// Add 16-bit sums of 32 neurons to those in memory; `left` of them are there.
+inline void put_half(int32_t* out, __m256i sum, int shift, int left) {
+    if (left <= 0) return;
+    const __mmask16 there = left < 16 ? __mmask16((1u << left) - 1) : __mmask16(0xffff);
+    const __m512i wide = _mm512_slli_epi32(_mm512_cvtepi16_epi32(sum), unsigned(shift));
+    _mm512_mask_storeu_epi32(out, there,
+                             _mm512_add_epi32(_mm512_maskz_loadu_epi32(there, out), wide));
+}
+
 // The sums of R * ROW neurons stay in registers; active: at most TOGETHER rows.
 template <int R>
 void add_rows(const DenseJob& job, int from, const uint32_t* active, int n_active) {
     __m512i sum[2 * R];
-    for (auto& s : sum) s = _mm512_setzero_si512();
+#pragma GCC unroll 16
+    for (int r = 0; r < 2 * R; r++) sum[r] = _mm512_setzero_si512();
     const int8_t* base = static_cast<const int8_t*>(job.rows) + from;
+    const int64_t stride = job.stride;
     int k = 0;
     for (; job.small && k + 2 <= n_active; k += 2) {
-        const int8_t *a = base + active[k] * job.stride, *b = base + active[k + 1] * job.stride;
+        const int8_t *a = base + active[k] * stride, *b = base + active[k + 1] * stride;
+#pragma GCC unroll 8
         for (int r = 0; r < R; r++) {
             const __m512i both = _mm512_add_epi8(_mm512_loadu_si512(a + r * ROW),
                                                  _mm512_loadu_si512(b + r * ROW));
@@ -715,17 +729,23 @@ void add_rows(const DenseJob& job, int from, const uint32_t* active, int n_activ
         }
     }
     for (; k < n_active; k++) {
-        const __m256i* row = reinterpret_cast<const __m256i*>(base + active[k] * job.stride);
-        for (int r = 0; r < 2 * R; r++)
+        const __m256i* row = reinterpret_cast<const __m256i*>(base + active[k] * stride);
+        const int8_t* soon = base + active[smaller(k + SOON, n_active - 1)] * stride;
+#pragma GCC unroll 16
+        for (int r = 0; r < 2 * R; r++) {
+            if (r % 2 == 0) __builtin_prefetch(soon + r / 2 * ROW);
             sum[r] = _mm512_add_epi16(sum[r], _mm512_cvtepi8_epi16(_mm256_loadu_si256(row + r)));
+            asm("" : "+v"(sum[r]));  // added to in place, not copied from register to register
+        }
     }
-    alignas(64) int16_t wide[R * ROW];
-    for (int r = 0; r < 2 * R; r++) _mm512_store_si512(wide + r * 32, sum[r]);
-    const int left = job.n_post - from, n = left < R * ROW ? left : R * ROW;
-    const int shift = job.shift;
+    const int left = job.n_post - from;
     int32_t* out = job.out + from;
-    LANES_ARE_APART for (int j = 0; j < n; j++)
-        out[j] += int32_t(uint32_t(int32_t(wide[j])) << shift);
+#pragma GCC unroll 16
+    for (int r = 0; r < 2 * R; r++) {
+        put_half(out + 32 * r, _mm512_castsi512_si256(sum[r]), job.shift, left - 32 * r);
+        put_half(out + 32 * r + 16, _mm512_maskz_extracti64x4_epi64(0xf, sum[r], 1), job.shift,
+                 left - 32 * r - 16);
+    }
 }
 
 void dense8(const DenseJob& job) {
