@@ -129,11 +129,12 @@ class Task:
     def _spikes(self, recording: Recording) -> npt.NDArray[np.int64]:
         """Return what the readout compares ``(batch, n)``: more is better."""
         events = events_of(recording.spikes, self.output)
-        if self.readout == "count" and events is not None and events.sample is not None:
+        if self.readout == "count" and events is not None and events.counts.ndim == 2:
             batch, _, n = events.shape
-            place = events.sample.astype(np.int64) * n + events.neuron.astype(np.int64)
+            each = np.add.reduce(events.counts, axis=1, dtype=np.int64)
+            place = np.repeat(np.arange(0, batch * n, n), each) + events.neuron
             sent = np.bincount(place, events.value, batch * n)
-            return sent.astype(np.int64).reshape(batch, n)
+            return sent.astype(np.int64, copy=False).reshape(batch, n)
         array = np.asarray(recording.spikes[self.output])
         if self.readout == "count":
             return np.asarray(array.sum(axis=-2, dtype=np.int64))

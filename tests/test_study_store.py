@@ -418,8 +418,8 @@ def test_a_wrong_scheduler_is_named(tmp_path: Path) -> None:
 
 SEARCH: dict[str, Any] = {
     "quantize.weight_bits": list(range(1, 9)),
-    "profile.config.state_bits": list(range(10, 25)),
-    "profile.config.rounding": ["rtz", "floor", "nearest_up"],
+    "params.hidden.vth.scale": [0.7, 0.8, 0.9, 1.0, 1.1, 1.2],
+    "quantize.coding": ["own", "lava"],  # which this profile cannot have
 }
 
 
@@ -428,21 +428,21 @@ def test_a_search_is_the_same_whoever_runs_it_and_however_often_it_stops(
     tmp_path: Path, sampler: str
 ) -> None:
     pytest.importorskip("optuna")
-    how: Any = dict(minimise="bits", maximise="spike_agreement", sampler=sampler, batch=6,
+    how: Any = dict(minimise="bits", maximise="spike_agreement", sampler=sampler, batch=5,
                     at_least={"spike_agreement": 0.3})  # fmt: skip
     one = study(vary=SEARCH)
-    front = one.search(24, workers=1, **how)
+    front = one.search(15, workers=1, **how)
     assert front and all(r["spike_agreement"] >= 0.3 for r in front)
     again = study(tmp_path / "s", SEARCH)
-    again.search(10, workers=1, **how)  # stopped early
-    assert again.status().done <= 10
+    again.search(7, workers=1, **how)  # stopped early
+    assert again.status().done <= 7
     calls: list[tuple[int, int, int]] = []
     assert study(tmp_path / "s", SEARCH).search(
-        24, workers=2, progress=lambda *c: calls.append(c), **how) == front  # fmt: skip
-    assert calls[-1][:2] == (24, 24)
+        15, workers=2, progress=lambda *c: calls.append(c), **how) == front  # fmt: skip
+    assert calls[-1][:2] == (15, 15)
     assert study(tmp_path / "s", SEARCH).table() == one.table()
     other = study(vary=SEARCH, seed=5)
-    other.search(24, workers=1, **how)
+    other.search(15, workers=1, **how)
     assert [r["quantize.weight_bits"] for r in other.table()] != [
         r["quantize.weight_bits"] for r in one.table()
     ]
@@ -452,11 +452,22 @@ def test_a_search_finds_the_fewest_bits_that_the_grid_has() -> None:
     pytest.importorskip("optuna")
     vary = {"quantize.weight_bits": [1, 2, 3, 4, 5, 6, 7, 8]}
     one = study(vary=vary)
-    front = one.search(40, "bits", at_least={"spike_agreement": 0.6}, workers=1)
+    front = one.search(80, "bits", batch=10, at_least={"spike_agreement": 0.6}, workers=1)
     best = study(vary=vary).run(workers=1).best("bits", {"spike_agreement": 0.6})
     assert [r["key"] for r in front] == [one.key({"quantize.weight_bits": r}) for r in
                                          [best["quantize.weight_bits"]]]  # fmt: skip
     assert one.search(3, "bits", at_least={"spike_agreement": 2.0}, workers=1) == []
+
+
+def test_a_study_of_errors_alone_has_no_front() -> None:
+    pytest.importorskip("optuna")
+    one = study(vary={"quantize.weight_bits": [77, 88, 99]})
+    assert one.search(4, "bits", batch=2, workers=1) == []
+    assert one.pareto() == [] and one.status().errors >= 1
+    with pytest.raises(StudyError, match="no configuration of"):
+        one.best("bits")
+    with pytest.raises(StudyError, match="'bitz': unknown"):
+        one.best("bitz")
 
 
 @pytest.mark.parametrize(
@@ -466,6 +477,8 @@ def test_a_search_finds_the_fewest_bits_that_the_grid_has() -> None:
         ({"n": 3, "minimise": ["accuracy"]}, "minimise = 'accuracy', allowed: what is better low"),
         ({"n": 3, "minimise": []}, "nothing to minimise"),
         ({"n": 3, "sampler": "grid"}, "nsga2, tpe"),
+        ({"n": 3, "minimise": "bitz"}, "search: measure = 'bitz': unknown, allowed: bits"),
+        ({"n": 3, "at_least": {"acuracy": 1}}, "'acuracy': unknown, allowed: accuracy"),
     ],
 )
 def test_wrong_searches_are_refused(how: dict[str, Any], said: str) -> None:

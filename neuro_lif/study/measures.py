@@ -135,11 +135,12 @@ class Trains:
 
         In the compiled kernel where there is one: it looks at every spike once.
         """
-        module, ordinary = native(), self.value is None and other.value is None
-        if module is None or not ordinary or self.rows.dtype != np.uint32:
+        tally = getattr(native(), "tally", None)
+        ordinary = self.value is None and other.value is None and self.rows.dtype == np.uint32
+        if tally is None or not ordinary:
             return self.common(other), self.counts
         batch, _, n = self.shape
-        common, counts = module.tally(self.rows, self.neuron, n, batch, other.dense)
+        common, counts = tally(self.rows, self.neuron, n, batch, other.dense)
         return int(common), counts
 
     def common(self, other: Trains) -> int:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import StudyError, show
 from . import tables
-from .axes import Axis, Configuration, axes_of, grid, random
+from .axes import Axis, Configuration, axes_of, grid, random, unknown
 from .digests import canonical, digest
 from .lowering import Base, Lowering, configuration_key
-from .measures import GROUPS
+from .measures import GROUPS, MEASURES
 from .prepare import base_of, check_axes
 from .rows import Replay, Row, Status
 from .runner import Item, Pool, Runner
@@ -188,6 +188,7 @@ class Study:
             StudyError: as of :meth:`run`; optuna is not installed; a measure that there is not.
         """
         goal = goal_of(minimise, maximise, at_least or {})
+        self._check_columns([*goal.columns, *goal.targets])
         n, batch = _count(n, "search: n"), _count(batch, "search: batch")
         tried: dict[str, Row] = {}
         asked: list[Configuration] = []
@@ -207,8 +208,15 @@ class Study:
                     return [rows[self.key(c)] for c in chosen]
 
                 search(self.axes, goal, n, sampler, self.base.seed, batch, evaluate)
-        rows = tables.rows_sorted(tried.values(), self.axes)
+            rows = self._rows(store, set(tried))
         return tables.pareto_rows(tables.reaching(rows, goal.targets), *goal.columns)
+
+    def _check_columns(self, columns: Iterable[str]) -> None:
+        """Refuse a measure that there is not before anything is run."""
+        known = [m for m, about in MEASURES.items() if about.group in self.base.groups]
+        for name in columns:
+            if name.partition(".")[0] not in known and not self.base.more:
+                raise unknown(name, known, "search: measure")
 
     @contextmanager
     def _pool(

@@ -52,11 +52,6 @@ def rows_of(stored: Iterable[Stored], axes: Sequence[Axis], times: bool = False)
     ]  # fmt: skip
 
 
-def rows_sorted(rows: Iterable[Row], axes: Sequence[Axis]) -> list[Row]:
-    """Return rows in the order of the axes' values."""
-    return sorted(rows, key=lambda r: [a.place(r[a.name]) for a in axes])
-
-
 def _column_order(name: str) -> tuple[int, str, str]:
     """Put the measures in the order of their table, those of populations after that of all."""
     head, _, population = name.partition(".")
@@ -80,10 +75,10 @@ def numbers(rows: Sequence[Row], columns: Iterable[str]) -> list[Row]:
         StudyError: there is no such column.
     """
     columns = list(columns)
-    for name in columns:
-        if rows and name not in rows[0]:
+    for name in columns:  # where every row has an error, none has measures
+        if rows and name not in rows[0] and name.partition(".")[0] not in MEASURES:
             raise unknown(name, rows[0], "column")
-    return [r for r in rows if all(_is_number(r[c]) for c in columns)]
+    return [r for r in rows if all(_is_number(r.get(c)) for c in columns)]
 
 
 def _is_number(value: Any) -> bool:

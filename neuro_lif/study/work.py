@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -27,6 +29,11 @@ from .measures import Reference, Trains, measured
 
 ERRORS = (NeuroLifError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
 """What makes a row with an error: what the package refuses, and what measuring functions raise."""
+BESIDE = 0.15
+"""What is done beside the engine may take this share of the engine's time and leave it all
+processors."""
+AHEAD, MOST_AHEAD = 0.15, 16
+"""Seconds of runs, and so many, that may wait for the engine."""
 MOST_REFERENCES = 8
 """Float runs that are kept for configurations to come: they are large."""
 
@@ -56,7 +63,8 @@ class Worker:
 
     Args:
         base: the study's.
-        threads: of each run.
+        threads: of each run; None: all processors, but one where what is done beside the engine
+            keeps one busy.
     """
 
     base: Base
@@ -68,6 +76,7 @@ class Worker:
     def __post_init__(self) -> None:
         self.lowering = Lowering(self.base)
         self.chosen = chosen_engine(None, self.threads)
+        self.many, self._last = self.threads, 1.0
 
     def reference(self, configuration: Configuration) -> Reference:
         """Return what is kept of the float run of a configuration's network.
@@ -108,25 +117,35 @@ class Worker:
         the next configuration is lowered and the last one measured while it is at work.
         """
         out: list[Outcome] = []
-        before: _Job | None = None
+        ahead: deque[_Job] = deque()
         stop = threading.Event()
         with ThreadPoolExecutor(1, "neuro_lif_study") as engine:
             try:
                 for configuration in configurations:
                     job = self._prepared(configuration)
-                    if before is not None:
-                        _wait(before)
                     if job.error is None:
                         job.future = engine.submit(self._recorded, job.fixed, stop)
-                    if before is not None:
-                        out.append(self._outcome(before))
-                    before = job
-                if before is not None:
-                    _wait(before)
-                    out.append(self._outcome(before))
+                    ahead.append(job)
+                    while ahead and (len(ahead) > self._depth or ahead[0].done):
+                        out.append(self._outcome(ahead.popleft()))
+                out += [self._outcome(job) for job in ahead]
             finally:
                 stop.set()
+        if self.threads is None:
+            self._leave_room(out)
         return out
+
+    @property
+    def _depth(self) -> int:
+        """How many runs may wait for the engine: more where they are short, to lower meanwhile."""
+        return max(1, min(int(AHEAD / max(self._last, 1e-6)), MOST_AHEAD))
+
+    def _leave_room(self, ended: Sequence[Outcome]) -> None:
+        """Leave one processor to what is done beside the engine, where that is much."""
+        engine = sum(o.engine for o in ended)
+        beside = sum(o.seconds for o in ended) - engine
+        many = os.cpu_count() or 1
+        self.many = max(many - 1, 1) if beside > BESIDE * engine else many
 
     def _prepared(self, configuration: Configuration) -> _Job:
         """Lower a configuration and do all that a run needs before its first step."""
@@ -152,16 +171,19 @@ class Worker:
         shared = self._shared.of(None, lambda: Shared.of(fixed, base.n_steps, base.inputs))
         start = time.perf_counter()
         run = run_checked(fixed, shared.n_steps, shared.given, shared.batch, "probes", None,
-                          False, self.chosen, self.threads, between)  # fmt: skip
+                          False, self.chosen, self.many, between)  # fmt: skip
         return run, time.perf_counter() - start
 
     def _outcome(self, job: _Job) -> Outcome:
         """Measure a run that has ended."""
-        start, engine = time.perf_counter(), 0.0
         if job.error is not None or job.future is None:
-            return Outcome("", job.error or "it was not run", job.seconds, engine)
+            return Outcome("", job.error or "it was not run", job.seconds, 0.0)
+        while not job.future.done():  # some systems see Ctrl-C only between two waits
+            wait([job.future], 0.1)
+        start, engine = time.perf_counter(), 0.0
         try:
             recording, engine = job.future.result()
+            self._last = engine
             result = measured(self.base.groups, job.fixed, recording, job.reference,
                               self.base.task)  # fmt: skip
             for function in self.base.more:
@@ -184,11 +206,10 @@ class _Job:
     seconds: float = 0.0
     future: Future[tuple[Recording, float]] | None = None
 
-
-def _wait(job: _Job) -> None:
-    """Wait until a run has ended, not for ever: some systems see Ctrl-C only between two waits."""
-    while job.future is not None and not job.future.done():
-        wait([job.future], 0.1)
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing to wait for."""
+        return self.future is None or self.future.done()
 
 
 def _text(error: BaseException) -> str:
