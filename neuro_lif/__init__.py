@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from .machine import run_semantics
     from .profile import HardwareProfile, available_profiles, load_profile
     from .reference import run_exact
+    from .study import Study
+    from .task import Task
 
 __version__ = "0.1.0"
 
@@ -88,6 +90,8 @@ __all__ = [
     "SpikeInput",
     "StepRule",
     "SteppedNetwork",
+    "Study",
+    "Task",
     "available_profiles",
     "compare",
     "dequantize",
@@ -121,6 +125,8 @@ __getattr__ = later(
     ("machine", "run_semantics"),
     ("profile", "HardwareProfile available_profiles load_profile"),
     ("reference.event_exact", "run_exact"),
+    ("study", "Study"),
+    ("task", "Task"),
 )
 
 
