@@ -91,10 +91,20 @@ def settle(room: Room, lattice: Lattice) -> Scale | None:
     Returns:
         None where no octave fits the profile's exponents and ranges.
     """
+    # a lattice that fits under a bold bound is not given up for a coarser one under a safer bound
+    found = _settled(room, lattice, False) or _settled(room, lattice, not lattice.rigid)
+    if not found:
+        return None
+    accepted = max(GOOD_ENOUGH, WORSE_AT_MOST * min(total_of(s) for s in found))
+    return next(s for s in found if total_of(s) <= accepted)
+
+
+def _settled(room: Room, lattice: Lattice, coarser: bool) -> list[Scale]:
+    """Return the octave that fits under every bound, the safest first; perhaps ``coarser`` steps."""
     found: list[Scale] = []
     rated: dict[Lattice, Scale] = {}
     for activity, top in room.tops:
-        at = _highest(room, lattice, top)
+        at = _highest(room, lattice, top, coarser)
         if at is None:
             continue
         if at not in rated:
@@ -103,14 +113,11 @@ def settle(room: Room, lattice: Lattice) -> Scale | None:
             found.append(rated[at])
         if total_of(rated[at]) <= GOOD_ENOUGH or top >= room.hard:
             break
-    if not found:
-        return None
-    accepted = max(GOOD_ENOUGH, WORSE_AT_MOST * min(total_of(s) for s in found))
-    return next(s for s in found if total_of(s) <= accepted)
+    return found
 
 
-def _highest(room: Room, lattice: Lattice, top: float) -> Lattice | None:
-    """Return the highest octave of a lattice below a scale; None where none fits."""
+def _highest(room: Room, lattice: Lattice, top: float, coarser: bool) -> Lattice | None:
+    """Return the highest octave of a lattice below a scale; ``coarser`` steps where none fits."""
     rules = room.limits.weights
     lo, hi = max(rules.exponent_lo, 0), rules.exponent_hi
     if not 0 < top < np.inf:
@@ -122,7 +129,7 @@ def _highest(room: Room, lattice: Lattice, top: float) -> Lattice | None:
     k = min(int(np.floor(np.log2(top * (1 + 1e-12) / lattice.lsb_per_volt))), most)
     if k >= least:
         return lattice.up(k, lo)
-    if lattice.rigid or least > most:
+    if not coarser or least > most:
         return None
     return Lattice(top, tuple(lo for _ in lattice.exponents))
 
