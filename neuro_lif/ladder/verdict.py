@@ -54,7 +54,12 @@ def _costs(rungs: Sequence[Rung]) -> tuple[str, list[int]]:
 
 
 def _nothing(rungs: Sequence[Rung], total: Rung, labels: int) -> str:
-    text = f"Nothing is lost: all {total.spikes_before} spikes are the same"
+    sent = total.spikes_before + total.spikes_after
+    if not sent and not labels and all(p.v_rms is None for r in rungs for p in r.populations):
+        return ("Nothing spikes, and no v was recorded: nothing can be compared "
+                "(record='all' records v).")  # fmt: skip
+    same = f"all {total.spikes_before} spikes are the same" if sent else "nothing spikes"
+    text = f"Nothing is lost: {same}"
     if labels:
         text += f", and all {labels} decisions"
     apart = [(p.v_rms_lsb, p.name) for r in rungs for p in r.populations if p.v_rms_lsb]

@@ -112,7 +112,8 @@ def _blame(parts: Parts) -> str:
     if rung is None:
         return "No rung of the ladder costs anything."
     # no line ends between a number and its per cent sign
-    return re.sub(r"(?<=\d) %", NARROW + "%", str(parts.ladder.verdict))
+    text = str(parts.ladder.verdict).replace(" -> ", "\u00a0\u2192\u00a0")
+    return re.sub(r"(?<=\d) %", NARROW + "%", text)
 
 
 def _overflow(parts: Parts) -> str:
