@@ -447,6 +447,38 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no array 'labels'" in capsys.readouterr().err
 
 
+def readout(v_probe: bool = True) -> nl.Network:
+    weights = 1e-3 * np.arange(1.0, 7.0).reshape(2, 3)
+    synapse = nl.Exponential(5e-3, norm="psp")
+    return nl.Network(
+        [nl.Population("r", 2, nl.LI(tau_m=0.02))],
+        [nl.Projection("p", "in", "r", weights, synapse)],
+        [nl.SpikeInput("in", 3)], probes=[nl.Probe("r", "v")] if v_probe else [],
+    )  # fmt: skip
+
+
+def test_where_nothing_spikes_errors_of_v_decide() -> None:
+    given = {"in": np.eye(3, dtype=np.int64)[np.arange(40) % 3]}
+    found = ladder(readout(), "loihi2", dt=1e-3, inputs=given, weight_bits=2)
+    assert (found.verdict.rung, found.verdict.population) == ("weights", "r")
+    assert found.verdict.measure == "volts" and "v of population 'r' is off by" in str(found)
+    off = {rung.name: rung.of("r").v_rms or 0.0 for rung in found.rungs}
+    assert off["weights"] == max(off.values()) > 0
+    assert Ladder.from_dict(found.to_dict()).verdict == found.verdict
+    unknown = ladder(readout(False), "loihi2", dt=1e-3, inputs=given, weight_bits=2)
+    assert unknown.verdict.rung is None and "nothing can be compared" in unknown.verdict.text
+
+
+def test_files_that_cannot_be_written_are_refused_before_anything_runs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    base = ["ladder", BALANCED, "--profile", "loihi2", "--steps", "40"]
+    for words in (["--json", "no/l.json"], ["--picture", "no/l.png"], ["--picture", "l.xyz"]):
+        assert main([*base, *words]) == 2
+        out = capsys.readouterr()
+        assert out.out == "" and words[1] in out.err and "allowed" in out.err
+
+
 def test_a_network_that_falls_silent_is_not_blamed_on_the_time_step(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -152,6 +152,19 @@ def test_a_ladder_of_another_network_is_refused_and_such_a_study_is_said(run: Ru
         assert code == 0 and ("not of the network" in err) == (network is other)
 
 
+def test_a_read_out_is_judged_by_its_v(run: Run) -> None:
+    weights = 1e-3 * np.arange(1.0, 41.0).reshape(2, 20)
+    synapse = nl.Exponential(5e-3, norm="psp")
+    net = nl.Network([nl.Population("r", 2, nl.LI(tau_m=0.02))],
+                     [nl.Projection("p", "in", "r", weights, synapse)],
+                     [nl.SpikeInput("in", 20)])  # fmt: skip
+    nl.save_network(net, "readout.toml")
+    assert run("readout.toml", *BASE[1:], "--inputs", "inputs.npz")[0] == 0
+    text = html.unescape(Path("report.html").read_text("utf-8"))
+    assert "Nothing spikes, neither in float64 nor on loihi2; v is off by" in text
+    assert "the rung 'weights' costs most: v of population 'r' is off by" in text
+
+
 def test_overflow_is_timed(run: Run) -> None:
     twice = cases.inputs()["in"]
     np.savez("twice.npz", **{"in": 2 * twice})  # a spike count of 2 is carried as 1

@@ -138,6 +138,8 @@ def _belongs(args: argparse.Namespace, ladder: Any, stepped: Any, fixed: Any, st
 
 def _runs(args: argparse.Namespace, given_ladder: Any = None) -> dict[str, Any]:
     """Return what running the network gives: both recordings, integers, ladder, predictions."""
+    import numpy as np
+
     from ..emulator import run_fixed
     from ..predict.identity import as_integers
     from ..reference import run_clocked
@@ -171,7 +173,8 @@ def _runs(args: argparse.Namespace, given_ladder: Any = None) -> dict[str, Any]:
         with progress_bar("overflow") as progress:
             parts["overflow"] = overflow_timeline(fixed, steps, integers, progress=progress)
     if args.ladder is None and not args.no_ladder:
-        parts |= _ladder(args, fixed, steps, given, task)
+        silent = not any(np.any(s) for r in (reference, chip) for s in r.spikes.values())
+        parts |= _ladder(args, fixed, steps, given, task, record if silent else "probes")
     if not any(a.ndim == 3 for a in given.values()):
         from ..predict import beside_run
 
@@ -183,12 +186,17 @@ def _runs(args: argparse.Namespace, given_ladder: Any = None) -> dict[str, Any]:
 
 
 def _ladder(
-    args: argparse.Namespace, fixed: Any, steps: int, given: Mapping[str, Any], task: Any
+    args: argparse.Namespace,
+    fixed: Any,
+    steps: int,
+    given: Mapping[str, Any],
+    task: Any,
+    record: str,
 ) -> dict[str, Any]:
     """Run the ladder; a network that it cannot climb gets a page without it."""
     from ..ladder import ladder
 
-    asked: dict[str, Any] = {"gain_compensation": args.coding in (None, "own")}
+    asked: dict[str, Any] = {"record": record, "gain_compensation": args.coding in (None, "own")}
     asked |= {"n_steps": steps, "inputs": given or None} if task is None else {"task": task}
     try:
         with progress_bar("ladder") as progress:
