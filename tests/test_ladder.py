@@ -353,6 +353,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "population": ({"populations": ["z"]}, "'z', allowed: a, b, c"),
     "none": ({"populations": []}, "populations: none"),
     "timescale": ({"timescale": -1.0}, "timescale = -1.0"),
+    "exact": ({"exact": "auto"}, "exact = 'auto', allowed: True, False or None"),
+    "exact_samples": ({"exact_samples": -1}, "exact_samples = -1"),
     "record": ({"record": "v"}, 'record = \'v\', allowed: "probes", "all"'),
     "engine": ({"engine": "gpu"}, "engine = 'gpu'"),
     "progress": ({"progress": 3}, "progress = 3"),
@@ -380,6 +382,8 @@ def test_wrong_things_altogether() -> None:
         ladder(case.network, "loihi2", dt=DT, task=task)
     with pytest.raises(RangeError, match="weight_bits = 3, allowed: gain_compensation, beside"):
         ladder(case.network, case.fixed, dt=DT, inputs=case.inputs, weight_bits=3)
+    with pytest.raises(RangeError, match=r"0\.0009765625, the FixedNetwork's"):
+        ladder(case.network, case.fixed, dt=0.5, inputs=case.inputs)
     with pytest.raises(RangeError, match=r"dt = 0\.5, allowed: 0\.0009765625"):
         ladder(nl.discretize(case.network, DT), "loihi2", dt=0.5, inputs=case.inputs)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import html
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +20,7 @@ import neuro_lif as nl
 from neuro_lif.cli import main
 from neuro_lif.ladder import ladder
 from neuro_lif.laws import LawSweep
+from neuro_lif.npz import replacing
 from neuro_lif.study import Study
 
 Run = Callable[..., tuple[int, str, str]]
@@ -163,6 +167,27 @@ def test_a_read_out_is_judged_by_its_v(run: Run) -> None:
     text = html.unescape(Path("report.html").read_text("utf-8"))
     assert "Nothing spikes, neither in float64 nor on loihi2; v is off by" in text
     assert "the rung 'weights' costs most: v of population 'r' is off by" in text
+
+
+def test_a_device_is_not_replaced(run: Run) -> None:
+    os.mkfifo("pipe")
+    code, out, err = run(*BASE, "--steps", "5", "--no-ladder", "-o", "pipe")
+    assert code == 2 and out == "" and "'pipe': cannot be written" in err
+    assert Path("pipe").is_fifo()
+    with pytest.raises(OSError, match="no file"), replacing(Path("pipe")) as temporary:
+        temporary.write_text("x")
+    assert Path("pipe").is_fifo() and not list(Path().glob("*.part"))
+
+
+def test_names_that_a_terminal_cannot_show(run: Run) -> None:
+    name = os.fsdecode(b"\xc3\xa9\xff.html")
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    done = subprocess.run(
+        [sys.executable, "-m", "neuro_lif", "report", *BASE, "--steps", "5", "--no-ladder", "-o",
+         name], env=environment, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"report written to ") and Path(name).stat().st_size > 10_000
 
 
 def test_overflow_is_timed(run: Run) -> None:

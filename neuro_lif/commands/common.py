@@ -209,8 +209,8 @@ def check_writable(path: Path | None, option: str, suffixes: tuple[str, ...] = (
     """Refuse before anything is run a file that could not be written after it."""
     if path is None:
         return
-    folder = path.resolve().parent
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+    folder, taken = path.resolve().parent, path.exists() and not path.is_file()
+    if taken or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise FileFormatError(f"{option} {str(path)!r}: cannot be written, allowed: the name of a "
                               "file in a folder that is there and can be written to")  # fmt: skip
     if suffixes and path.suffix.lower() not in suffixes:
