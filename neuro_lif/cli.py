@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -48,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 on success, 1 where a check says no, 2 on wrong use or an error, 130 when interrupted.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that a terminal cannot show
     parser = build_parser()
     args = parser.parse_args(argv)
     if args.version:

@@ -44,5 +44,6 @@ sparse: Any = Later("scipy.sparse")
 
 def is_sparse(matrix: object) -> bool:
     """Tell whether ``matrix`` is a scipy sparse matrix or array."""
-    module = sys.modules.get("scipy.sparse")  # where it was not imported, nothing is one
-    return module is not None and bool(module.issparse(matrix))
+    # where it was not imported, or another thread is about to, nothing is one
+    issparse = getattr(sys.modules.get("scipy.sparse"), "issparse", None)
+    return issparse is not None and bool(issparse(matrix))

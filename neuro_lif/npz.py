@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import math
 import os
@@ -121,8 +122,10 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path``; it takes the place of ``path`` unless an error comes.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file cannot be written, or is a folder or device, which nothing shall replace.
     """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "there is something that is no file", str(path))
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         yield temporary

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
 def is_profile(given: object) -> TypeGuard[HardwareProfile]:
     """Tell whether ``given`` is a hardware profile."""
-    module = sys.modules.get(f"{__package__}.profile_model")  # where it was not imported, none is
-    return module is not None and isinstance(given, module.HardwareProfile)
+    # where it was not imported, or another thread is about to, none is
+    module = sys.modules.get(f"{__package__}.profile_model")
+    kind = getattr(module, "HardwareProfile", None)
+    return kind is not None and isinstance(given, kind)
 
 
 def profile_of(given: HardwareProfile | str) -> HardwareProfile:

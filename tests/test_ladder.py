@@ -353,6 +353,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "population": ({"populations": ["z"]}, "'z', allowed: a, b, c"),
     "none": ({"populations": []}, "populations: none"),
     "timescale": ({"timescale": -1.0}, "timescale = -1.0"),
+    "exact": ({"exact": "auto"}, "exact = 'auto', allowed: True, False or None"),
+    "exact_samples": ({"exact_samples": -1}, "exact_samples = -1"),
     "record": ({"record": "v"}, 'record = \'v\', allowed: "probes", "all"'),
     "engine": ({"engine": "gpu"}, "engine = 'gpu'"),
     "progress": ({"progress": 3}, "progress = 3"),
@@ -380,6 +382,8 @@ def test_wrong_things_altogether() -> None:
         ladder(case.network, "loihi2", dt=DT, task=task)
     with pytest.raises(RangeError, match="weight_bits = 3, allowed: gain_compensation, beside"):
         ladder(case.network, case.fixed, dt=DT, inputs=case.inputs, weight_bits=3)
+    with pytest.raises(RangeError, match=r"0\.0009765625, the FixedNetwork's"):
+        ladder(case.network, case.fixed, dt=0.5, inputs=case.inputs)
     with pytest.raises(RangeError, match=r"dt = 0\.5, allowed: 0\.0009765625"):
         ladder(nl.discretize(case.network, DT), "loihi2", dt=0.5, inputs=case.inputs)
 
@@ -445,6 +449,38 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez(tmp_path / "task.npz", x=np.ones((2, 3, 4)))
     assert main([*arguments[:4], "--task", str(tmp_path / "task.npz")]) == 2
     assert "no array 'labels'" in capsys.readouterr().err
+
+
+def readout(v_probe: bool = True) -> nl.Network:
+    weights = 1e-3 * np.arange(1.0, 7.0).reshape(2, 3)
+    synapse = nl.Exponential(5e-3, norm="psp")
+    return nl.Network(
+        [nl.Population("r", 2, nl.LI(tau_m=0.02))],
+        [nl.Projection("p", "in", "r", weights, synapse)],
+        [nl.SpikeInput("in", 3)], probes=[nl.Probe("r", "v")] if v_probe else [],
+    )  # fmt: skip
+
+
+def test_where_nothing_spikes_errors_of_v_decide() -> None:
+    given = {"in": np.eye(3, dtype=np.int64)[np.arange(40) % 3]}
+    found = ladder(readout(), "loihi2", dt=1e-3, inputs=given, weight_bits=2)
+    assert (found.verdict.rung, found.verdict.population) == ("weights", "r")
+    assert found.verdict.measure == "volts" and "v of population 'r' is off by" in str(found)
+    off = {rung.name: rung.of("r").v_rms or 0.0 for rung in found.rungs}
+    assert off["weights"] == max(off.values()) > 0
+    assert Ladder.from_dict(found.to_dict()).verdict == found.verdict
+    unknown = ladder(readout(False), "loihi2", dt=1e-3, inputs=given, weight_bits=2)
+    assert unknown.verdict.rung is None and "nothing can be compared" in unknown.verdict.text
+
+
+def test_files_that_cannot_be_written_are_refused_before_anything_runs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    base = ["ladder", BALANCED, "--profile", "loihi2", "--steps", "40"]
+    for words in (["--json", "no/l.json"], ["--picture", "no/l.png"], ["--picture", "l.xyz"]):
+        assert main([*base, *words]) == 2
+        out = capsys.readouterr()
+        assert out.out == "" and words[1] in out.err and "allowed" in out.err
 
 
 def test_a_network_that_falls_silent_is_not_blamed_on_the_time_step(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import html
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +18,9 @@ import report_cases as cases
 
 import neuro_lif as nl
 from neuro_lif.cli import main
+from neuro_lif.ladder import ladder
 from neuro_lif.laws import LawSweep
+from neuro_lif.npz import replacing
 from neuro_lif.study import Study
 
 Run = Callable[..., tuple[int, str, str]]
@@ -93,13 +98,96 @@ def test_parts_from_files(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     text = Path("report.html").read_text("utf-8")
     assert code == 0 and sections("report.html") == [
         "verdict", "ladder", "study", "laws", "runs", "overflow", "ledger", "origin"]  # fmt: skip
-    assert "3 configurations" in text and "58 of 59 configurations" in text
+    assert "3 configurations" in text and "58 of 59 comparisons" in text
     assert "1970-01-02" in text and "study: network" in text
 
 
 def test_a_page_without_a_ladder(run: Run) -> None:
     assert run(*BASE, "--steps", "20", "--no-ladder")[0] == 0
     assert "ladder" not in sections("report.html")
+
+
+def test_the_ladder_of_the_page_is_that_of_the_command(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("net.toml", "--profile", "loihi2", "--inputs", "inputs.npz", "--coding", "lava")
+    assert run(*words)[0] == 0
+    alone = Path("report.html").read_text("utf-8")
+    assert main(["ladder", *words, "--json", "ladder.json"]) == 0
+    capsys.readouterr()
+    assert run(*words, "--ladder", "ladder.json")[0] == 0
+    bars = r'aria-label="(Waterfall of[^"]*|Spikes that differ[^"]*)"'
+    given = re.findall(bars, Path("report.html").read_text("utf-8"))
+    described = [re.sub("time step [^,]*, ", "", g) for g in given]
+    found = [re.sub("time step [^,]*, ", "", g) for g in re.findall(bars, alone)]
+    assert found == described and found
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("--weight-bits", "3", "--inputs", "inputs.npz", "--dt", "2ms"),
+            "it is of other integers",
+        ),
+        (("--weight-bits", "4", "--inputs", "inputs.npz"), "of other integers"),
+        (("--weight-bits", "3", "--steps", "7"), "steps, not of 7"),
+    ],
+)
+def test_a_ladder_of_something_else_is_refused(
+    run: Run, words: tuple[str, ...], message: str
+) -> None:
+    cases.climbed(False).save("ladder.json")
+    code, out, err = run("net.toml", "--profile", "loihi2", *words, "--ladder", "ladder.json")
+    assert code == 2 and out == "" and message in err and "ladder.json" in err
+
+
+def test_a_ladder_of_another_network_is_refused_and_such_a_study_is_said(run: Run) -> None:
+    other = nl.Network([nl.Population("a", 1, nl.LIF(tau_m=0.02, v_threshold=0.01, i_bias=0.02))])
+    ladder(other, "loihi2", dt=1e-3, n_steps=20).save("ladder.json")
+    code, _, err = run(*BASE, "--steps", "20", "--ladder", "ladder.json")
+    assert code == 2 and "of another network than net.toml" in err
+    for network, store in ((other, "b.sqlite"), (cases.network(), "c.sqlite")):
+        study = Study(network, "loihi2", {"quantize.weight_bits": [4]}, dt=1e-3, n_steps=20,
+                      store=store)  # fmt: skip
+        study.run(workers=1, progress=False)
+        study.close()
+        code, _, err = run(*BASE, "--steps", "20", "--no-ladder", "--study", store)
+        assert code == 0 and ("not of the network" in err) == (network is other)
+
+
+def test_a_read_out_is_judged_by_its_v(run: Run) -> None:
+    weights = 1e-3 * np.arange(1.0, 41.0).reshape(2, 20)
+    synapse = nl.Exponential(5e-3, norm="psp")
+    net = nl.Network([nl.Population("r", 2, nl.LI(tau_m=0.02))],
+                     [nl.Projection("p", "in", "r", weights, synapse)],
+                     [nl.SpikeInput("in", 20)])  # fmt: skip
+    nl.save_network(net, "readout.toml")
+    assert run("readout.toml", *BASE[1:], "--inputs", "inputs.npz")[0] == 0
+    text = html.unescape(Path("report.html").read_text("utf-8"))
+    assert "Nothing spikes, neither in float64 nor on loihi2; v is off by" in text
+    assert "the rung 'weights' costs most: v of population 'r' is off by" in text
+
+
+def test_a_device_is_not_replaced(run: Run) -> None:
+    os.mkfifo("pipe")
+    code, out, err = run(*BASE, "--steps", "5", "--no-ladder", "-o", "pipe")
+    assert code == 2 and out == "" and "'pipe': cannot be written" in err
+    assert Path("pipe").is_fifo()
+    with pytest.raises(OSError, match="no file"), replacing(Path("pipe")) as temporary:
+        temporary.write_text("x")
+    assert Path("pipe").is_fifo() and not list(Path().glob("*.part"))
+
+
+def test_names_that_a_terminal_cannot_show(run: Run) -> None:
+    name = os.fsdecode(b"\xc3\xa9\xff.html")
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    done = subprocess.run(
+        [sys.executable, "-m", "neuro_lif", "report", *BASE, "--steps", "5", "--no-ladder", "-o",
+         name], env=environment, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"report written to ") and Path(name).stat().st_size > 10_000
 
 
 def test_overflow_is_timed(run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -202,6 +203,19 @@ def read_inputs(path: Path | None) -> dict[str, Any] | None:
         return {name: file.array(name) for name in file.names}
     except FileFormatError as error:
         raise FileFormatError(f"inputs {error}, allowed: an .npz of arrays") from None
+
+
+def check_writable(path: Path | None, option: str, suffixes: tuple[str, ...] = ()) -> None:
+    """Refuse before anything is run a file that could not be written after it."""
+    if path is None:
+        return
+    folder, taken = path.resolve().parent, path.exists() and not path.is_file()
+    if taken or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise FileFormatError(f"{option} {str(path)!r}: cannot be written, allowed: the name of a "
+                              "file in a folder that is there and can be written to")  # fmt: skip
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise FileFormatError(f"{option} {str(path)!r}, allowed: a name that ends in "
+                              + ", ".join(suffixes))  # fmt: skip
 
 
 @contextmanager

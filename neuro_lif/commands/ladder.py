@@ -9,6 +9,7 @@ from typing import Any
 from .common import (
     RULE,
     add_lowering,
+    check_writable,
     dt_of,
     network_of,
     profile_of,
@@ -55,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from ..ladder import ladder
 
+    check_writable(args.json, "--json")
+    check_writable(args.picture, "--picture", (".png", ".svg", ".pdf"))
     task = None if args.task is None else read_task(args.task)
     lowering = {"approximate": args.approximate, "proved": args.proved} | scaling_of(args)
     if args.coding is not None:

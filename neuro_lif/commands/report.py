@@ -11,8 +11,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..discretize import discretize
 from ..errors import FileFormatError, NeuroLifError, RangeError, StudyError
-from .common import add_lowering, console, dt_of, lower, network_of, progress_bar, read_inputs
+from .common import (
+    add_lowering,
+    check_writable,
+    console,
+    dt_of,
+    lower,
+    network_of,
+    progress_bar,
+    read_inputs,
+)
 
 RULE = "exact"
 NO_OPTIONS = ("network", "command", "run", "debug", "version")
@@ -58,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     if args.study is not None:
         parts["study"], told = _study(args.study)
         facts |= {f"study: {name}": value for name, value in told.items()}
+        _other_study(args, told)
     if args.laws is not None:
         from ..laws import LawSweep
 
@@ -66,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         from ..ladder import Ladder
 
         parts["ladder"] = Ladder.load(args.ladder)
-    parts |= _runs(args)
+    parts |= _runs(args, parts.get("ladder"))
     page = write(args.out, facts=facts, **parts)
     print(f"report written to {page} ({page.stat().st_size / 1e3:,.0f} kB)")
     return 0
@@ -82,10 +93,7 @@ def _check(args: argparse.Namespace) -> None:
         path = getattr(args, name)
         if path is not None and not path.is_file():
             raise FileFormatError(f"--{name} {str(path)!r}: no such file")
-    folder = args.out.resolve().parent
-    if args.out.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise FileFormatError(f"--out {str(args.out)!r}: cannot be written, allowed: the name of a "
-                              "file in a folder that is there and can be written to")  # fmt: skip
+    check_writable(args.out, "--out")
 
 
 def _study(path: Path) -> tuple[Any, Mapping[str, str]]:
@@ -102,8 +110,36 @@ def _study(path: Path) -> tuple[Any, Mapping[str, str]]:
     return rows, told
 
 
-def _runs(args: argparse.Namespace) -> dict[str, Any]:
+def _other_study(args: argparse.Namespace, told: Mapping[str, str]) -> None:
+    """Say where a study is of another network than the page."""
+    from ..study.digests import digest
+
+    network = network_of(args)
+    stepped = discretize(network, dt_of(args), args.rule or RULE)
+    if told.get("network") not in (None, digest(network), digest(stepped)):
+        console.print(f"--study {str(args.study)!r}: not of the network {str(args.network)!r}",
+                      style="yellow", highlight=False)  # fmt: skip
+
+
+def _belongs(args: argparse.Namespace, ladder: Any, stepped: Any, fixed: Any, steps: int) -> None:
+    """Refuse a ladder of something else: the page would contradict itself."""
+    from ..ladder.origin import digest_of
+
+    told = ladder.provenance
+    for name, now, what in (
+        ("network digest", digest_of(stepped.network), f"of another network than {args.network}"),
+        ("integers digest", digest_of(fixed), "of other integers: profile, bits or options differ"),
+        ("", str(steps), f"of {ladder.n_steps} steps, not of {steps}"),
+    ):
+        if (told.get(name, now) if name else str(ladder.n_steps)) != now:
+            raise RangeError(f"--ladder {str(args.ladder)!r}: it is {what}, allowed: what "
+                             "neuro-lif ladder writes with the same options")  # fmt: skip
+
+
+def _runs(args: argparse.Namespace, given_ladder: Any = None) -> dict[str, Any]:
     """Return what running the network gives: both recordings, integers, ladder, predictions."""
+    import numpy as np
+
     from ..emulator import run_fixed
     from ..predict.identity import as_integers
     from ..reference import run_clocked
@@ -118,6 +154,8 @@ def _runs(args: argparse.Namespace) -> dict[str, Any]:
     given = read_inputs(args.inputs) if task is None else task.inputs
     given = check_given(given, input_sizes(stepped.network))
     steps = steps_of(args.steps if task is None else task.steps, given)
+    if given_ladder is not None:
+        _belongs(args, given_ladder, stepped, fixed, steps)
     integers = as_integers(fixed, given)
     batch = max((len(a) for a in given.values() if a.ndim == 3), default=1)
     if args.sample is not None and not 0 <= args.sample < batch:
@@ -135,7 +173,8 @@ def _runs(args: argparse.Namespace) -> dict[str, Any]:
         with progress_bar("overflow") as progress:
             parts["overflow"] = overflow_timeline(fixed, steps, integers, progress=progress)
     if args.ladder is None and not args.no_ladder:
-        parts |= _ladder(args, fixed, steps, given, task)
+        silent = not any(np.any(s) for r in (reference, chip) for s in r.spikes.values())
+        parts |= _ladder(args, fixed, steps, given, task, record if silent else "probes")
     if not any(a.ndim == 3 for a in given.values()):
         from ..predict import beside_run
 
@@ -147,12 +186,18 @@ def _runs(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _ladder(
-    args: argparse.Namespace, fixed: Any, steps: int, given: Mapping[str, Any], task: Any
+    args: argparse.Namespace,
+    fixed: Any,
+    steps: int,
+    given: Mapping[str, Any],
+    task: Any,
+    record: str,
 ) -> dict[str, Any]:
     """Run the ladder; a network that it cannot climb gets a page without it."""
     from ..ladder import ladder
 
-    asked = {"n_steps": steps, "inputs": given or None} if task is None else {"task": task}
+    asked: dict[str, Any] = {"record": record, "gain_compensation": args.coding in (None, "own")}
+    asked |= {"n_steps": steps, "inputs": given or None} if task is None else {"task": task}
     try:
         with progress_bar("ladder") as progress:
             found = ladder(network_of(args), fixed, dt=dt_of(args), rule=args.rule or RULE,

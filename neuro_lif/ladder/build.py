@@ -93,6 +93,7 @@ def ladder(
     """
     expect_progress(progress, "ladder: progress")
     check_record(record)
+    _check_exact(exact, exact_samples)
     chosen_engine(engine, threads)
     stepped = _stepped(network, dt, rule)
     if task is not None:
@@ -137,6 +138,14 @@ def _stepped(network: Any, dt: float | None, rule: StepRule | str) -> SteppedNet
     return discretize(network, dt, rule)
 
 
+def _check_exact(exact: Any, samples: Any) -> None:
+    if exact is not None and not isinstance(exact, bool):
+        raise RangeError(f"exact = {show(exact)}, allowed: True, False or None")
+    whole = isinstance(samples, (int, np.integer)) and not isinstance(samples, bool)
+    if not whole or samples < 0:
+        raise RangeError(f"exact_samples = {show(samples)}, allowed: a whole number >= 0")
+
+
 def _steps(task: Task, n_steps: int | None) -> int:
     if n_steps is not None and n_steps != task.steps:
         raise RangeError(f"n_steps = {show(n_steps)}, allowed: {task.steps}, the task's, or None")
@@ -153,6 +162,8 @@ def _fixed(
         if name not in (["gain_compensation"] if made else known):
             allowed = "gain_compensation, beside a FixedNetwork" if made else ", ".join(known)
             raise RangeError(f"ladder: {name} = {show(lowering[name])}, allowed: {allowed}")
+    if made and profile.dt != stepped.dt:
+        raise RangeError(f"dt = {show(stepped.dt)}, allowed: {profile.dt}, the FixedNetwork's")
     if made:
         return profile  # type: ignore[no-any-return]
     return quantize(stepped, profile, n_steps=n_steps, **lowering)

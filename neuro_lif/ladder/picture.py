@@ -101,8 +101,8 @@ def _doing(axis: Any, ladder: Levels) -> None:
     for x, rung in enumerate(rungs, 1):
         if rung.changed_own and rung.culprit:
             worst = max(_share(rung, [n]) for n in order)
-            axis.annotate(rung.culprit, (x, worst), (0, 3), textcoords="offset points",
-                          ha="center", fontsize=9)  # fmt: skip
+            axis.annotate(f"culprit:\n{rung.culprit}", (x, worst), (0, 3), ha="center",
+                          textcoords="offset points", fontsize=8)  # fmt: skip
     axis.set_xlim(-0.6, len(rungs) + 1.6)
     axis.set_xticks(range(1, len(rungs) + 1), [r.title for r in rungs], rotation=25, ha="right")
     axis.set_ylabel("spikes that differ, % of its own")

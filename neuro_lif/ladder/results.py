@@ -265,8 +265,8 @@ class Verdict:
     Args:
         rung: of :data:`RUNGS`; None where nothing is lost.
         population: with the largest own error on it; None where nobody has one.
-        measure: ``accuracy``, ``decisions`` or ``spikes``: what decided.
-        cost: in samples, or spikes that differ.
+        measure: ``accuracy``, ``decisions``, ``spikes``, or ``volts``: what decided.
+        cost: in samples, or spikes that differ; 0 of ``volts``.
         text: one or two sentences.
         mend: what to do.
     """

@@ -26,7 +26,7 @@ def verdict_of(
     of the spikes differs (of those of the reference, where it has more: one spike that differs in
     a network that has become silent is not all of them). Of rungs that cost about the same it is
     the one with the most own errors: a network that magnifies every difference makes all of them
-    cost the same.
+    cost the same. Where nothing ever spikes, errors of v decide, if v was recorded.
     """
     measure, costs = _costs(rungs)
     scores: list[float] = list(costs)
@@ -34,6 +34,13 @@ def verdict_of(
         scores = [r.changed / max(r.either, total.spikes_before, 1) for r in rungs]
     most = max(scores, default=0)
     if most <= 0:
+        rung = max(rungs, key=_volts, default=total)
+        if not labels and not total.spikes_before + total.spikes_after and _volts(rung)[0] >= 1:
+            lsb, v, name = _volts(rung)
+            text = (f"Nothing spikes; the rung {rung.title!r} costs most: v of population {name!r} "
+                    f"is off by {v:.3g} V = {lsb:.3g} LSB rms.")  # fmt: skip
+            return Verdict(rung.name, rung.culprit, "volts", 0, text,
+                           mend_of(rung, fixed, changes))  # fmt: skip
         return Verdict(None, None, measure, 0, _nothing(rungs, total, labels), "")
     near = [k for k, score in enumerate(scores) if score >= NEAR * most]
     worst = max(near, key=lambda k: (rungs[k].changed_own, scores[k]))
@@ -53,8 +60,19 @@ def _costs(rungs: Sequence[Rung]) -> tuple[str, list[int]]:
     return "spikes", [r.changed for r in rungs]
 
 
+def _volts(rung: Rung) -> tuple[float, float, str]:
+    """Return the largest error of v: in LSB, in V, and of which population."""
+    known = [(p.v_rms_lsb or 0.0, p.v_rms or 0.0, p.name) for p in rung.populations]
+    return max(known, default=(0.0, 0.0, ""))
+
+
 def _nothing(rungs: Sequence[Rung], total: Rung, labels: int) -> str:
-    text = f"Nothing is lost: all {total.spikes_before} spikes are the same"
+    sent = total.spikes_before + total.spikes_after
+    if not sent and not labels and all(p.v_rms is None for r in rungs for p in r.populations):
+        return ("Nothing spikes, and no v was recorded: nothing can be compared "
+                "(record='all' records v).")  # fmt: skip
+    same = f"all {total.spikes_before} spikes are the same" if sent else "nothing spikes"
+    text = f"Nothing is lost: {same}"
     if labels:
         text += f", and all {labels} decisions"
     apart = [(p.v_rms_lsb, p.name) for r in rungs for p in r.populations if p.v_rms_lsb]
@@ -76,7 +94,8 @@ def _what(rung: Rung, total: Rung, measure: str, cost: int, labels: int) -> str:
         return (f"No rung loses right decisions; the rung {rung.title!r} changes most, {cost} of "
                 f"{labels}.")  # fmt: skip
     late = f" (moved by {rung.lag} step{'s' * (abs(rung.lag) > 1)})" if rung.lag else ""
-    return (f"The rung {rung.title!r} costs most: {rung.changed} spikes differ{late}, "
+    differ = "1 spike differs" if rung.changed == 1 else f"{rung.changed} spikes differ"
+    return (f"The rung {rung.title!r} costs most: {differ}{late}, "
             f"{100 * rung.share:.3g} %; their number changes by {rung.spikes:+d}.")  # fmt: skip
 
 

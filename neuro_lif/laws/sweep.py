@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterable
 from types import ModuleType
@@ -85,7 +85,5 @@ def sweep(
 
 
 def _version() -> str:
-    try:
-        return importlib.metadata.version("neuro-lif")
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
+    own = getattr(sys.modules[__name__.split(".", 1)[0]], "__version__", "unknown")
+    return str(own)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ladder import Ladder, PopulationCost, Rung
-from .numbers import NARROW, number, percent, prefix_of, signed
+from .numbers import NARROW, number, percent, prefix_of, si, signed
 from .scales import Scale, Tick
 
 
@@ -228,4 +228,7 @@ def cost_text(ladder: Ladder, rung: Rung) -> str:
     if ladder.labels and rung.correct:
         points = 100.0 * rung.correct / ladder.labels
         return f"{signed(points, decimals=2)} points"
+    if ladder.verdict.measure == "volts":
+        off = max((p.v_rms or 0.0 for p in rung.populations), default=0.0)
+        return f"v off by {si(off, 'V', 3)} rms"
     return f"{percent(rung.share, 2)} of the spikes"

@@ -95,7 +95,7 @@ def _panel(law: str, quantity: str, unit: str, rows: list[LawRow]) -> Panel:
     lines = (Line("tolerance", band), Line("identity", "M0 100L100 0"))
     marks = tuple(_mark(scale, r) for r in shown)
     about = (f"Law {law}, {quantity}: measured against predicted, {unit}; {held} of {len(inside)} "
-             "configurations are within their tolerance of the line of equal values.")  # fmt: skip
+             "comparisons are within their tolerance of the line of equal values.")  # fmt: skip
     ticks = scale.ticks(4)
     plot = Plot(about, ticks, ticks, f"predicted, {unit}", f"measured, {unit}", 250, "0 0 100 100",
                 lines, marks)  # fmt: skip

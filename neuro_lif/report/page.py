@@ -76,7 +76,8 @@ def write(
     )  # fmt: skip
     try:
         with replacing(target) as temporary:
-            Path(temporary).write_text(text, "utf-8")
+            # file names on a command line may hold bytes that are no text
+            Path(temporary).write_text(text, "utf-8", errors="backslashreplace")
     except OSError as error:
         raise FileFormatError(f"report {str(target)!r}: cannot be written: {error}") from None
     return target

@@ -29,7 +29,7 @@ SHOWN = ("accuracy", "agreement", "spike_agreement", "rate_error", "overflow", "
 SHARES = ("accuracy", "agreement", "spike_agreement")
 WORDS = {
     "accuracy": "accuracy", "agreement": "same class as float", "spike_agreement": "same spikes",
-    "rate_error": "rate error, Hz", "overflow": "overflows", "clipped": "clipped",
+    "rate_error": "rate error, Hz", "overflow": "overflows", "clipped": "changed as stored",
     "weight_bits": "bits of a weight", "bits": "bits in all", "synapse_bits": "bits of weights",
     "error": "error",
 }  # fmt: skip

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..compare import Comparison
 from ..ladder import Ladder
 from ..profile_model import HardwareProfile
 from .ladder_part import cost_text, worst_rung
 from .laws_part import LawsPart
 from .ledger_part import LedgerPart
-from .numbers import NARROW, count, number, percent, signed
+from .numbers import NARROW, count, number, percent, si, signed
 from .overflow_part import OverflowPart
 from .runs_part import Runs
 from .study_part import StudyPart
@@ -76,6 +77,8 @@ def _outcome(parts: Parts) -> str:
                     f"{count(ladder.labels, 'sample')}, against {percent(before)} in float64: "
                     f"{change}.")  # fmt: skip
     if runs is not None and runs.comparison is not None:
+        if not sum(_spikes(parts)):
+            return _silent(parts, runs.comparison)
         if runs.comparison.identical:
             return (f"On {_chip(parts)} the network sends the same spikes as in float64, all "
                     f"{number(_spikes(parts)[0])} of them.")  # fmt: skip
@@ -84,6 +87,17 @@ def _outcome(parts: Parts) -> str:
         return (f"On {_chip(parts)} the network sends {count(b, 'spike')}, {number(a)} in float64"
                 f"{rate}; {percent(_same(parts))} are the same in neuron and step.")  # fmt: skip
     return ""
+
+
+def _silent(parts: Parts, comparison: Comparison) -> str:
+    """Return the outcome of a network that never spikes: its v."""
+    known = [p for p in comparison.populations if p.v_rms_volts is not None]
+    if not known:
+        return f"Nothing spikes, neither in float64 nor on {_chip(parts)}."
+    worst = max(known, key=lambda p: p.v_rms_volts or 0.0)
+    lsb = "" if worst.v_rms_lsb is None else f" ({number(worst.v_rms_lsb, 3)}{NARROW}LSB)"
+    return (f"Nothing spikes, neither in float64 nor on {_chip(parts)}; v is off by "
+            f"{si(worst.v_rms_volts, 'V', 3)}{lsb} rms at most, in {worst.name}.")  # fmt: skip
 
 
 def _spikes(parts: Parts) -> tuple[int, int]:
@@ -110,9 +124,10 @@ def _blame(parts: Parts) -> str:
         return ""
     rung = worst_rung(parts.ladder)
     if rung is None:
-        return "No rung of the ladder costs anything."
+        return str(parts.ladder.verdict)
     # no line ends between a number and its per cent sign
-    return re.sub(r"(?<=\d) %", NARROW + "%", str(parts.ladder.verdict))
+    text = str(parts.ladder.verdict).replace(" -> ", "\u00a0\u2192\u00a0")
+    return re.sub(r"(?<=\d) %", NARROW + "%", text)
 
 
 def _overflow(parts: Parts) -> str:
