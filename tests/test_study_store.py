@@ -9,15 +9,18 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from study_cases import ROOT, environment, script, start, study
 
+import neuro_lif as nl
 from neuro_lif.errors import StudyError
-from neuro_lif.study import Study, StudyInterrupted
+from neuro_lif.study import Study, StudyInterrupted, pools
 from neuro_lif.study.runner import Runner
 from neuro_lif.study.store import Store, Stored
 
@@ -176,6 +179,35 @@ def test_a_configuration_that_ends_every_worker_ends_the_study(tmp_path: Path) -
                 Runner(store, pool, one._items(one.grid())).run()
             finally:
                 pool.close()
+
+
+def test_a_float_run_that_ends_every_worker_ends_the_study(monkeypatch: Any) -> None:
+    dying = "import os, neuro_lif.study.pools as p; p.reference_bytes = lambda *_: os.abort(); "
+    monkeypatch.setattr(pools, "START", pools.START.replace("serve({fd})", dying + "serve({fd})"))
+    with pytest.raises(StudyError, match="3 workers in a row.*in the float run"):
+        study(None).run(workers=2)
+
+
+def test_large_messages_both_ways_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    """References and kept spikes that no pipe holds: who sends must not wait for who sends."""
+    rng = np.random.default_rng(0)
+    cell = nl.LIF(tau_m=20e-3, v_threshold=1e-3)
+    weights = rng.normal(0.4e-3, 0.3e-3, (200, 5))
+    net = nl.Network([nl.Population("hidden", 200, cell)],
+                     [nl.Projection("p", "in", "hidden", weights, nl.Delta())],
+                     [nl.SpikeInput("in", 5)])  # fmt: skip
+    inputs = {"in": (rng.random((60, 200, 5)) < 0.6).astype(np.uint8)}
+    vary = {"network.weights.p.scale": [0.9, 1.0, 1.1, 1.2], "quantize.weight_bits": [3, 4, 5, 6]}
+    one = Study(net, "generic", vary, dt=1e-3, inputs=inputs, keep=["spikes"],
+                store=tmp_path / "s")  # fmt: skip
+    stuck = threading.Timer(120, lambda: os.kill(os.getpid(), signal.SIGINT))
+    stuck.start()
+    try:
+        one.run(workers=2)
+    finally:
+        stuck.cancel()
+    assert len(one.table()) == 16
+    assert min(p.stat().st_size for p in (tmp_path / "s.arrays").iterdir()) > 2**17
 
 
 def _end(fixed: Any, run: Any) -> dict[str, float]:

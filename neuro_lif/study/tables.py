@@ -36,7 +36,7 @@ def rows_of(stored: Iterable[Stored], axes: Sequence[Axis], times: bool = False)
         configuration = json.loads(s.configuration)
         if configuration.keys() != set(names):
             continue
-        if not all(a.has(configuration[a.name]) for a in axes):
+        if not all(_is_of(a, configuration[a.name]) for a in axes):
             continue
         where = [a.place(configuration[a.name]) for a in axes]
         result = json.loads(s.result) if s.result else {}
@@ -50,6 +50,11 @@ def rows_of(stored: Iterable[Stored], axes: Sequence[Axis], times: bool = False)
         | ({"seconds": s.seconds, "engine_seconds": s.engine, "worker": s.worker} if times else {})
         for _, s, c, result in found
     ]  # fmt: skip
+
+
+def _is_of(axis: Axis, value: Any) -> bool:
+    """Tell whether a stored value is one of an axis: 1 is not 1.0, which has a key of its own."""
+    return axis.has(value) and type(axis.values[axis.place(value)]) is type(value)
 
 
 def _column_order(name: str) -> tuple[int, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -17,7 +18,7 @@ from ..emulator.compiled import prepare
 from ..emulator.engine import run_checked
 from ..emulator.variants import Shared, Stopped
 from ..engines import chosen_engine
-from ..errors import NeuroLifError, StudyError
+from ..errors import NeuroLifError, StudyError, show
 from ..fixed import FixedNetwork
 from ..npz import npz_bytes
 from ..recording import Recording
@@ -26,6 +27,7 @@ from .axes import Configuration
 from .digests import canonical
 from .lowering import Base, Kept, Lowering
 from .measures import Reference, Trains, measured
+from .names import PLAIN
 
 ERRORS = (NeuroLifError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
 """What makes a row with an error: what the package refuses, and what measuring functions raise."""
@@ -34,6 +36,8 @@ BESIDE = 0.15
 processors."""
 AHEAD, MOST_AHEAD = 0.15, 16
 """Seconds of runs, and so many, that may wait for the engine."""
+TAKEN = ("key", "error", "seconds", "engine_seconds", "worker", *PLAIN)
+"""Columns that are no measures."""
 MOST_REFERENCES = 8
 """Float runs that are kept for configurations to come: they are large."""
 
@@ -187,7 +191,7 @@ class Worker:
             result = measured(self.base.groups, job.fixed, recording, job.reference,
                               self.base.task)  # fmt: skip
             for function in self.base.more:
-                result |= _more(function, job.fixed, recording)
+                result |= _more(function, job.fixed, recording, {*result, *TAKEN})
             text = canonical(result)
         except ERRORS as error:
             return Outcome("", _text(error), job.seconds + time.perf_counter() - start, engine)
@@ -216,19 +220,39 @@ def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _more(function: Any, fixed: FixedNetwork, recording: Recording) -> dict[str, Any]:
+def _more(
+    function: Any, fixed: FixedNetwork, recording: Recording, taken: set[str]
+) -> dict[str, Any]:
     """Return what a user's function measures.
 
+    Args:
+        function: the user's.
+        fixed, recording: what it is called with.
+        taken: names of columns that there are already.
+
     Raises:
-        StudyError: it gives something else than names with numbers.
+        StudyError: it raised an error, or gives something else than new names with numbers.
     """
-    found: Any = function(fixed, recording)
+    who = getattr(function, "__qualname__", type(function).__name__)
+    try:
+        found: Any = function(fixed, recording)
+    except (ImportError, MemoryError, OSError):  # of this machine, not of the configuration
+        raise
+    except Exception as error:
+        raise StudyError(f"{who} raised {_text(error)}") from error
     if not isinstance(found, Mapping):
-        raise StudyError(f"{function.__qualname__} gave {type(found).__name__}, allowed: a mapping "
-                         "of name to number")  # fmt: skip
+        raise StudyError(f"{who} gave {type(found).__name__}, allowed: a mapping of name to number")
     out = {}
     for name, value in found.items():
-        out[str(name)] = value.item() if isinstance(value, np.generic) else value
+        number = value.item() if isinstance(value, np.generic) else value
+        finite = not isinstance(number, float) or math.isfinite(number)
+        if not isinstance(number, (int, float, str, type(None))) or not finite:
+            raise StudyError(f"{who} gave {name} = {show(number)}, allowed: a finite number, a "
+                             "text or None")  # fmt: skip
+        if name in taken:
+            raise StudyError(f"{who} gave {show(name)}, a column that there is, allowed: another "
+                             "name")  # fmt: skip
+        out[str(name)] = number
     return out
 
 
