@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -97,6 +100,46 @@ def test_other_files_are_refused_by_name(tmp_path: Path) -> None:
         Store(tmp_path / "no" / "where" / "s", IDENTITY)
     with pytest.raises(StudyError, match="absent': no such file"):
         Store(tmp_path / "absent")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or os.getuid() != 0, reason="to become another user")
+def test_a_file_that_may_only_be_read_is_read() -> None:
+    vary = {"quantize.weight_bits": [3, 99]}
+    folder = Path(tempfile.mkdtemp())  # pytest's own is closed to others
+    os.chmod(folder, 0o755)
+    one = study(folder / "s", vary).run(workers=1)
+    rows = one.table()
+    os.chmod(folder / "s", 0o444)
+    child = os.fork()
+    if not child:  # another user, who may not write here
+        code = 1
+        with contextlib.suppress(BaseException):
+            os.setuid(65534)
+            again = study(folder / "s", vary)
+            same = again.table() == rows and again.replay(rows[0]["key"]).same
+            again.run(workers=1)
+            with pytest.raises(StudyError, match="cannot be written.*readonly"):
+                study(folder / "s", {"quantize.weight_bits": [4]}).run(workers=1)
+            code = 0 if same and again.status().done == 2 else 2
+        os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert {p.name for p in folder.iterdir()} == {"s"}
+    shutil.rmtree(folder)
+
+
+def test_damaged_files_are_told_without_a_promise(tmp_path: Path) -> None:
+    vary = {"quantize.weight_bits": [3, 4]}
+    study(tmp_path / "s", vary).run(workers=1)
+    whole = (tmp_path / "s").read_bytes()
+    (tmp_path / "t").write_bytes(whole[:4096] + bytes(range(256)) * ((len(whole) - 4096) // 256))
+    with pytest.raises(StudyError, match="'.*t': cannot be read: .*damaged or of") as told:
+        study(tmp_path / "t", vary).run(workers=1)
+    assert "whole" not in str(told.value)
+    with contextlib.closing(sqlite3.connect(tmp_path / "s")) as db:
+        db.execute("UPDATE results SET result = '{oops'")
+        db.commit()
+    with pytest.raises(StudyError, match=r"result [0-9a-f]{10} of the study's file is damaged"):
+        study(tmp_path / "s", vary).table()
 
 
 def test_a_store_of_another_study_is_refused_with_what_differs(tmp_path: Path) -> None:
