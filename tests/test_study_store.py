@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -479,6 +480,18 @@ def test_a_scheduler_by_address_gives_the_same_bytes(
 ) -> None:
     study(tmp_path / "s").run(scheduler=cluster.scheduler_address)
     assert table(tmp_path / "s") == wanted
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = pytest.importorskip("neuro_lif.study.cluster")
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "CONNECT", 2.0)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(5)
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(StudyError, match=f"scheduler = '{address}': no answer, allowed"):
+            study(None).run(scheduler=address)
 
 
 def test_a_wrong_scheduler_is_named(tmp_path: Path) -> None:

@@ -305,7 +305,7 @@ class Store:
             if broken:
                 then = "allowed: a study's file; this one is damaged or of something else"
             elif what == "opened":
-                then = "allowed: a file that can be made or read there"
+                then = "allowed: a file that can be made and read there (is the disk full?)"
             else:
                 then = ("what was stored is whole, and the same study goes on from there once this "
                         "is mended")  # fmt: skip
