@@ -228,7 +228,7 @@ def test_a_configuration_that_ends_every_worker_ends_the_study(tmp_path: Path) -
 def test_a_float_run_that_ends_every_worker_ends_the_study(monkeypatch: Any) -> None:
     dying = "import os, neuro_lif.study.pools as p; p.reference_bytes = lambda *_: os.abort(); "
     monkeypatch.setattr(pools, "START", pools.START.replace("serve({fd})", dying + "serve({fd})"))
-    with pytest.raises(StudyError, match="3 workers in a row.*in the float run"):
+    with pytest.raises(StudyError, match="3 workers in a row died .* in the float run"):
         study(None).run(workers=2)
 
 
@@ -252,6 +252,30 @@ def test_large_messages_both_ways_do_not_wait_for_each_other(tmp_path: Path) -> 
         stuck.cancel()
     assert len(one.table()) == 16
     assert min(p.stat().st_size for p in (tmp_path / "s.arrays").iterdir()) > 2**17
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_wants_too_much_memory_is_named_when_all_others_are_done(
+    tmp_path: Path, workers: int
+) -> None:
+    module = tmp_path / "greedy_of_a_test.py"
+    module.write_text(
+        "def greedy(fixed, run):\n"
+        "    wanted = fixed.projections[0].weight_bits == 4\n"
+        "    return {'x': len(bytearray(1 << 62 if wanted else 1))}\n"
+    )
+    sys.path.insert(0, str(tmp_path))
+    try:
+        from greedy_of_a_test import greedy  # type: ignore[import-not-found]
+
+        one = study(tmp_path / "s", {"quantize.weight_bits": [2, 3, 4, 5, 6]}, measure=[greedy])
+        for _ in range(2):  # again: the same, nothing is stored of it
+            with pytest.raises(StudyError, match="1 config.*weight_bits': 4}: MemoryError"):
+                one.run(workers=workers)
+            assert [r["quantize.weight_bits"] for r in one.table()] == [2, 3, 5, 6]
+    finally:
+        sys.path.remove(str(tmp_path))
+        del sys.modules["greedy_of_a_test"]
 
 
 def _end(fixed: Any, run: Any) -> dict[str, float]:

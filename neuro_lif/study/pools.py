@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import NeuroLifError, StudyError, show
 from .lowering import Base
-from .runner import Chunk, Item
+from .runner import Chunk
 from .work import Outcome, Worker
 
 Ended = list[tuple[Chunk, list[Outcome], str]]
@@ -159,7 +159,7 @@ class Processes:
             try:
                 ended += self._heard(worker, pickle.loads(worker.connection.recv_bytes()))
             except (EOFError, OSError):
-                self._replace(worker)
+                ended += self._replace(worker)
         self._hand_out()
         return ended
 
@@ -220,34 +220,48 @@ class Processes:
     def _tell(self, worker: _Process, message: tuple[str, Any]) -> None:
         worker.outbox.put(pickle.dumps(message, -1))
 
-    def _replace(self, worker: _Process) -> None:
-        """Start another worker for one that died; what it had comes first."""
+    def _replace(self, worker: _Process) -> Ended:
+        """Start another worker for one that died; what it had comes first.
+
+        Returns:
+            The chunk that every worker died of, given up.
+        """
         code = worker.end()
         self._stillborn += not worker.ready
         if self._stillborn >= DEATHS:
             raise StudyError(f"{DEATHS} workers in a row ended (exit status {code}) before they "
                              "had read the study; what they said is above")  # fmt: skip
+        ended: Ended = []
         if worker.given:
-            first, *rest = worker.given[0].items
-            more = f" or of one of the {len(rest)} after it" if rest else ""
-            self._count_death(first.key, first, more, code)
+            ended = self._given_up(worker, code)
         self._waiting.extendleft(reversed(worker.given))
         if worker.making is not None:
-            network = worker.making.network
-            more = ", in the float run"
-            self._count_death(f"float {network}", worker.making.items[0], more, code)
+            network, item = worker.making.network, worker.making.items[0]
+            if self._died_of(f"float {network}"):
+                raise StudyError(
+                    f"{DEATHS} workers in a row died (exit status {code}) in the float run of "
+                    f"{show(dict(item.configuration), 200)} (is there enough memory?); what others "
+                    "gave is stored"
+                )
             del self._references[network]
         self._workers[self._workers.index(worker)] = self._start()
+        return ended
 
-    def _count_death(self, key: str, item: Item, more: str, code: int) -> None:
-        """Give up where one piece of work ends every worker that does it."""
+    def _died_of(self, key: str) -> bool:
+        """Note that a worker died of a piece of work; tell whether that was the last try."""
         self._deaths[key] = self._deaths.get(key, 0) + 1
-        if self._deaths[key] >= DEATHS:
-            raise StudyError(
-                f"{DEATHS} workers in a row died (exit status {code}) of configuration "
-                f"{show(dict(item.configuration), 200)}{more} (is there enough memory?); what "
-                "others gave is stored"
-            )
+        return self._deaths[key] >= DEATHS
+
+    def _given_up(self, worker: _Process, code: int) -> Ended:
+        """Return the chunk that a worker died of, where others had died of it before."""
+        chunk = worker.given[0]
+        if not self._died_of(chunk.items[0].key):
+            return []
+        worker.given.popleft()
+        among = f" of it or of one of the {len(chunk.items) - 1} run with it"
+        lost = (f"{DEATHS} workers in a row died (exit status {code})"
+                f"{among if len(chunk.items) > 1 else ''}")  # fmt: skip
+        return [(chunk, [Outcome("", None, 0.0, 0.0, lost=lost)] * len(chunk.items), worker.name)]
 
     def close(self) -> None:
         """Stop the workers."""

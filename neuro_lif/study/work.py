@@ -52,6 +52,7 @@ class Outcome:
         seconds: in all.
         engine: seconds of them in the integer engine.
         arrays: content of the ``.npz`` file that is kept, where one is.
+        lost: why there is no outcome at all (this machine has too little memory); not stored.
     """
 
     result: str
@@ -59,6 +60,7 @@ class Outcome:
     seconds: float
     engine: float
     arrays: bytes | None = None
+    lost: str | None = None
 
 
 @dataclass
@@ -127,7 +129,7 @@ class Worker:
             try:
                 for configuration in configurations:
                     job = self._prepared(configuration)
-                    if job.error is None:
+                    if job.error is None and job.lost is None:
                         job.future = engine.submit(self._recorded, job.fixed, stop)
                     ahead.append(job)
                     while ahead and (len(ahead) > self._depth or ahead[0].done):
@@ -161,6 +163,8 @@ class Worker:
                 prepare(job.fixed)
         except ERRORS as error:
             job.error = _text(error)
+        except MemoryError as error:
+            job.lost = _text(error)
         job.seconds = time.perf_counter() - start
         return job
 
@@ -180,6 +184,8 @@ class Worker:
 
     def _outcome(self, job: _Job) -> Outcome:
         """Measure a run that has ended."""
+        if job.lost is not None:
+            return Outcome("", None, job.seconds, 0.0, lost=job.lost)
         if job.error is not None or job.future is None:
             return Outcome("", job.error or "it was not run", job.seconds, 0.0)
         while not job.future.done():  # some systems see Ctrl-C only between two waits
@@ -195,6 +201,8 @@ class Worker:
             text = canonical(result)
         except ERRORS as error:
             return Outcome("", _text(error), job.seconds + time.perf_counter() - start, engine)
+        except MemoryError as error:
+            return Outcome("", None, job.seconds, engine, lost=_text(error))
         arrays = _kept(recording) if "spikes" in self.base.keep else None
         seconds = job.seconds + engine + time.perf_counter() - start
         return Outcome(text, None, seconds, engine, arrays)
@@ -207,6 +215,7 @@ class _Job:
     fixed: Any = None
     reference: Any = None
     error: str | None = None
+    lost: str | None = None
     seconds: float = 0.0
     future: Future[tuple[Recording, float]] | None = None
 
