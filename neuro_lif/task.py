@@ -82,7 +82,7 @@ class Task:
         """SHA-256 of all that the task is, hexadecimal."""
         found = hashlib.sha256(repr((self.output, self.readout, self.steps)).encode())
         for name, value in sorted({**self.inputs, "": self.labels}.items()):
-            a = np.ascontiguousarray(value)
+            a = np.ascontiguousarray(narrow(np.asarray(value)))
             found.update(repr((name, a.dtype.str, a.shape)).encode())
             found.update(a.data if a.size else b"")
         return found.hexdigest()
@@ -141,3 +141,14 @@ class Task:
         fired = array != 0
         steps = array.shape[-2]
         return np.asarray(steps - np.where(fired.any(axis=-2), fired.argmax(axis=-2), steps))
+
+
+def narrow(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return whole numbers in one type, whatever type they came in, for a digest of them.
+
+    Numbers of a type that can have fractions stay as they are.
+    """
+    if array.dtype.kind not in "biu":
+        return array
+    small = not array.size or (array.min() >= 0 and array.max() <= 255)
+    return array.astype(np.uint8 if small else np.int64, copy=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from neuro_lif.study.lowering import Lowering, configuration_key
 from neuro_lif.study.measures import Trains
 from neuro_lif.study.names import network_names, profile_names, varied_profile
 from neuro_lif.study.tables import csv_text, pareto_rows, text_table
+from neuro_lif.task import Task
 
 
 @pytest.fixture(scope="module")
@@ -399,4 +401,86 @@ def test_functions_measure_more_and_their_errors_are_rows() -> None:
     rows = one.run(workers=1).table()
     assert all(r["steps"] == 30 and r["mean_weight"] > 0 and "spikes" not in r for r in rows)
     rows = study(vary={"quantize.weight_bits": [3]}, measure=[broken]).run(workers=1).table()
-    assert rows[0]["error"] == "KeyError: 'what'"
+    assert rows[0]["error"] == "StudyError: broken raised KeyError: 'what'"
+
+
+def test_the_type_of_whole_inputs_and_labels_is_not_in_the_key() -> None:
+    given = task()
+    for kind in (np.int64, np.bool_, np.uint16):
+        inputs = {"in": np.asarray(given.inputs["in"]).astype(kind)}
+        other = Task(inputs, np.asarray(given.labels, np.int32), "out")
+        assert study(task=other).identity == study().identity
+    inputs = {"in": np.asarray(given.inputs["in"]).astype(np.int64) * 300}
+    assert Task(inputs, given.labels, "out").digest != given.digest
+
+
+def _closing(k: float) -> Any:
+    def measure(fixed: Any, run: Any) -> dict[str, float]:
+        return {"k": k}
+
+    return measure
+
+
+class _Calling:
+    def __init__(self, k: float) -> None:
+        self.k = k
+
+    def __call__(self, fixed: Any, run: Any) -> dict[str, float]:
+        return {"k": self.k}
+
+
+def _partial(k: float) -> Any:
+    return partial(lambda fixed, run, k: {"k": k}, k=k)
+
+
+def _default(k: float) -> Any:
+    return lambda fixed, run, k=k: {"k": k}
+
+
+def _constant(k: float) -> Any:
+    found: dict[str, Any] = {}
+    exec(f"def measure(fixed, run):\n    return [{{'k': {k}}} for _ in 'x'][0]", found)
+    return found["measure"]
+
+
+@pytest.mark.parametrize("kind", [_closing, _Calling, _partial, _default, _constant])
+def test_what_a_measuring_function_computes_is_in_the_key(kind: Any) -> None:
+    one, same, other = (study(measure=["bits", kind(k)]) for k in (0.5, 0.5, 0.75))
+    assert one.identity == same.identity
+    assert one.identity != other.identity
+
+
+def _raising(fixed: Any, run: Any) -> Any:
+    raise AssertionError("no spikes")
+
+
+@pytest.mark.parametrize(
+    ("measure", "said"),
+    [
+        (_raising, "StudyError: _raising raised AssertionError: no spikes"),
+        (lambda fixed, run: {"x": math.nan}, "gave x = nan, allowed: a finite number"),
+        (lambda fixed, run: {"x": np.arange(3)}, "allowed: a finite number, a text or None"),
+        (lambda fixed, run: {"key": 1}, "gave 'key', a column that there is"),
+        (lambda fixed, run: {"bits": 1}, "gave 'bits', a column that there is"),
+    ],
+)
+def test_wrong_measuring_functions_are_rows_that_say_so(measure: Any, said: str) -> None:
+    one = study(vary={"quantize.weight_bits": [4]}, measure=["bits", measure])
+    (row,) = one.run(workers=1).table()
+    assert said in row["error"] and len(row["key"]) == 64
+
+
+def test_equal_numbers_of_two_kinds_are_not_two_rows(tmp_path: Path) -> None:
+    name = "params.hidden.vth.scale"
+    study(tmp_path / "s", {name: [1, 2]}, measure=["bits"]).run(workers=1)
+    one = study(tmp_path / "s", {name: [0.5, 1.0, 2.0]}, measure=["bits"]).run(workers=1)
+    assert [r[name] for r in one.table()] == [0.5, 1.0, 2.0]
+    assert (one.status().done, one.status().total) == (3, 3)
+
+
+def test_a_grid_too_large_for_memory_is_refused_and_can_be_drawn_from() -> None:
+    scales = [k / 2000 for k in range(1, 2001)]
+    one = study(vary={"params.hidden.vth.scale": scales, "params.out.vth.scale": scales})
+    with pytest.raises(StudyError, match=r"4e\+06 configurations, allowed: 1000000, or random"):
+        one.run(workers=1)
+    assert len(one.random(3)) == 3

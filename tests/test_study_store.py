@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
+import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from study_cases import ROOT, environment, script, start, study
 
+import neuro_lif as nl
 from neuro_lif.errors import StudyError
-from neuro_lif.study import Study, StudyInterrupted
+from neuro_lif.study import Study, StudyInterrupted, pools
 from neuro_lif.study.runner import Runner
 from neuro_lif.study.store import Store, Stored
 
@@ -94,6 +101,46 @@ def test_other_files_are_refused_by_name(tmp_path: Path) -> None:
         Store(tmp_path / "no" / "where" / "s", IDENTITY)
     with pytest.raises(StudyError, match="absent': no such file"):
         Store(tmp_path / "absent")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or os.getuid() != 0, reason="to become another user")
+def test_a_file_that_may_only_be_read_is_read() -> None:
+    vary = {"quantize.weight_bits": [3, 99]}
+    folder = Path(tempfile.mkdtemp())  # pytest's own is closed to others
+    os.chmod(folder, 0o755)
+    one = study(folder / "s", vary).run(workers=1)
+    rows = one.table()
+    os.chmod(folder / "s", 0o444)
+    child = os.fork()
+    if not child:  # another user, who may not write here
+        code = 1
+        with contextlib.suppress(BaseException):
+            os.setuid(65534)
+            again = study(folder / "s", vary)
+            same = again.table() == rows and again.replay(rows[0]["key"]).same
+            again.run(workers=1)
+            with pytest.raises(StudyError, match="cannot be written.*readonly"):
+                study(folder / "s", {"quantize.weight_bits": [4]}).run(workers=1)
+            code = 0 if same and again.status().done == 2 else 2
+        os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert {p.name for p in folder.iterdir()} == {"s"}
+    shutil.rmtree(folder)
+
+
+def test_damaged_files_are_told_without_a_promise(tmp_path: Path) -> None:
+    vary = {"quantize.weight_bits": [3, 4]}
+    study(tmp_path / "s", vary).run(workers=1)
+    whole = (tmp_path / "s").read_bytes()
+    (tmp_path / "t").write_bytes(whole[:4096] + bytes(range(256)) * ((len(whole) - 4096) // 256))
+    with pytest.raises(StudyError, match="'.*t': cannot be read: .*damaged or of") as told:
+        study(tmp_path / "t", vary).run(workers=1)
+    assert "whole" not in str(told.value)
+    with contextlib.closing(sqlite3.connect(tmp_path / "s")) as db:
+        db.execute("UPDATE results SET result = '{oops'")
+        db.commit()
+    with pytest.raises(StudyError, match=r"result [0-9a-f]{10} of the study's file is damaged"):
+        study(tmp_path / "s", vary).table()
 
 
 def test_a_store_of_another_study_is_refused_with_what_differs(tmp_path: Path) -> None:
@@ -176,6 +223,59 @@ def test_a_configuration_that_ends_every_worker_ends_the_study(tmp_path: Path) -
                 Runner(store, pool, one._items(one.grid())).run()
             finally:
                 pool.close()
+
+
+def test_a_float_run_that_ends_every_worker_ends_the_study(monkeypatch: Any) -> None:
+    dying = "import os, neuro_lif.study.pools as p; p.reference_bytes = lambda *_: os.abort(); "
+    monkeypatch.setattr(pools, "START", pools.START.replace("serve({fd})", dying + "serve({fd})"))
+    with pytest.raises(StudyError, match="3 workers in a row died .* in the float run"):
+        study(None).run(workers=2)
+
+
+def test_large_messages_both_ways_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    """References and kept spikes that no pipe holds: who sends must not wait for who sends."""
+    rng = np.random.default_rng(0)
+    cell = nl.LIF(tau_m=20e-3, v_threshold=1e-3)
+    weights = rng.normal(0.4e-3, 0.3e-3, (200, 5))
+    net = nl.Network([nl.Population("hidden", 200, cell)],
+                     [nl.Projection("p", "in", "hidden", weights, nl.Delta())],
+                     [nl.SpikeInput("in", 5)])  # fmt: skip
+    inputs = {"in": (rng.random((60, 200, 5)) < 0.6).astype(np.uint8)}
+    vary = {"network.weights.p.scale": [0.9, 1.0, 1.1, 1.2], "quantize.weight_bits": [3, 4, 5, 6]}
+    one = Study(net, "generic", vary, dt=1e-3, inputs=inputs, keep=["spikes"],
+                store=tmp_path / "s")  # fmt: skip
+    stuck = threading.Timer(120, lambda: os.kill(os.getpid(), signal.SIGINT))
+    stuck.start()
+    try:
+        one.run(workers=2)
+    finally:
+        stuck.cancel()
+    assert len(one.table()) == 16
+    assert min(p.stat().st_size for p in (tmp_path / "s.arrays").iterdir()) > 2**17
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_wants_too_much_memory_is_named_when_all_others_are_done(
+    tmp_path: Path, workers: int
+) -> None:
+    module = tmp_path / "greedy_of_a_test.py"
+    module.write_text(
+        "def greedy(fixed, run):\n"
+        "    wanted = fixed.projections[0].weight_bits == 4\n"
+        "    return {'x': len(bytearray(1 << 62 if wanted else 1))}\n"
+    )
+    sys.path.insert(0, str(tmp_path))
+    try:
+        from greedy_of_a_test import greedy  # type: ignore[import-not-found]
+
+        one = study(tmp_path / "s", {"quantize.weight_bits": [2, 3, 4, 5, 6]}, measure=[greedy])
+        for _ in range(2):  # again: the same, nothing is stored of it
+            with pytest.raises(StudyError, match="1 config.*weight_bits': 4}: MemoryError"):
+                one.run(workers=workers)
+            assert [r["quantize.weight_bits"] for r in one.table()] == [2, 3, 5, 6]
+    finally:
+        sys.path.remove(str(tmp_path))
+        del sys.modules["greedy_of_a_test"]
 
 
 def _end(fixed: Any, run: Any) -> dict[str, float]:
@@ -404,6 +504,18 @@ def test_a_scheduler_by_address_gives_the_same_bytes(
 ) -> None:
     study(tmp_path / "s").run(scheduler=cluster.scheduler_address)
     assert table(tmp_path / "s") == wanted
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = pytest.importorskip("neuro_lif.study.cluster")
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "CONNECT", 2.0)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(5)
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(StudyError, match=f"scheduler = '{address}': no answer, allowed"):
+            study(None).run(scheduler=address)
 
 
 def test_a_wrong_scheduler_is_named(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import queue
+import threading
 import time
 from typing import Any
 
@@ -13,6 +14,9 @@ from .pools import Ended, packed, reference_bytes
 from .runner import Chunk
 from .tables import needed
 from .work import Outcome, Worker
+
+CONNECT = 10.0
+"""Seconds for a scheduler to answer."""
 
 
 class Cluster:
@@ -34,14 +38,15 @@ class Cluster:
         distributed = needed("distributed")
         self._own = client is None
         try:
-            self._client = distributed.Client(scheduler, timeout=10) if self._own else client
+            self._client = _connected(distributed, scheduler) if self._own else client
             cores = sum(self._client.nthreads().values())
         except (OSError, TimeoutError, ValueError) as error:
             raise StudyError(f"scheduler = {scheduler!r}: {error}, allowed: the address of a Dask "
                              "scheduler, as tcp://host:8786") from None  # fmt: skip
         if not cores:
+            address = self._client.scheduler.address
             self._leave()
-            raise StudyError(f"the cluster at {self._client.scheduler.address} has no workers, "
+            raise StudyError(f"the cluster at {address} has no workers, "
                              "allowed: at least one (dask worker ADDRESS)")  # fmt: skip
         self.size, self.lanes = 2 * cores, 1
         self._name = f"neuro-lif-{id(self)}-{time.time_ns()}"
@@ -81,7 +86,9 @@ class Cluster:
         chunk, _ = self._chunks.pop(future.key)
         if future.status != "finished":
             why = future.exception() if future.status == "error" else future.status
-            raise StudyError(f"the cluster failed: {type(why).__name__}: {why}")
+            said = why if isinstance(why, str) else f"{type(why).__name__}: {why}"
+            raise StudyError(f"the cluster failed: {said}; what was stored is whole, and the same "
+                             "study goes on from there")  # fmt: skip
         outcomes, name = future.result()
         return chunk, outcomes, name
 
@@ -98,6 +105,32 @@ class Cluster:
     def _leave(self) -> None:
         if self._own:
             self._client.close()
+
+
+def _connected(distributed: Any, scheduler: str | None) -> Any:
+    """Return a client of a scheduler.
+
+    Raises:
+        TimeoutError: somebody listens at the address and does not answer; Dask itself waits for
+            that for ever.
+        OSError, ValueError: as Dask says.
+    """
+    found: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def connect() -> None:
+        try:
+            found.put(distributed.Client(scheduler, timeout=CONNECT))
+        except BaseException as error:
+            found.put(error)
+
+    threading.Thread(target=connect, daemon=True).start()
+    try:
+        client = found.get(timeout=1.5 * CONNECT)
+    except queue.Empty:
+        raise TimeoutError("no answer") from None
+    if isinstance(client, BaseException):
+        raise client
+    return client
 
 
 def _plugin(name: str, blob: bytes) -> Any:

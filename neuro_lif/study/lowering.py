@@ -19,9 +19,9 @@ from ..fixed_parts import FixedPopulation
 from ..network import Network
 from ..quantize import quantize
 from ..stimulate import Inputs
-from ..task import Task
+from ..task import Task, narrow
 from .axes import Configuration, Value
-from .digests import SEMANTICS, canonical, digest
+from .digests import SEMANTICS, canonical, digest, function_digest
 from .names import varied_network, varied_profile
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Base:
         groups: what is measured.
         more: functions that measure more.
         keep: what is kept of each run as arrays: ``"spikes"``.
-        seed: of the noise and of Poisson inputs.
+        seed: of the profile's noise.
     """
 
     network: Network
@@ -82,7 +82,7 @@ class Base:
             "profile file": digest(self.source),
             "options": digest(dict(self.options)),
             "calibration": digest(self.calibration),
-            "inputs": digest(None if self.inputs is None else dict(self.inputs)),
+            "inputs": digest({k: narrow(np.asarray(a)) for k, a in (self.inputs or {}).items()}),
             "task": None if self.task is None else self.task.digest,
             "n_steps": self.n_steps,
             "measure": [*self.groups, *map(_named, self.more)],
@@ -101,11 +101,9 @@ def package_version() -> str:
 
 
 def _named(function: Callable[..., Any]) -> str:
-    """Return where a function is and the digest of its code, as far as Python shows it."""
-    code = getattr(function, "__code__", None)
-    body = "" if code is None else digest(code.co_code.hex(), repr(code.co_names))[:16]
+    """Return where a function is, and the digest of what it does as far as Python shows it."""
     name = getattr(function, "__qualname__", type(function).__name__)
-    return f"{getattr(function, '__module__', '')}:{name}:{body}"
+    return f"{getattr(function, '__module__', '')}:{name}:{function_digest(function)[:16]}"
 
 
 def configuration_key(identity: str, configuration: Configuration) -> str:

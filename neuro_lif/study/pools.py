@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import queue
 import subprocess
 import sys
 import threading
@@ -69,16 +70,33 @@ class _Process:
         connection: to it.
         given: chunks that it has not ended yet, the first being under way.
         has: float networks whose reference it has.
-        making: the float network whose reference it was asked for.
+        making: the chunk whose reference it was asked for.
         ready: whether it has read the study.
+        outbox: what is to be sent, the study first; None ends it.
     """
 
     process: subprocess.Popen[bytes]
     connection: Connection
     given: deque[Chunk] = field(default_factory=deque)
     has: set[str] = field(default_factory=set)
-    making: str | None = None
+    making: Chunk | None = None
     ready: bool = False
+    outbox: queue.SimpleQueue[bytes | None] = field(default_factory=queue.SimpleQueue)
+
+    def __post_init__(self) -> None:
+        # in a thread of its own: a pipe holds little, and a worker that is busy, or is sending
+        # much itself, reads late; who waited for that here would not hear what it sends
+        self.sender = threading.Thread(target=_send, args=(self.connection, self.outbox),
+                                       daemon=True)  # fmt: skip
+        self.sender.start()
+
+    def end(self) -> int:
+        """Wait for a process that ends; close what led to it; return its exit status."""
+        code = self.process.wait()
+        self.outbox.put(None)
+        self.sender.join()
+        self.connection.close()
+        return code
 
     @property
     def name(self) -> str:
@@ -124,8 +142,7 @@ class Processes:
                 env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             )  # fmt: skip
         worker = _Process(process, ours)
-        # in a thread of its own: the pipe holds less than the study, and the worker reads late
-        threading.Thread(target=_send, args=(ours, self._blob), daemon=True).start()
+        worker.outbox.put(self._blob)
         return worker
 
     def submit(self, chunk: Chunk) -> None:
@@ -142,7 +159,7 @@ class Processes:
             try:
                 ended += self._heard(worker, pickle.loads(worker.connection.recv_bytes()))
             except (EOFError, OSError):
-                self._replace(worker)
+                ended += self._replace(worker)
         self._hand_out()
         return ended
 
@@ -153,9 +170,9 @@ class Processes:
         if kind == "ready":
             worker.ready, self._stillborn = True, 0
             return []
-        if kind == "reference":
-            self._references[str(worker.making)] = content
-            worker.has.add(str(worker.making))
+        if kind == "reference" and worker.making is not None:
+            self._references[worker.making.network] = content
+            worker.has.add(worker.making.network)
             worker.making = None
             return []
         chunk = worker.given.popleft()
@@ -182,7 +199,7 @@ class Processes:
             if chunk.shared and chunk.network not in self._references:
                 if worker.given:
                     continue
-                self._references[chunk.network], worker.making = None, chunk.network
+                self._references[chunk.network], worker.making = None, chunk
                 self._tell(worker, ("reference", chunk.items[0].configuration))
                 return False
             reference = self._references.get(chunk.network)
@@ -201,41 +218,54 @@ class Processes:
         self._tell(worker, ("chunk", (configurations, chunk.network, send)))
 
     def _tell(self, worker: _Process, message: tuple[str, Any]) -> None:
-        try:
-            worker.connection.send_bytes(pickle.dumps(message, -1))
-        except OSError:
-            pass  # it is dead, which the next wait tells
+        worker.outbox.put(pickle.dumps(message, -1))
 
-    def _replace(self, worker: _Process) -> None:
-        """Start another worker for one that died; what it had comes first."""
-        worker.connection.close()
-        code = worker.process.wait()
+    def _replace(self, worker: _Process) -> Ended:
+        """Start another worker for one that died; what it had comes first.
+
+        Returns:
+            The chunk that every worker died of, given up.
+        """
+        code = worker.end()
         self._stillborn += not worker.ready
         if self._stillborn >= DEATHS:
             raise StudyError(f"{DEATHS} workers in a row ended (exit status {code}) before they "
                              "had read the study; what they said is above")  # fmt: skip
+        ended: Ended = []
         if worker.given:
-            self._count_death(worker.given[0], code)
+            ended = self._given_up(worker, code)
         self._waiting.extendleft(reversed(worker.given))
         if worker.making is not None:
-            del self._references[worker.making]
+            network, item = worker.making.network, worker.making.items[0]
+            if self._died_of(f"float {network}"):
+                raise StudyError(
+                    f"{DEATHS} workers in a row died (exit status {code}) in the float run of "
+                    f"{show(dict(item.configuration), 200)} (is there enough memory?); what others "
+                    "gave is stored"
+                )
+            del self._references[network]
         self._workers[self._workers.index(worker)] = self._start()
+        return ended
 
-    def _count_death(self, chunk: Chunk, code: int) -> None:
-        """Give up where one chunk after the other ends its worker."""
-        first, *rest = chunk.items
-        self._deaths[first.key] = self._deaths.get(first.key, 0) + 1
-        if self._deaths[first.key] >= DEATHS:
-            raise StudyError(
-                f"{DEATHS} workers in a row died (exit status {code}) of configuration "
-                f"{show(dict(first.configuration), 200)} or of one of the {len(rest)} after it "
-                "(is there enough memory?); what others gave is stored"
-            )
+    def _died_of(self, key: str) -> bool:
+        """Note that a worker died of a piece of work; tell whether that was the last try."""
+        self._deaths[key] = self._deaths.get(key, 0) + 1
+        return self._deaths[key] >= DEATHS
+
+    def _given_up(self, worker: _Process, code: int) -> Ended:
+        """Return the chunk that a worker died of, where others had died of it before."""
+        chunk = worker.given[0]
+        if not self._died_of(chunk.items[0].key):
+            return []
+        worker.given.popleft()
+        among = f" of it or of one of the {len(chunk.items) - 1} run with it"
+        lost = (f"{DEATHS} workers in a row died (exit status {code})"
+                f"{among if len(chunk.items) > 1 else ''}")  # fmt: skip
+        return [(chunk, [Outcome("", None, 0.0, 0.0, lost=lost)] * len(chunk.items), worker.name)]
 
     def close(self) -> None:
         """Stop the workers."""
         for worker in self._workers:
-            worker.connection.close()
             worker.process.terminate()
         until = time.monotonic() + 2.0
         for worker in self._workers:
@@ -243,7 +273,7 @@ class Processes:
                 worker.process.wait(max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 worker.process.kill()
-                worker.process.wait()
+            worker.end()
         self._workers.clear()
 
 
@@ -265,9 +295,10 @@ def packed(base: Base) -> bytes:
         raise StudyError(f"the study cannot be sent to a worker: {error}") from None
 
 
-def _send(connection: Connection, blob: bytes) -> None:
+def _send(connection: Connection, outbox: queue.SimpleQueue[bytes | None]) -> None:
     try:
-        connection.send_bytes(blob)
+        while (content := outbox.get()) is not None:
+            connection.send_bytes(content)
     except OSError:
         pass  # the worker is dead, which the next wait tells
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Protocol
 
-from ..errors import StudyError
+from ..errors import StudyError, show
 from .axes import Configuration
 from .digests import canonical
 from .store import Store, Stored
@@ -108,6 +108,7 @@ class Runner:
     told: Told | None = None
     begun: set[str] = field(default_factory=set)
     buffer: list[Stored] = field(default_factory=list)
+    lost: list[tuple[Item, str]] = field(default_factory=list)
     each: float | None = None
     """Seconds of one configuration, about."""
 
@@ -115,7 +116,8 @@ class Runner:
         """Run all that is not stored.
 
         Raises:
-            StudyError: the store cannot be written, or workers fail.
+            StudyError: the store cannot be written, or workers fail; after all others were run,
+                that configurations could not be.
             StudyInterrupted: on Ctrl-C.
         """
         try:
@@ -164,6 +166,11 @@ class Runner:
                     self._flush()
             else:
                 self._wait_for_others()
+        if self.lost:
+            item, why = self.lost[0]
+            raise StudyError(f"{len(self.lost)} configuration(s) could not be run here, the first "
+                             f"{show(dict(item.configuration), 200)}: {why} (is there enough "
+                             "memory?); all others are stored")  # fmt: skip
 
     def _interleave(self) -> None:
         """Put what is waiting in an order in which all lanes come equally often."""
@@ -212,6 +219,9 @@ class Runner:
             self.under_way -= 1
             self.in_lane[chunk.lane] -= 1
             for item, out in zip(chunk.items, outcomes, strict=True):
+                if out.lost is not None:
+                    self.lost.append((item, out.lost))
+                    continue
                 self.errors += out.error is not None
                 self.buffer.append(Stored(
                     item.key, canonical(dict(item.configuration)), out.result, out.error,

@@ -82,10 +82,11 @@ class Store:
         self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:12]}"
         if self.path is not None and identity is None and not self.path.is_file():
             raise StudyError(f"study {str(self.path)!r}: no such file")
+        self.read_only = self.path is not None and _only_read(self.path)
         with self._told("opened"):
             self._db = sqlite3.connect(
-                ":memory:" if self.path is None else self.path,
-                timeout=WAIT, isolation_level=None, check_same_thread=False,
+                self._address, uri=self.read_only, timeout=WAIT, isolation_level=None,
+                check_same_thread=False,
             )  # fmt: skip
         try:
             with self._told("opened"):
@@ -94,13 +95,22 @@ class Store:
             self._db.close()
             raise
 
+    @property
+    def _address(self) -> str:
+        """What SQLite is asked for; a file that nobody writes is read without a log beside it."""
+        if self.path is None or not self.read_only:
+            return ":memory:" if self.path is None else str(self.path)
+        still = not self.path.with_name(self.path.name + "-wal").exists()
+        return f"{self.path.resolve().as_uri()}?mode=ro{'&immutable=1' if still else ''}"
+
     def _prepare(self, identity: Mapping[str, Any] | None) -> None:
         names = {r[0] for r in self._db.execute("SELECT name FROM sqlite_master")}
         if names and "meta" not in names:
             raise StudyError(f"{self.name}: an SQLite file of something else (tables "
                              f"{', '.join(sorted(names))[:60]}), allowed: a study's file, or a "
                              "new name")  # fmt: skip
-        self._log_ahead()
+        if not self.read_only:
+            self._log_ahead()
         if not names:
             if identity is None:
                 raise StudyError(f"{self.name}: empty, allowed: a study's file")
@@ -289,10 +299,24 @@ class Store:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise StudyError(
-                f"{self.name}: cannot be {what}: {error}; what was stored is whole, and the same "
-                "study goes on from there once this is mended"
-            ) from error
+            broken = isinstance(error, sqlite3.DatabaseError) and not isinstance(
+                error, (sqlite3.OperationalError, sqlite3.IntegrityError)
+            )
+            if broken:
+                then = "allowed: a study's file; this one is damaged or of something else"
+            elif what == "opened":
+                then = "allowed: a file that can be made and read there (is the disk full?)"
+            else:
+                then = ("what was stored is whole, and the same study goes on from there once this "
+                        "is mended")  # fmt: skip
+            raise StudyError(f"{self.name}: cannot be {what}: {error}; {then}") from error
+
+
+def _only_read(path: Path) -> bool:
+    """Tell whether a file is there that can be read, and neither it nor its folder be written."""
+    if not path.is_file():
+        return False
+    return not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
 
 
 def _alive(owner: str, beat: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from ..stimulate import Inputs
     from ..task import Task
 
+MOST_POINTS = 1_000_000
+"""Configurations of a grid; more are asked for by chance or by search."""
+
 
 class Study:
     """One network lowered in many ways.
@@ -57,7 +61,7 @@ class Study:
         options: of :func:`neuro_lif.quantize`, the same for all.
         calibration: inputs, or a task, that scales may be calibrated on (other samples than those
             that judge): ``quantize.calibrate`` True or False then says whether they are.
-        seed: of noise and Poisson inputs, of :meth:`random` and of :meth:`search`.
+        seed: of the profile's noise, of :meth:`random` and of :meth:`search`.
         store: the file that results are kept in; None: in memory.
         keep: ``("spikes",)`` keeps the spikes of every run beside the file.
 
@@ -97,8 +101,20 @@ class Study:
     # ---------------------------------------------------------------------------- points
 
     def grid(self) -> list[Configuration]:
-        """Return every combination of the values, the last name changing quickest."""
+        """Return every combination of the values, the last name changing quickest.
+
+        Raises:
+            StudyError: there are more than :data:`MOST_POINTS`.
+        """
+        size = self._size
+        if size > MOST_POINTS:
+            raise StudyError(f"grid: {size:.3g} configurations, allowed: {MOST_POINTS}, or "
+                             "random(n) or search(n) of them")  # fmt: skip
         return list(grid(self.axes))
+
+    @property
+    def _size(self) -> int:
+        return math.prod(len(axis.values) for axis in self.axes)
 
     def random(self, n: int) -> list[Configuration]:
         """Return ``n`` different configurations of the grid, drawn with the study's seed."""
@@ -325,10 +341,7 @@ class Study:
         """Return how far the study is."""
         with self._open() as store:
             rows, others = self._rows(store), tuple(store.others())
-        total = 1
-        for axis in self.axes:
-            total *= len(axis.values)
-        return Status(total, len(rows), sum(r["error"] is not None for r in rows), others)
+        return Status(self._size, len(rows), sum(r["error"] is not None for r in rows), others)
 
     def replay(self, key: str) -> Replay:
         """Run one stored configuration again and hold it against what is stored.

@@ -33,13 +33,12 @@ def rows_of(stored: Iterable[Stored], axes: Sequence[Axis], times: bool = False)
     names = [a.name for a in axes]
     columns: dict[str, None] = {}
     for s in stored:
-        configuration = json.loads(s.configuration)
+        configuration, result = _read(s)
         if configuration.keys() != set(names):
             continue
-        if not all(a.has(configuration[a.name]) for a in axes):
+        if not all(_is_of(a, configuration[a.name]) for a in axes):
             continue
         where = [a.place(configuration[a.name]) for a in axes]
-        result = json.loads(s.result) if s.result else {}
         columns |= dict.fromkeys(result)
         found.append((where, s, configuration, result))
     found.sort(key=lambda f: f[0])
@@ -50,6 +49,20 @@ def rows_of(stored: Iterable[Stored], axes: Sequence[Axis], times: bool = False)
         | ({"seconds": s.seconds, "engine_seconds": s.engine, "worker": s.worker} if times else {})
         for _, s, c, result in found
     ]  # fmt: skip
+
+
+def _read(stored: Stored) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the configuration and the measures of a result."""
+    try:
+        return json.loads(stored.configuration), json.loads(stored.result or "{}")
+    except ValueError as error:
+        raise StudyError(f"result {stored.key[:10]} of the study's file is damaged: {error}; "
+                         "something else changed it") from None  # fmt: skip
+
+
+def _is_of(axis: Axis, value: Any) -> bool:
+    """Tell whether a stored value is one of an axis: 1 is not 1.0, which has a key of its own."""
+    return axis.has(value) and type(axis.values[axis.place(value)]) is type(value)
 
 
 def _column_order(name: str) -> tuple[int, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -17,7 +18,7 @@ from ..emulator.compiled import prepare
 from ..emulator.engine import run_checked
 from ..emulator.variants import Shared, Stopped
 from ..engines import chosen_engine
-from ..errors import NeuroLifError, StudyError
+from ..errors import NeuroLifError, StudyError, show
 from ..fixed import FixedNetwork
 from ..npz import npz_bytes
 from ..recording import Recording
@@ -26,6 +27,7 @@ from .axes import Configuration
 from .digests import canonical
 from .lowering import Base, Kept, Lowering
 from .measures import Reference, Trains, measured
+from .names import PLAIN
 
 ERRORS = (NeuroLifError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
 """What makes a row with an error: what the package refuses, and what measuring functions raise."""
@@ -34,6 +36,8 @@ BESIDE = 0.15
 processors."""
 AHEAD, MOST_AHEAD = 0.15, 16
 """Seconds of runs, and so many, that may wait for the engine."""
+TAKEN = ("key", "error", "seconds", "engine_seconds", "worker", *PLAIN)
+"""Columns that are no measures."""
 MOST_REFERENCES = 8
 """Float runs that are kept for configurations to come: they are large."""
 
@@ -48,6 +52,7 @@ class Outcome:
         seconds: in all.
         engine: seconds of them in the integer engine.
         arrays: content of the ``.npz`` file that is kept, where one is.
+        lost: why there is no outcome at all (this machine has too little memory); not stored.
     """
 
     result: str
@@ -55,6 +60,7 @@ class Outcome:
     seconds: float
     engine: float
     arrays: bytes | None = None
+    lost: str | None = None
 
 
 @dataclass
@@ -123,7 +129,7 @@ class Worker:
             try:
                 for configuration in configurations:
                     job = self._prepared(configuration)
-                    if job.error is None:
+                    if job.error is None and job.lost is None:
                         job.future = engine.submit(self._recorded, job.fixed, stop)
                     ahead.append(job)
                     while ahead and (len(ahead) > self._depth or ahead[0].done):
@@ -157,6 +163,8 @@ class Worker:
                 prepare(job.fixed)
         except ERRORS as error:
             job.error = _text(error)
+        except MemoryError as error:
+            job.lost = _text(error)
         job.seconds = time.perf_counter() - start
         return job
 
@@ -176,6 +184,8 @@ class Worker:
 
     def _outcome(self, job: _Job) -> Outcome:
         """Measure a run that has ended."""
+        if job.lost is not None:
+            return Outcome("", None, job.seconds, 0.0, lost=job.lost)
         if job.error is not None or job.future is None:
             return Outcome("", job.error or "it was not run", job.seconds, 0.0)
         while not job.future.done():  # some systems see Ctrl-C only between two waits
@@ -187,10 +197,12 @@ class Worker:
             result = measured(self.base.groups, job.fixed, recording, job.reference,
                               self.base.task)  # fmt: skip
             for function in self.base.more:
-                result |= _more(function, job.fixed, recording)
+                result |= _more(function, job.fixed, recording, {*result, *TAKEN})
             text = canonical(result)
         except ERRORS as error:
             return Outcome("", _text(error), job.seconds + time.perf_counter() - start, engine)
+        except MemoryError as error:
+            return Outcome("", None, job.seconds, engine, lost=_text(error))
         arrays = _kept(recording) if "spikes" in self.base.keep else None
         seconds = job.seconds + engine + time.perf_counter() - start
         return Outcome(text, None, seconds, engine, arrays)
@@ -203,6 +215,7 @@ class _Job:
     fixed: Any = None
     reference: Any = None
     error: str | None = None
+    lost: str | None = None
     seconds: float = 0.0
     future: Future[tuple[Recording, float]] | None = None
 
@@ -216,19 +229,39 @@ def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _more(function: Any, fixed: FixedNetwork, recording: Recording) -> dict[str, Any]:
+def _more(
+    function: Any, fixed: FixedNetwork, recording: Recording, taken: set[str]
+) -> dict[str, Any]:
     """Return what a user's function measures.
 
+    Args:
+        function: the user's.
+        fixed, recording: what it is called with.
+        taken: names of columns that there are already.
+
     Raises:
-        StudyError: it gives something else than names with numbers.
+        StudyError: it raised an error, or gives something else than new names with numbers.
     """
-    found: Any = function(fixed, recording)
+    who = getattr(function, "__qualname__", type(function).__name__)
+    try:
+        found: Any = function(fixed, recording)
+    except (ImportError, MemoryError, OSError):  # of this machine, not of the configuration
+        raise
+    except Exception as error:
+        raise StudyError(f"{who} raised {_text(error)}") from error
     if not isinstance(found, Mapping):
-        raise StudyError(f"{function.__qualname__} gave {type(found).__name__}, allowed: a mapping "
-                         "of name to number")  # fmt: skip
+        raise StudyError(f"{who} gave {type(found).__name__}, allowed: a mapping of name to number")
     out = {}
     for name, value in found.items():
-        out[str(name)] = value.item() if isinstance(value, np.generic) else value
+        number = value.item() if isinstance(value, np.generic) else value
+        finite = not isinstance(number, float) or math.isfinite(number)
+        if not isinstance(number, (int, float, str, type(None))) or not finite:
+            raise StudyError(f"{who} gave {name} = {show(number)}, allowed: a finite number, a "
+                             "text or None")  # fmt: skip
+        if name in taken:
+            raise StudyError(f"{who} gave {show(name)}, a column that there is, allowed: another "
+                             "name")  # fmt: skip
+        out[str(name)] = number
     return out
 
 
