@@ -74,7 +74,7 @@ def _profile(profile: Any) -> tuple[HardwareProfile, dict[str, Any] | None]:
     """Return a profile and its file's tables, where they are known."""
     if not isinstance(profile, HardwareProfile):
         return load_profile(profile), profile_source(profile)
-    if profile.name in available_profiles():
+    if available_profiles().get(profile.name):
         source = profile_source(profile.name)
         config = {name: c.value for name, c in profile.config.items()}
         if config.keys() == source.get("config", {}).keys():
