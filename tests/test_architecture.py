@@ -32,6 +32,7 @@ numerics
 op_models
 op_checks
 profile_model
+profile_faults
 profile
 profiles
 convolution

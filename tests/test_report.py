@@ -236,6 +236,7 @@ def test_write_returns_the_path_and_writes_whole(tmp_path: Path) -> None:
         ({"laws": [{"law": "F9"}]}, "LawRow"),
         ({"study": 3}, "study"),
         ({"title": 3}, "title"),
+        ({"facts": 3}, "facts"),
         ({"overflow": 3}, "OverflowTimeline"),
     ],
 )  # fmt: skip

@@ -34,6 +34,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     nl.save_network(cases.network(), "net.toml")
     np.savez("inputs.npz", **cases.inputs())
     np.savez("task.npz", **cases.inputs(6), labels=np.arange(6) % 3, output="out")
+    np.savez("nobody.npz", **cases.inputs(6), labels=np.arange(6) % 3, output="nobody")
+    np.savez("classes.npz", **cases.inputs(6), labels=np.arange(6), output="out")
 
     def call(*words: str) -> tuple[int, str, str]:
         code = main(["report", *words])
@@ -218,6 +220,9 @@ def test_overflow_is_timed(run: Run) -> None:
         ((*BASE, "--steps", "3", "--ladder", "net.toml", "--no-ladder"), "--no-ladder"),
         ((*BASE, "--inputs", "inputs.npz", "--task", "task.npz"), "--task"),
         ((*BASE, "--task", "inputs.npz"), "labels"),
+        ((*BASE, "--task", "nobody.npz"), "output = 'nobody', allowed: hidden, out"),
+        ((*BASE, "--task", "classes.npz"), "labels up to 5, allowed: 0..2"),
+        ((*BASE, "--task", "task.npz", "--steps", "3"), "--steps = 3"),
         ((*BASE, "--task", "task.npz", "--sample", "6"), "--sample = 6, allowed: 0..5"),
         ((*BASE, "--steps", "3", "--inputs", "task.npz"), "labels"),
     ],

@@ -141,6 +141,7 @@ def _runs(args: argparse.Namespace, given_ladder: Any = None) -> dict[str, Any]:
     import numpy as np
 
     from ..emulator import run_fixed
+    from ..ladder.build import check_task
     from ..predict.identity import as_integers
     from ..reference import run_clocked
     from ..stimulate import check_given, input_sizes, steps_of
@@ -150,7 +151,11 @@ def _runs(args: argparse.Namespace, given_ladder: Any = None) -> dict[str, Any]:
         from .ladder import read_task
 
         task = read_task(args.task)
+        if args.steps not in (None, task.steps):
+            raise RangeError(f"--steps = {args.steps}, allowed: {task.steps}, the task's, or none")
     stepped, fixed = lower(args, args.steps if task is None else task.steps)
+    if task is not None:
+        check_task(task, stepped)
     given = read_inputs(args.inputs) if task is None else task.inputs
     given = check_given(given, input_sizes(stepped.network))
     steps = steps_of(args.steps if task is None else task.steps, given)

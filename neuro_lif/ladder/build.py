@@ -173,8 +173,8 @@ def _names(
     stepped: SteppedNetwork, populations: Iterable[str] | None, task: Task | None
 ) -> tuple[str, ...]:
     known = [p.name for p in stepped.described]
-    if task is not None and task.output not in known:
-        raise RangeError(f"Task: output = {task.output!r}, allowed: {', '.join(known)}")
+    if task is not None:
+        check_task(task, stepped)
     if populations is None:
         return tuple(known)
     given: Any = [populations] if isinstance(populations, str) else populations
@@ -185,6 +185,21 @@ def _names(
     if not wanted:
         raise RangeError(f"populations: none, allowed: {', '.join(known)}, or None for all")
     return tuple(dict.fromkeys(wanted))
+
+
+def check_task(task: Task, stepped: SteppedNetwork) -> None:
+    """Check that a network can do a task.
+
+    Raises:
+        RangeError: there is no such output, or a label for which no neuron of it stands.
+    """
+    sizes = {p.name: p.size for p in stepped.described}
+    if task.output not in sizes:
+        raise RangeError(f"Task: output = {task.output!r}, allowed: {', '.join(sizes)}")
+    most, size = int(np.max(np.asarray(task.labels))), sizes[task.output]
+    if most >= size:
+        raise RangeError(f"Task: labels up to {most}, allowed: 0..{size - 1}, the neurons of "
+                         f"{task.output!r}")  # fmt: skip
 
 
 def _provenance(

@@ -95,6 +95,7 @@ def page(
         ("reference", reference, Recording), ("chip", chip, Recording),
         ("fixed", fixed, FixedNetwork), ("overflow", overflow, OverflowTimeline),
         ("stepped", stepped, SteppedNetwork), ("title", title, str), ("command", command, str),
+        ("facts", facts, Mapping),
     ):  # fmt: skip
         if value is not None:
             expect(value, kind, f"report.write: {name}")
