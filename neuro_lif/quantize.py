@@ -147,13 +147,28 @@ def _parts(stepped: SteppedNetwork, asked: Options) -> tuple[SteppedNetwork, tup
     """Return the network as it is lowered, and what the ledger says of that."""
     from .lower.granularity import split_signs
 
+    told = _told(asked)
     if asked.granularity != "sign":
-        return stepped, ()
+        return stepped, told
     parts = split_signs(stepped)
     kept = {q.name for q in parts.projections}
     split = [q.name for q in stepped.projections if q.name not in kept]
     text = f"weights of both signs become two projections, __exc and __inh: {', '.join(split)}"
-    return parts, (text,) if split else ()
+    return parts, (*told, text) if split else told
+
+
+def _told(asked: Options) -> tuple[str, ...]:
+    """Return what the ledger says of options that are not the usual ones (not of ``sign``)."""
+    rounding = f"rounding {asked.rounding}"
+    if asked.rounding == "stochastic":
+        rounding += f" (rounding_seed {asked.seed})"
+    wanted = (
+        (asked.granularity in ("global", "neuron"), f"granularity {asked.granularity}"),
+        (asked.rounding != "nearest", rounding),
+        (asked.scaling != "own", f"scaling {asked.scaling}"),
+    )
+    text = ", ".join(t for there, t in wanted if there)
+    return (f"asked for: {text}",) if text else ()
 
 
 def _options(granularity: Any, rounding: Any, seed: Any, scaling: Any) -> Options:

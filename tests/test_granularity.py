@@ -214,3 +214,18 @@ def test_nothing_is_cut_or_overflows_that_the_ledger_does_not_tell(
         assert (f"population {e.where!r}", e.register) not in sure, options
     real = nl.dequantize(fixed, stepped)
     assert [q.name for q in real.projections] == [q.name for q in fixed.projections]
+
+
+def test_the_ledger_says_which_options_were_asked_for() -> None:
+    cell = nl.LIF(tau_m=20e-3, v_threshold=1e-3)
+    weights = np.array([[4e-4, -3e-4]])
+    net = nl.Network([nl.Population("a", 1, cell)],
+                     [nl.Projection("p", "in", "a", weights, nl.Delta())],
+                     [nl.SpikeInput("in", 2)])  # fmt: skip
+    stepped = nl.discretize(net, 1e-3)
+    usual = nl.quantize(stepped, "loihi2", weight_bits=4, rounding_seed=7).ledger
+    assert usual is not None and "asked for" not in str(usual)
+    ledger = nl.quantize(stepped, "loihi2", weight_bits=4, granularity="global", scaling="max_abs",
+                         rounding="stochastic", rounding_seed=7).ledger  # fmt: skip
+    said = "asked for: granularity global, rounding stochastic (rounding_seed 7), scaling max_abs"
+    assert said in str(ledger)

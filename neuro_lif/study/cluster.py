@@ -120,7 +120,7 @@ def _connected(distributed: Any, scheduler: str | None) -> Any:
     def connect() -> None:
         try:
             found.put(distributed.Client(scheduler, timeout=CONNECT))
-        except BaseException as error:
+        except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
             found.put(error)
 
     threading.Thread(target=connect, daemon=True).start()
@@ -128,7 +128,7 @@ def _connected(distributed: Any, scheduler: str | None) -> Any:
         client = found.get(timeout=1.5 * CONNECT)
     except queue.Empty:
         raise TimeoutError("no answer") from None
-    if isinstance(client, BaseException):
+    if isinstance(client, Exception):
         raise client
     return client
 
