@@ -9,6 +9,7 @@ import numpy as np
 from ..discretize import discretize
 from ..emulator import run_fixed
 from ..network import Network, Population, Probe
+from ..numerics import walk
 from ..predict import errors_of
 from ..predict.coded import Coded, coded_lif
 from ..quantize import quantize
@@ -38,11 +39,18 @@ def fits(chip: Configuration, tau: int) -> bool:
     return bool(tau * 0.75 <= 2 ** int(chip.get("decay_bits", 12)))
 
 
+def _holds(chip: Configuration) -> bool:
+    """Tell whether a chip has a neuron with a refractory period."""
+    profile = profile_with(chip)
+    return any(op["op"] == "fire" and op.get("ref") is not None
+               for name in profile.models for op in walk(profile.ops(name)))  # fmt: skip
+
+
 def configurations() -> Iterator[dict[str, Value]]:
     """Yield time constants of 10 to 2,000 steps on seven chips, with and without compensation."""
     drives = (18.0, 22.0, 30.0, 45.0)
     for i, chip in enumerate(CHIPS):
-        held = 0 if chip["profile"] == "lava-0.10" else 3  # which has no refractory period
+        held = 3 if _holds(chip) else 0
         for j, tau in enumerate(t for t in TAUS if fits(chip, t)):
             for compensated in (False, True):
                 drive = drives[(i + j + compensated) % len(drives)]

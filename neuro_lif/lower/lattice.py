@@ -100,7 +100,7 @@ def settle(room: Room, lattice: Lattice) -> Scale | None:
 
 
 def _settled(room: Room, lattice: Lattice, coarser: bool) -> list[Scale]:
-    """Return the octave that fits under every bound, the safest first; perhaps ``coarser`` steps."""
+    """Return the octave that fits under every bound, safest first; perhaps coarser steps."""
     found: list[Scale] = []
     rated: dict[Lattice, Scale] = {}
     for activity, top in room.tops:

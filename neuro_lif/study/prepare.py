@@ -78,7 +78,8 @@ def _profile(profile: Any) -> tuple[HardwareProfile, dict[str, Any] | None]:
         source = profile_source(profile.name)
         config = {name: c.value for name, c in profile.config.items()}
         if config.keys() == source.get("config", {}).keys():
-            if profile_from(source, profile.name, config) == profile:
+            again = profile_from(source, profile.name, config)
+            if again == profile:
                 return profile, source
     return profile, None
 
