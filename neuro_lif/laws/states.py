@@ -50,10 +50,12 @@ def configurations() -> Iterator[dict[str, Value]]:
             yield {**noise, "du": 820, "dv": dv, "side": "above", "finer": 1 / 256}
         for d in (3277, 1639, 820, 410, 205, 82, 41, 20, 8, 4):
             yield {"drive": "constant", **wide, "rounding": rounding, "dv": d, "side": "above"}
-    for name in ("loihi2", "lava-0.10", "nengo-loihi-1.1", "brian2-loihi-0.5"):
+    delayed = (("loihi2", True), ("lava-0.10", True), ("nengo-loihi-1.1", False),
+               ("brian2-loihi-0.5", True))  # fmt: skip
+    for name, delays in delayed:
         for dv in (410, 41):
             yield {"drive": "noise", "profile": name, "dv": dv, "side": "above"}
-            if name != "nengo-loihi-1.1":  # which has no delay to take a step from
+            if delays:  # there is none to take a step from elsewhere
                 yield {"drive": "noise", "profile": name, "du": 820, "dv": dv, "side": "above"}
 
 
