@@ -62,6 +62,7 @@ files
 study
 targets
 conformance
+nir
 demo
 report
 commands
