@@ -188,6 +188,10 @@ def _driven(c: Coefficients, s: State, x: Array, rule: NirRule) -> Array:
     if s.i is None or c.keep_i is None or c.gain_i is None:
         return x
     old = s.i
+    if rule.current == "add-use-decay":
+        jumped = old + c.gain_i * x
+        s.i = c.keep_i * jumped
+        return jumped
     if rule.current == "add-decay":
         s.i = c.keep_i * (s.i + c.gain_i * x)
     else:

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import NetworkError, RangeError
 from .fields import Array, Shape
 from .model import (
-    INTEGRATORS,
+    LI,
     LIF,
     NEURONS,
     SPIKING,
@@ -36,6 +36,7 @@ from .shapes import graph_shapes
 
 MOST_DELAY = 2**20
 """Longest delay in steps."""
+LOW_PASS = (LI, CubaLI, CubaLIF)
 WEIGHTED = (Affine, Linear, Conv1d, Conv2d)
 
 
@@ -113,11 +114,8 @@ def prepare(graph: NIRGraph, rule: NirRule, dt: float | None) -> Plan:
     step = _step(rule, dt)
     notes: list[str] = []
     rule = _own(rule, nodes, step, notes)
-    names = {n for n in nodes}
-    shapes = graph_shapes(NIRGraph({k.replace("/", "\\"): v for k, v in nodes.items()},
-                                   [(a.replace("/", "\\"), b.replace("/", "\\")) for a, b in edges]))
-    found = {k.replace("\\", "/") if k not in names else k: v for k, v in shapes.items()}
-    missing = sorted(names - found.keys())
+    found = graph_shapes(nodes, edges)
+    missing = sorted(nodes.keys() - found.keys())
     if missing:
         raise NetworkError(f"node {missing[0]!r}: no shape can be told from the graph")
     early = {n for n, node in nodes.items() if rule.emit == "old" and isinstance(node, SPIKING)}
@@ -204,16 +202,14 @@ def _ways(
 ) -> dict[str, tuple[Way, ...]]:  # fmt: skip
     found: dict[str, list[Way]] = {name: [] for name in nodes}
     for source, target in sorted(edges):
-        steps = 0
+        steps = rule.synapse_delay if isinstance(nodes[target], LOW_PASS) else 0
         inside = source in cyclic and cyclic.get(source) == cyclic.get(target)
         if (source, target) in closing:
-            steps = max(1, rule.recurrent_delay)
+            steps = max(1, rule.recurrent_delay, steps)
         elif isinstance(nodes[source], Input) and "/" not in source:
-            steps = rule.input_delay
+            steps += rule.input_delay
         elif isinstance(nodes[source], SPIKING) and not inside:
-            steps = rule.delay
-        if isinstance(nodes[target], INTEGRATORS):
-            steps += rule.integrator_delay
+            steps += rule.delay
         found[target].append(Way(source, steps, (source, target) in closing))
     return {name: tuple(ways) for name, ways in found.items()}
 

@@ -30,7 +30,7 @@ from .model import (
 )
 from .order import neighbours, order
 from .report import Findings
-from .shapes import kind, shape_in, shape_out
+from .shapes import check_edge, kind, shape_in, shape_out
 
 
 @dataclass
@@ -178,13 +178,8 @@ def _mend_shapes(draft: Draft) -> None:
             raise NetworkError(f"node {name!r} ({kind(node)}): {error}") from None
         if shape is not None:
             found[name] = shape
-    for source, target in draft.edges:
-        wanted = shape_in(draft.nodes[target])
-        if source in found and wanted is not None and found[source] != wanted:
-            raise NetworkError(
-                f"edge {_arrow((source, target))}: shape {found[source]} comes out of {source!r}, "
-                f"allowed: {wanted}, which {target!r} ({kind(draft.nodes[target])}) takes"
-            )
+    for edge in draft.edges:
+        check_edge(edge, draft.nodes, found)
 
 
 def _fitted(draft: Draft, name: str, node: Node, given: Shape, after: list[Node]) -> Node:

@@ -25,7 +25,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "reset_time": ("same", "next"),
     "recurrent_reset_time": ("same", "next"),
     "spikes": ("one", "many"),
-    "current": ("first", "last", "add-decay"),
+    "current": ("first", "last", "add-decay", "add-use-decay"),
     "integrators": ("membrane", "current"),
     "emit": ("new", "old"),
     "recurrent_bias": ("always", "after-first", "never"),
@@ -48,7 +48,7 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "reset time": ("reset_time", "recurrent_reset_time", "late_before"),
     "spikes per step": ("spikes", "most_spikes"),
     "order": ("current", "integrators"),
-    "delays": ("emit", "input_delay", "delay", "integrator_delay", "recurrent_delay"),
+    "delays": ("emit", "input_delay", "delay", "synapse_delay", "recurrent_delay"),
     "recurrent bias": ("recurrent_bias", "bias"),
     "initial voltage": ("v_init",),
     "floor": ("floor",),
@@ -87,13 +87,15 @@ class NirRule:
         spikes: one in a step, or as many as the threshold goes into v.
         most_spikes: at most so many in a step; None: any number.
         current: ``first``: i = keep i + gain x, then v takes it; ``last``: v takes the old i;
-            ``add-decay``: i = keep (i + gain x), then v takes it.
+            ``add-decay``: i = keep (i + gain x), then v takes it;
+            ``add-use-decay``: i + gain x is what v takes, and i = keep (i + gain x) what is left.
         integrators: an LI node is a ``membrane``, or is stepped as a ``current``.
         emit: spikes from the voltage of this step, or from what the last step left (one late).
         input_delay: steps until an input arrives.
         delay: steps from a neuron's spikes to what they feed.
-        integrator_delay: steps until an integrator (LI, CubaLI, I) takes what comes in.
-        recurrent_delay: steps of an edge that closes a cycle; 0 only where emit is ``old``.
+        synapse_delay: steps until a low-pass (LI, CubaLI, CubaLIF) takes what comes in.
+        recurrent_delay: steps of an edge that closes a cycle; 0 only where emit is ``old``, and
+            none is needed there.
         recurrent_bias: the bias inside a cycle acts ``always``, ``after-first`` step, ``never``.
         bias: a bias passes through the synapse, or acts on the membrane at once (``direct``).
         v_init: first voltage: zero or v_leak.
@@ -134,7 +136,7 @@ class NirRule:
     emit: str = "new"
     input_delay: int = 0
     delay: int = 0
-    integrator_delay: int = 0
+    synapse_delay: int = 0
     recurrent_delay: int = 1
     recurrent_bias: str = "always"
     bias: str = "weighted"
@@ -155,7 +157,7 @@ class NirRule:
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 faults.add(where, name, getattr(self, name), ", ".join(allowed))
-        for name in ("input_delay", "delay", "integrator_delay", "recurrent_delay"):
+        for name in ("input_delay", "delay", "synapse_delay", "recurrent_delay"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 2**20:
                 faults.add(where, name, value, "whole steps >= 0")
@@ -208,6 +210,11 @@ _SPYX = NirRule(
     recurrent_reset_time="next", late_before=("CubaLIF subtract",), emit="old",
     recurrent_delay=0, about="Spyx 1.0.0: spikes from the last step's voltage, r is not looked at",
 )  # fmt: skip
+_NENGO = NirRule(
+    "nengo", dt=1e-3, integrator="exact", reset="zero", synapse_delay=1, floor="zero",
+    recurrent_bias="after-first", amplitude="1/dt", arithmetic="float64",
+    about="Nengo 4.1.0 with min_voltage 0 and tau_ref 0",
+)  # fmt: skip
 _LAVA = NirRule(
     "lava", dt=1e-4, integrator="shift", input_delay=1, weights="lava", reset="zero",
     arithmetic="float64", about="Lava's fixed-point LIF with nir_to_lava.py's integers",
@@ -220,16 +227,18 @@ RULES: Mapping[str, NirRule] = {
         NirRule("exact", integrator="event", v_init="leak", arithmetic="float64",
                 about="NIR's equations solved exactly, spikes between the steps"),
         _SNNTORCH,
-        replace(_SNNTORCH, name="snntorch-2023", recurrent_reset_time="same",
+        replace(_SNNTORCH, name="snntorch-2023", recurrent_reset_time="same", input_gain="r",
+                cuba_gain="r", synapse_gain="w_in", if_gain="r",
                 about="snnTorch as the NIR paper ran it: recurrent layers reset at once"),
         _NORSE,
         replace(_NORSE, name="norse-written", own_files="", tau_unit="s*dt", synapse_gain="one",
+                current="add-use-decay",
                 about="a file that Norse wrote: tau times dt (norse#411), no w_in"),
         _SINABS,
         _ROCKPOOL,
-        NirRule("nengo", dt=1e-3, integrator="exact", synapse_integrator="exact", reset="zero",
-                current="first", integrator_delay=1, floor="zero", amplitude="1/dt",
-                arithmetic="float64", about="Nengo 4.1.0, min_voltage 0, tau_ref 0"),
+        _NENGO,
+        replace(_NENGO, name="nengo-2023", dt=1e-4, synapse_integrator="euler", amplitude="one",
+                about="Nengo as the NIR paper ran it: spikes of height 1"),
         _SPYX,
         NirRule("spikingjelly", dt=1e-3, compare=">=", v_init="leak",
                 about="SpikingJelly 2.0.0: hard reset"),

@@ -7,6 +7,7 @@ Source: torch.nn.Conv2d, shape section; ``nir/ir/utils.py`` for what nir does.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import NetworkError
@@ -18,6 +19,7 @@ from .model import (
     Conv1d,
     Conv2d,
     Delay,
+    Edge,
     Flatten,
     Input,
     Linear,
@@ -28,6 +30,7 @@ from .model import (
     SumPool2d,
     Threshold,
 )
+from .order import neighbours, order
 
 
 def shape_in(node: Node) -> Shape | None:
@@ -146,33 +149,46 @@ def window(
     return at(node.stride), dilation, kernel, one, one
 
 
-def graph_shapes(graph: NIRGraph) -> dict[str, Shape]:
+def graph_shapes(nodes: Mapping[str, Node], edges: Iterable[Edge]) -> dict[str, Shape]:
     """Return the shape that each node gives, where it can be told.
 
     Raises:
-        NetworkError: a node that cannot take what comes in, by name.
+        NetworkError: a node that cannot take what comes in, or an edge between two shapes.
     """
-    sources: dict[str, list[str]] = {name: [] for name in graph.nodes}
-    for source, target in graph.edges:
-        sources[target].append(source)
-    targets: dict[str, list[str]] = {name: [] for name in graph.nodes}
-    for source, target in graph.edges:
-        targets[source].append(target)
+    edges = list(edges)
+    sources, targets = neighbours(nodes, edges)
     found: dict[str, Shape] = {}
-    waiting = sorted(graph.nodes)
+    waiting = order(nodes, edges)[0][::-1]
     while waiting:  # each node is looked at again when one before it became known
         name = waiting.pop()
         if name in found:
             continue
-        given = next((found[s] for s in sorted(sources[name]) if s in found), None)
+        given = next((found[s] for s in sources[name] if s in found), None)
         try:
-            known = shape_out(graph.nodes[name], given)
+            known = shape_out(nodes[name], given)
         except NetworkError as error:
-            raise NetworkError(f"node {name!r} ({kind(graph.nodes[name])}): {error}") from None
+            raise NetworkError(f"node {name!r} ({kind(nodes[name])}): {error}") from None
         if known is not None:
             found[name] = known
             waiting += targets[name]
+    for edge in edges:
+        check_edge(edge, nodes, found)
     return found
+
+
+def check_edge(edge: Edge, nodes: Mapping[str, Node], found: Mapping[str, Shape]) -> None:
+    """Refuse an edge whose target takes another shape than its source gives.
+
+    Raises:
+        NetworkError: naming both.
+    """
+    source, target = edge
+    wanted, given = shape_in(nodes[target]), found.get(source)
+    if given is not None and wanted is not None and given != wanted:
+        raise NetworkError(
+            f"edge {source!r} -> {target!r}: shape {given} comes out of {source!r}, "
+            f"allowed: {wanted}, which {target!r} ({kind(nodes[target])}) takes"
+        )
 
 
 def kind(node: Node) -> str:
