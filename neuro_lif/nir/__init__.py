@@ -31,5 +31,6 @@ from .model import (
 from .reader import Read, read
 from .report import Finding, Report
 from .rules import RULES, SWITCHES, NirRule, find_rule
+from .explain import Divergence, Explanation, explain
 from .run import NirRun, run
 from .writer import write
