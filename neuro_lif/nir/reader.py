@@ -16,7 +16,7 @@ import numpy as np
 from ..checks import expect_path
 from ..errors import FileFormatError, NetworkError, RangeError, show
 from .fields import is_name
-from .hdf import MOST_BYTES, MOST_EDGES, MOST_OBJECTS, Budget, read_tree
+from .hdf import MOST_BYTES, MOST_EDGES, MOST_OBJECTS, read_tree
 from .model import KINDS, Edge, Input, NIRGraph, Node, Output
 from .repairs import Draft, mend
 from .report import Findings, Report
@@ -63,7 +63,7 @@ def read(
     for name, value in (("max_bytes", max_bytes), ("max_objects", max_objects)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise RangeError(f"nir.read: {name} = {show(value)}, allowed: a whole number >= 1")
-    tree = read_tree(path, Budget(max_bytes, max_objects))
+    tree = read_tree(path, max_bytes, max_objects)
     findings = Findings()
     try:
         version = _version(tree, findings)

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from ..checks import expect, expect_path
-from ..errors import FileFormatError, NeuroLifError, show
+from ..errors import FileFormatError, NetworkError, NeuroLifError, show
 from ..npz import replacing
 from .hdf import import_h5py
 from .model import Input, NIRGraph, Node, Output
+from .repairs import Draft, mend
+from .report import Findings
 
 WRITTEN_AS = "1.0.8"
 """The version of nir whose layout is written."""
@@ -25,20 +27,23 @@ WRITTEN_AS = "1.0.8"
 def write(path: str | Path, graph: NIRGraph) -> None:
     """Write a graph; the file appears whole or not at all.
 
-    Everything NIR can say is written as it is: ``read(path).graph == graph`` bit for bit.
+    Everything NIR can say is written as it is: ``read(path).graph == graph`` bit for bit. Only
+    shapes that are not said (None) are filled in, since the ``nir`` package needs them.
 
     Args:
         path: the file, usually ``.nir``.
         graph: the graph, nested graphs and metadata included.
 
     Raises:
-        FileFormatError: the file cannot be written.
+        FileFormatError: the file cannot be written, or the graph has something that a reader would
+            have to mend; the message names node and field.
         RangeError: that is no NIRGraph.
         TargetError: h5py is not installed.
     """
     expect(graph, NIRGraph, "nir.write")
     path = expect_path(path, "nir.write")
     h5py = import_h5py()
+    graph = _complete(graph, "", str(path))
     try:
         with replacing(path) as temporary:
             with h5py.File(temporary, "w", libver="earliest") as file:
@@ -49,6 +54,24 @@ def write(path: str | Path, graph: NIRGraph) -> None:
     except Exception as error:  # h5py has no list of what it raises
         text = show(str(error), 200)
         raise FileFormatError(f"{str(path)!r}: cannot be written: {text}") from None
+
+
+def _complete(graph: NIRGraph, where: str, path: str) -> NIRGraph:
+    """Return the graph with all shapes said."""
+    nodes = {
+        name: _complete(node, f"{where}/{name}" if where else name, path)
+        if isinstance(node, NIRGraph) else node
+        for name, node in graph.nodes.items()
+    }  # fmt: skip
+    findings = Findings()
+    try:
+        whole = mend(Draft(where, nodes, list(graph.edges), findings), graph.metadata)
+    except NetworkError as error:
+        raise FileFormatError(f"{path!r}: cannot be written: {error}") from None
+    wrong = [f for f in findings.found if f.kind == "repair"]
+    if wrong:
+        raise FileFormatError(f"{path!r}: cannot be written as it is: {wrong[0]}")
+    return whole
 
 
 def _text(h5py: Any, group: Any, name: str, value: str) -> None:
