@@ -199,8 +199,8 @@ class Walk:
         if number > 2 * MOST_EDGES:
             raise Fault(f"{number} texts, allowed: at most {2 * MOST_EDGES}")
         each = self.file_size if kind.is_variable_str() else kind.get_size()
-        if each > 2 * self.budget.most_bytes:
-            raise Fault("too long a text")
+        if not kind.is_variable_str() and each > MOST_TEXT:
+            raise Fault(f"texts of {each} bytes, allowed: at most {MOST_TEXT}")
         data = h5py.Dataset(item)
         if shape == ():
             return self.text(data[()])
