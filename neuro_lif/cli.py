@@ -33,7 +33,19 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    shown = (demo, run, quantize, predict, compare, certify, conformance, export, nir, profiles, doctor)
+    shown = (
+        demo,
+        run,
+        quantize,
+        predict,
+        compare,
+        certify,
+        conformance,
+        export,
+        nir,
+        profiles,
+        doctor,
+    )
     for module in shown:
         module.add(commands)
     return parser

@@ -33,18 +33,25 @@ def metadata(draw: Any, depth: int = 1) -> dict[str, Any]:
     if draw(st.integers(0, 3)):
         return {}
     plain = st.one_of(
-        st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=12),
-        st.integers(-(2**63), 2**63 - 1), st.floats(), st.booleans(),
+        st.text(
+            st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=12
+        ),
+        st.integers(-(2**63), 2**63 - 1),
+        st.floats(),
+        st.booleans(),
         st.lists(st.floats(width=32), max_size=4).map(np.array),
-    )  # fmt: skip
+    )
     more = st.one_of(plain, metadata(depth - 1)) if depth else plain
     return draw(st.dictionaries(NAMES, more, max_size=3))
 
 
 def layer(draw: Any, shape: tuple[int, ...]) -> nir.Node:
     """A neuron or another node that keeps the shape."""
-    kind = draw(st.sampled_from(
-        ["I", "IF", "LI", "LIF", "CubaLI", "CubaLIF", "Scale", "Threshold", "Delay"]))  # fmt: skip
+    kind = draw(
+        st.sampled_from(
+            ["I", "IF", "LI", "LIF", "CubaLI", "CubaLIF", "Scale", "Threshold", "Delay"]
+        )
+    )
     made = getattr(nir, kind)
     values = {}
     for name in made.CHECKS:
@@ -66,8 +73,9 @@ def windowed(draw: Any, shape: tuple[int, ...]) -> tuple[nir.Node, tuple[int, ..
         padding = draw(st.sampled_from(["valid", "same", (1, 0)]))
         stride = (1, 1) if padding == "same" else stride
         weight = array(draw, (outs, shape[0] // groups, *kernel))
-        node = nir.Conv2d((shape[1], shape[2]), weight, stride, padding, (1, 1), groups,
-                          array(draw, (outs,)))  # fmt: skip
+        node = nir.Conv2d(
+            (shape[1], shape[2]), weight, stride, padding, (1, 1), groups, array(draw, (outs,))
+        )
     from neuro_lif.nir.shapes import shape_out
 
     after = shape_out(node, shape)
@@ -104,7 +112,9 @@ def graphs(draw: Any, depth: int = 2) -> nir.NIRGraph:
             ends = (nir.Input(shape), nir.Output(shape))
             nodes[name] = nir.NIRGraph(
                 {"input": ends[0], "a": inner, "output": ends[1]},
-                (("input", "a"), ("a", "output")), metadata=draw(metadata()))  # fmt: skip
+                (("input", "a"), ("a", "output")),
+                metadata=draw(metadata()),
+            )
         else:
             nodes[name] = layer(draw, shape)
         edges.append((last, name))
@@ -155,9 +165,15 @@ def skeleton(file: Any, kind: str = "LIF", edges: Any = None, **more: Any) -> An
     fields: dict[str, Any] = {
         "LIF": dict.fromkeys(("tau", "r", "v_leak", "v_threshold", "v_reset"), np.ones(3)),
         "Linear": {"weight": np.ones((3, 3))},
-        "Conv2d": {"weight": np.ones((1, 1, 3, 3)), "bias": np.ones(1), "stride": (1, 1),
-                   "padding": (0, 0), "dilation": (1, 1), "groups": 1},
-    }[kind]  # fmt: skip
+        "Conv2d": {
+            "weight": np.ones((1, 1, 3, 3)),
+            "bias": np.ones(1),
+            "stride": (1, 1),
+            "padding": (0, 0),
+            "dilation": (1, 1),
+            "groups": 1,
+        },
+    }[kind]
     for name, value in {**fields, **more}.items():
         if value is not None:
             a.create_dataset(name, data=value)
@@ -173,11 +189,17 @@ def hostile() -> Iterator[tuple[str, Maker, str]]:
     """(name, what makes the file, what the error must name)."""
     for name in ("tau", "r", "v_leak", "v_threshold", "v_reset"):
         for what, value in {
-            "nan": np.array([1.0, np.nan, 1.0]), "inf": np.full(3, np.inf),
-            "shape": np.ones(2), "axes": np.ones((3, 2)), "empty": np.ones(0),
-            "text": "three", "texts": ["a", "b", "c"], "truth": np.ones(3, bool),
-            "complex": np.ones(3, complex), "record": np.ones(3, [("a", float)]),
-        }.items():  # fmt: skip
+            "nan": np.array([1.0, np.nan, 1.0]),
+            "inf": np.full(3, np.inf),
+            "shape": np.ones(2),
+            "axes": np.ones((3, 2)),
+            "empty": np.ones(0),
+            "text": "three",
+            "texts": ["a", "b", "c"],
+            "truth": np.ones(3, bool),
+            "complex": np.ones(3, complex),
+            "record": np.ones(3, [("a", float)]),
+        }.items():
             yield f"{name} {what}", _field(name, value), name
         yield f"{name} group", _group(name), name
         if name != "v_reset":
@@ -198,14 +220,23 @@ def hostile() -> Iterator[tuple[str, Maker, str]]:
         yield f"edge {k}", lambda f, e=edge: skeleton(f, edges=[e]), "edge"
     yield "edges three", lambda f: skeleton(f, edges=[("a", "a", "a")]), "edges"
     yield "edges flat", lambda f: _replaced(f, "node/edges", np.ones(4)), "edges"
-    yield "edges a group", lambda f: (_without(f, "node/edges"), f["node"].create_group("edges")), "edges"
+    yield (
+        "edges a group",
+        lambda f: (_without(f, "node/edges"), f["node"].create_group("edges")),
+        "edges",
+    )
     yield "weights nan", lambda f: skeleton(f, "Linear", weight=np.full((3, 3), np.nan)), "weight"
     yield "weights misfit", lambda f: skeleton(f, "Linear", weight=np.ones((3, 5))), "input"
     yield "conv into 1-d", lambda f: skeleton(f, "Conv2d"), "'a'"
     for field, value in {
-        "stride": (0, 1), "padding": "around", "dilation": (-1, 1), "groups": 0, "bias": np.ones(4),
-        "weight": np.ones((2, 2)), "input_shape": (0, 0),
-    }.items():  # fmt: skip
+        "stride": (0, 1),
+        "padding": "around",
+        "dilation": (-1, 1),
+        "groups": 0,
+        "bias": np.ones(4),
+        "weight": np.ones((2, 2)),
+        "input_shape": (0, 0),
+    }.items():
         yield f"conv {field}", lambda f, k=field, v=value: skeleton(f, "Conv2d", **{k: v}), field
     yield "soft cycle", _soft_cycle, "loop"
     yield "hard cycle", _hard_cycle, "loop"
@@ -272,8 +303,7 @@ def _external_link(file: Any) -> None:
 
 
 def _external_data(file: Any) -> None:
-    skeleton(file, tau=None).create_dataset(
-        "tau", (3,), "f8", external=[("/etc/passwd", 0, 24)])  # fmt: skip
+    skeleton(file, tau=None).create_dataset("tau", (3,), "f8", external=[("/etc/passwd", 0, 24)])
 
 
 def _virtual(file: Any) -> None:
@@ -298,7 +328,8 @@ def _deep_graphs(file: Any, levels: int) -> None:
 
 def _bomb(file: Any) -> None:
     skeleton(file, tau=None).create_dataset(
-        "tau", (2**29,), "f8", compression="gzip", chunks=(2**20,))  # fmt: skip
+        "tau", (2**29,), "f8", compression="gzip", chunks=(2**20,)
+    )
 
 
 def _unwritten(file: Any) -> None:
@@ -306,8 +337,7 @@ def _unwritten(file: Any) -> None:
 
 
 def _chunk(file: Any) -> None:
-    skeleton(file, tau=None).create_dataset(
-        "tau", (3,), "f8", chunks=(2**28,), maxshape=(None,))  # fmt: skip
+    skeleton(file, tau=None).create_dataset("tau", (3,), "f8", chunks=(2**28,), maxshape=(None,))
 
 
 def _many(file: Any) -> None:

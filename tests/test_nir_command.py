@@ -18,14 +18,18 @@ INPUTS = FILE.replace(".nir", ".npz")
 def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nir", "show", FILE]) == 0
     shown = capsys.readouterr().out
-    assert "lif1.w_rec  Affine" in shown and "lif1.lif (back)" in shown and "nothing to mend" in shown
+    assert (
+        "lif1.w_rec  Affine" in shown and "lif1.lif (back)" in shown and "nothing to mend" in shown
+    )
     assert main(["nir", "show", str(DATA / "rockpool" / "lif_neuron_ff.nir")]) == 0
     assert "repair: node 'input': shape: (1, 12)" in capsys.readouterr().out
 
 
 def test_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.npz"
-    assert main(["nir", "run", FILE, "--rule", "snntorch", "--inputs", INPUTS, "--out", str(out)]) == 0
+    assert (
+        main(["nir", "run", FILE, "--rule", "snntorch", "--inputs", INPUTS, "--out", str(out)]) == 0
+    )
     assert "lif1.lif: 199 spikes" in capsys.readouterr().out
     with np.load(out) as ours, np.load(INPUTS) as theirs:
         assert np.array_equal(ours["spikes/lif1.lif"], theirs["lif1_spk"])
@@ -54,7 +58,10 @@ def test_convert(tmp_path: Path) -> None:
         (["run", FILE, "--rule", "snntorc", "--inputs", INPUTS], "allowed: exact"),
         (["run", FILE, "--rule", "norse", "--inputs", "none.npz"], "no such file"),
         (["run", FILE, "--rule", "norse", "--inputs", INPUTS, "--set", "reset"], "FIELD=VALUE"),
-        (["run", FILE, "--rule", "norse", "--inputs", INPUTS, "--set", "reset=x"], "allowed: value"),
+        (
+            ["run", FILE, "--rule", "norse", "--inputs", INPUTS, "--set", "reset=x"],
+            "allowed: value",
+        ),
         (["run", FILE, "--rule", "norse", "--inputs", INPUTS, "--dt", "0"], "dt = 0"),
     ],
 )

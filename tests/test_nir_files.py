@@ -84,11 +84,15 @@ def test_real_files_are_read_and_written(path: Path, tmp_path: Path) -> None:
 def test_what_real_files_have_wrong_is_reported() -> None:
     rockpool = nir.read(DATA / "rockpool" / "lif_neuron_ff.nir")
     assert [(f.where, f.field) for f in rockpool.report.repairs] == [
-        ("input", "shape"), ("output", "shape")]  # fmt: skip
+        ("input", "shape"),
+        ("output", "shape"),
+    ]
     assert rockpool.graph.nodes["input"] == nir.Input((12,))
     braille = nir.read(DATA / "nir_paper" / "braille_noDelay_bias_zero.nir")
     assert {(f.where, f.field) for f in braille.report.assumptions} == {
-        ("lif1.lif", "v_reset"), ("lif2", "v_reset")}  # fmt: skip
+        ("lif1.lif", "v_reset"),
+        ("lif2", "v_reset"),
+    }
     assert braille.report.version == "0.2.0"
     assert "not called 'input'" in str(nir.read(DATA / "spikingjelly" / "cubalif_ff.nir").report)
 
@@ -122,8 +126,13 @@ def test_an_edge_written_twice_counts_once(tmp_path: Path) -> None:
 
 def test_an_edge_to_a_node_with_another_name_is_mended(tmp_path: Path) -> None:
     # as in the NIR paper's *_subgraph.nir: edges name `lif`, the node is called `lif1`
-    found = made(tmp_path / "a.nir", lambda f: (
-        f["node/nodes"].move("a", "lif1"), edges(f, [("input", "lif"), ("lif", "output")])))  # fmt: skip
+    found = made(
+        tmp_path / "a.nir",
+        lambda f: (
+            f["node/nodes"].move("a", "lif1"),
+            edges(f, [("input", "lif"), ("lif", "output")]),
+        ),
+    )
     assert found.graph.edges == (("input", "lif1"), ("lif1", "output"))
     assert "'lif1' is meant" in str(found.report)
 
@@ -158,11 +167,18 @@ def test_no_ends_are_added_where_there_are_some_missing(tmp_path: Path) -> None:
     assert len(found.report.repairs) == 2
 
 
-def conv(path: Path, end: tuple[int, ...], kernel: tuple[int, int] = (3, 5), **more: Any) -> nir.Read:
+def conv(
+    path: Path, end: tuple[int, ...], kernel: tuple[int, int] = (3, 5), **more: Any
+) -> nir.Read:
     with h5py.File(path, "w") as file:
         skeleton(
-            file, "Conv2d", weight=np.ones((4, 1, *kernel), np.float32), bias=np.zeros(4), groups=2,
-            **more)  # fmt: skip
+            file,
+            "Conv2d",
+            weight=np.ones((4, 1, *kernel), np.float32),
+            bias=np.zeros(4),
+            groups=2,
+            **more,
+        )
         for name, shape in (("input", (1, 2, 10, 12)), ("output", end)):
             del file[f"node/nodes/{name}/shape"]
             file[f"node/nodes/{name}"].create_dataset("shape", data=np.array(shape))
@@ -218,8 +234,10 @@ def test_a_graph_that_a_reader_would_mend_is_not_written(tmp_path: Path) -> None
     bare = nir.NIRGraph({"a": nir.Linear(np.ones((2, 3)))}, ())
     with pytest.raises(FileFormatError, match="no Input in the graph"):
         nir.write(path, bare)
-    misfit = nir.NIRGraph({"i": nir.Input((4,)), "a": nir.Linear(np.ones((2, 3))),
-                           "o": nir.Output((2,))}, (("i", "a"), ("a", "o")))  # fmt: skip
+    misfit = nir.NIRGraph(
+        {"i": nir.Input((4,)), "a": nir.Linear(np.ones((2, 3))), "o": nir.Output((2,))},
+        (("i", "a"), ("a", "o")),
+    )
     with pytest.raises(FileFormatError, match="'i' -> 'a'"):
         nir.write(path, misfit)
     assert not path.exists()
@@ -271,7 +289,7 @@ ONES = np.ones(3)
         (lambda: nir.Input((1,), metadata={"a": object()}), "metadata/a"),
         (lambda: nir.Input((1,), metadata={"a/b": 1}), "metadata"),
     ],
-)  # fmt: skip
+)
 def test_nodes_are_checked_when_made(make: Any, named: str) -> None:
     with pytest.raises(NetworkError, match=named.replace("/", "/")):
         make()

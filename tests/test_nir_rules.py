@@ -1,4 +1,4 @@
-"""Each rule repeats its framework's own output from the file: spikes exactly, voltages to float32."""
+"""Each rule repeats its framework's own output: spikes exactly, voltages to float32."""
 
 from __future__ import annotations
 
@@ -16,33 +16,83 @@ FLOAT32 = 2e-6
 
 S, V, C, O = "spikes", "voltage", "current", "outputs"  # noqa: E741
 PAIRS: dict[str, tuple[str, dict[str, Any], dict[str, tuple[str, str]]]] = {
-    "snntorch/lif_ff_zero": ("snntorch", {}, {
-        "lif1_spk": (S, "1"), "lif1_mem": (V, "1"), "lif2_spk": (S, "3"), "lif2_mem": (V, "3")}),
-    "snntorch/cubalif_rec_zero": ("snntorch", {}, {
-        "lif1_spk": (S, "lif1.lif"), "lif1_mem": (V, "lif1.lif"), "lif1_syn": (C, "lif1.lif"),
-        "lif2_spk": (S, "lif2"), "lif2_mem": (V, "lif2"), "lif2_syn": (C, "lif2")}),
-    "norse/conv_if": ("norse", {}, {
-        "if1_spk": (S, "1"), "if1_v": (V, "1"), "if2_spk": (S, "3"), "if2_v": (V, "3")}),
+    "snntorch/lif_ff_zero": (
+        "snntorch",
+        {},
+        {"lif1_spk": (S, "1"), "lif1_mem": (V, "1"), "lif2_spk": (S, "3"), "lif2_mem": (V, "3")},
+    ),
+    "snntorch/cubalif_rec_zero": (
+        "snntorch",
+        {},
+        {
+            "lif1_spk": (S, "lif1.lif"),
+            "lif1_mem": (V, "lif1.lif"),
+            "lif1_syn": (C, "lif1.lif"),
+            "lif2_spk": (S, "lif2"),
+            "lif2_mem": (V, "lif2"),
+            "lif2_syn": (C, "lif2"),
+        },
+    ),
+    "norse/conv_if": (
+        "norse",
+        {},
+        {"if1_spk": (S, "1"), "if1_v": (V, "1"), "if2_spk": (S, "3"), "if2_v": (V, "3")},
+    ),
     "norse/lifcell_cubalif": ("norse", {}, {"spk": (S, "1"), "v": (V, "1"), "i": (C, "1")}),
-    "sinabs/conv_iaf_sumpool_multi_subtract": ("sinabs", {}, {
-        "if1_spk": (S, "1"), "if1_v": (V, "1"), "if2_spk": (S, "4"), "if2_v": (V, "4"),
-        "if3_spk": (S, "7"), "if3_v": (V, "7")}),
+    "sinabs/conv_iaf_sumpool_multi_subtract": (
+        "sinabs",
+        {},
+        {
+            "if1_spk": (S, "1"),
+            "if1_v": (V, "1"),
+            "if2_spk": (S, "4"),
+            "if2_v": (V, "4"),
+            "if3_spk": (S, "7"),
+            "if3_v": (V, "7"),
+        },
+    ),
     # the file says neither norm_input nor SingleSpike
-    "sinabs/lif_expleak_norm1": ("sinabs", {"input_gain": "leak", "spikes": "one"}, {
-        "lif_spk": (S, "1"), "lif_v": (V, "1"), "li_v": (V, "3")}),
-    "rockpool/lif_neuron_ff": ("rockpool", {}, {
-        "out": (S, "1_LIFNeuronTorch"), "1_LIFNeuronTorch__vmem": (V, "1_LIFNeuronTorch")}),
-    "spyx/lif_ff": ("spyx", {}, {
-        "out": (S, "layer_3"), "state0": (V, "layer_1"), "state1": (V, "layer_3")}),
-    "spikingjelly/cubalif_ff": ("spikingjelly", {}, {
-        "lif1_spk": (S, "_1"), "lif1_spk_v": (V, "_1"), "lif2_spk": (S, "_3"),
-        "lif2_spk_v": (V, "_3")}),
-    "spikingjelly/lif_ff_decayinput1": ("spikingjelly", {}, {
-        "lif1_spk": (S, "_1"), "lif1_spk_v": (V, "_1"), "lif2_spk": (S, "_3"),
-        "lif2_spk_v": (V, "_3")}),
-    "nengo/nef_ensemble_lif": ("nengo", {}, {
-        "spikes": (S, "lif"), "voltage": (V, "lif"), "output": (O, "output")}),
-}  # fmt: skip
+    "sinabs/lif_expleak_norm1": (
+        "sinabs",
+        {"input_gain": "leak", "spikes": "one"},
+        {"lif_spk": (S, "1"), "lif_v": (V, "1"), "li_v": (V, "3")},
+    ),
+    "rockpool/lif_neuron_ff": (
+        "rockpool",
+        {},
+        {"out": (S, "1_LIFNeuronTorch"), "1_LIFNeuronTorch__vmem": (V, "1_LIFNeuronTorch")},
+    ),
+    "spyx/lif_ff": (
+        "spyx",
+        {},
+        {"out": (S, "layer_3"), "state0": (V, "layer_1"), "state1": (V, "layer_3")},
+    ),
+    "spikingjelly/cubalif_ff": (
+        "spikingjelly",
+        {},
+        {
+            "lif1_spk": (S, "_1"),
+            "lif1_spk_v": (V, "_1"),
+            "lif2_spk": (S, "_3"),
+            "lif2_spk_v": (V, "_3"),
+        },
+    ),
+    "spikingjelly/lif_ff_decayinput1": (
+        "spikingjelly",
+        {},
+        {
+            "lif1_spk": (S, "_1"),
+            "lif1_spk_v": (V, "_1"),
+            "lif2_spk": (S, "_3"),
+            "lif2_spk_v": (V, "_3"),
+        },
+    ),
+    "nengo/nef_ensemble_lif": (
+        "nengo",
+        {},
+        {"spikes": (S, "lif"), "voltage": (V, "lif"), "output": (O, "output")},
+    ),
+}
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -99,8 +149,14 @@ def test_the_nir_papers_first_experiment(platform: str) -> None:
     assert np.abs(voltage[:, 0].astype(float) * scale - theirs[:, 1]).max() <= tolerance * scale
 
 
-BRAILLE = {"snntorch": "snntorch-2023", "norse": "norse", "spyx": "spyx", "nengo": "nengo-2023",
-           "lava": "slayer", "s2": "spinnaker2"}  # fmt: skip
+BRAILLE = {
+    "snntorch": "snntorch-2023",
+    "norse": "norse",
+    "spyx": "spyx",
+    "nengo": "nengo-2023",
+    "lava": "slayer",
+    "s2": "spinnaker2",
+}
 
 
 def braille(platform: str) -> tuple[nir.NIRGraph, Any, Any]:
@@ -156,33 +212,39 @@ def test_convolutions_and_pools_are_torchs(seed: int) -> None:
     x = rng.normal(size=(4, 7, 8))
     w, b = rng.normal(size=(2 * groups, 4 // groups, 3, 2)), rng.normal(size=2 * groups)
     node = nir.Conv2d((7, 8), w, stride, padding, dilation, groups, b)
-    size = [(n + 2 * p - d * (k - 1) - 1) // s + 1
-            for n, p, d, k, s in zip((7, 8), padding, dilation, (3, 2), stride, strict=True)]  # fmt: skip
+    size = [
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, p, d, k, s in zip((7, 8), padding, dilation, (3, 2), stride, strict=True)
+    ]
     padded = np.pad(x, [(0, 0), *((p, p) for p in padding)])
     wanted = np.zeros((2 * groups, *size))
     sums = np.zeros((4, *size))
     for o, i, j in np.ndindex(*wanted.shape):
-        at = padded[:, i * stride[0] :, j * stride[1] :][:, :: dilation[0], :: dilation[1]][:, :3, :2]
+        at = padded[:, i * stride[0] :, j * stride[1] :][:, :: dilation[0], :: dilation[1]][
+            :, :3, :2
+        ]
         per = 4 // groups
         wanted[o, i, j] = np.sum(w[o] * at[o // 2 * per : (o // 2 + 1) * per]) + b[o]
-    ran = nir.run(one(node, (4, 7, 8), wanted.shape), x[None])
+    ran = nir.run(one(node, (4, 7, 8), wanted.shape), x[None], dt=1.0)
     np.testing.assert_allclose(ran.outputs["output"][0], wanted, rtol=1e-12, atol=1e-12)
     pool = nir.SumPool2d((3, 2), stride, padding)
-    size = [(n + 2 * p - k) // s + 1 for n, p, k, s in zip((7, 8), padding, (3, 2), stride, strict=True)]
+    size = [
+        (n + 2 * p - k) // s + 1 for n, p, k, s in zip((7, 8), padding, (3, 2), stride, strict=True)
+    ]
     sums = np.zeros((4, *size))
     for c, i, j in np.ndindex(*sums.shape):
         sums[c, i, j] = padded[c, i * stride[0] :, j * stride[1] :][:3, :2].sum()
-    ran = nir.run(one(pool, (4, 7, 8), sums.shape), x[None])
+    ran = nir.run(one(pool, (4, 7, 8), sums.shape), x[None], dt=1.0)
     np.testing.assert_allclose(ran.outputs["output"][0], sums, rtol=1e-12, atol=1e-12)
     mean = nir.AvgPool2d((3, 2), stride, padding)
-    ran = nir.run(one(mean, (4, 7, 8), sums.shape), x[None])
+    ran = nir.run(one(mean, (4, 7, 8), sums.shape), x[None], dt=1.0)
     np.testing.assert_allclose(ran.outputs["output"][0], sums / 6, rtol=1e-12, atol=1e-12)
 
 
 def test_a_one_dimensional_convolution() -> None:
     x = np.arange(10.0).reshape(2, 5)
     node = nir.Conv1d(5, np.ones((1, 2, 3)), 1, "same", 1, 1, np.array([0.5]))
-    ran = nir.run(one(node, (2, 5), (1, 5)), x[None])
+    ran = nir.run(one(node, (2, 5), (1, 5)), x[None], dt=1.0)
     columns = np.pad(x.sum(0), 1)
     wanted = columns[:-2] + columns[1:-1] + columns[2:] + 0.5
     assert ran.outputs["output"][0, 0].tolist() == wanted.tolist()
@@ -198,7 +260,10 @@ def test_the_other_nodes() -> None:
     assert out(nir.Scale(np.array([1.0, 0.0, -1.0])))[0] == [1.0, 0.0, -3.0]
     assert out(nir.Threshold(np.array([1.0, 1.9, 4.0])))[0] == [0.0, 1.0, 0.0]
     assert out(nir.Delay(np.array([0.0, 0.5, 1.0]))) == [
-        [1.0, 0.0, 0.0], [4.0, 2.0, 0.0], [7.0, 5.0, 3.0]]  # fmt: skip
+        [1.0, 0.0, 0.0],
+        [4.0, 2.0, 0.0],
+        [7.0, 5.0, 3.0],
+    ]
     assert out(nir.I(np.ones(3))) == (np.cumsum(x, 0) * 0.5).tolist()
     assert out(nir.LI(np.full(3, 2.0), np.ones(3), np.zeros(3)))[0] == [0.25, 0.5, 0.75]
     rows = nir.run(one(nir.Affine(np.eye(3)[:2], np.ones(2)), (3,), (2,)), x, dt=1.0)
@@ -208,19 +273,32 @@ def test_the_other_nodes() -> None:
 def test_several_edges_are_a_sum_and_a_cycle_waits_one_step() -> None:
     counter = nir.NIRGraph(
         {"input": nir.Input((1,)), "sum": nir.Scale(np.ones(1)), "output": nir.Output((1,))},
-        (("input", "sum"), ("sum", "sum"), ("sum", "output")))  # fmt: skip
-    assert nir.run(counter, np.ones((4, 1)), dt=1.0).outputs["output"].ravel().tolist() == [1, 2, 3, 4]
+        (("input", "sum"), ("sum", "sum"), ("sum", "output")),
+    )
+    assert nir.run(counter, np.ones((4, 1)), dt=1.0).outputs["output"].ravel().tolist() == [
+        1,
+        2,
+        3,
+        4,
+    ]
 
 
 def test_a_nested_graph_runs_as_the_flat_one() -> None:
     graph, inputs, _ = braille("snntorch")
     inner = nir.NIRGraph(
-        {"input": nir.Input((38,)), "lif": graph.nodes["lif1.lif"],
-         "w": graph.nodes["lif1.w_rec"], "output": nir.Output((38,))},
-        (("input", "lif"), ("lif", "w"), ("w", "lif"), ("lif", "output")))  # fmt: skip
+        {
+            "input": nir.Input((38,)),
+            "lif": graph.nodes["lif1.lif"],
+            "w": graph.nodes["lif1.w_rec"],
+            "output": nir.Output((38,)),
+        },
+        (("input", "lif"), ("lif", "w"), ("w", "lif"), ("lif", "output")),
+    )
     rest = {n: node for n, node in graph.nodes.items() if not n.startswith("lif1.")}
-    nested = nir.NIRGraph({**rest, "lif1": inner}, (
-        ("input", "fc1"), ("fc1", "lif1"), ("lif1", "fc2"), ("fc2", "lif2"), ("lif2", "output")))  # fmt: skip
+    nested = nir.NIRGraph(
+        {**rest, "lif1": inner},
+        (("input", "fc1"), ("fc1", "lif1"), ("lif1", "fc2"), ("fc2", "lif2"), ("lif2", "output")),
+    )
     flat = nir.run(graph, inputs, "snntorch-2023").spikes
     ours = nir.run(nested, inputs, "snntorch-2023").spikes
     assert np.array_equal(ours["lif1/lif"], flat["lif1.lif"])
@@ -230,8 +308,11 @@ def test_a_nested_graph_runs_as_the_flat_one() -> None:
 @pytest.mark.parametrize("cuba", [False, True])
 def test_the_exact_rule_does_not_depend_on_the_step(cuba: bool) -> None:
     ones = np.ones(1)
-    layer = (nir.CubaLIF(ones * 5e-3, ones * 2e-2, ones, ones * 0.1, ones, ones * 0.2, ones * 2) if cuba
-             else nir.LIF(ones * 2e-2, ones, ones * 0.1, ones, ones * 0.2))  # fmt: skip
+    layer = (
+        nir.CubaLIF(ones * 5e-3, ones * 2e-2, ones, ones * 0.1, ones, ones * 0.2, ones * 2)
+        if cuba
+        else nir.LIF(ones * 2e-2, ones, ones * 0.1, ones, ones * 0.2)
+    )
     graph = one(layer, (1,))
     coarse = np.repeat([[0.0], [3.0], [1.5], [0.3], [2.0]], 40, axis=0)
     rule = nir.find_rule("exact", spikes="many")
@@ -252,7 +333,9 @@ def test_euler_comes_close_to_exact_as_steps_become_short() -> None:
     for n in (1, 4, 16):
         fine = np.repeat(x, n, axis=0)
         euler = nir.run(graph, fine, "nir-euler", dt=1e-3 / n).voltage["n"][n - 1 :: n]
-        errors.append(np.abs(euler - nir.run(graph, fine, exact, dt=1e-3 / n).voltage["n"][n - 1 :: n]).max())
+        errors.append(
+            np.abs(euler - nir.run(graph, fine, exact, dt=1e-3 / n).voltage["n"][n - 1 :: n]).max()
+        )
     assert errors[1] < errors[0] / 2 and errors[2] < errors[1] / 2
 
 
@@ -271,7 +354,13 @@ def test_a_kept_state_goes_on() -> None:
 
 def test_wrong_use() -> None:
     graph = one(nir.LIF(*(np.ones(3) for _ in range(5))), (3,))
-    for wrong in (np.ones((4, 2)), np.ones(3), "x", np.full((4, 3), np.nan), {"b": np.ones((4, 3))}):
+    for wrong in (
+        np.ones((4, 2)),
+        np.ones(3),
+        "x",
+        np.full((4, 3), np.nan),
+        {"b": np.ones((4, 3))},
+    ):
         with pytest.raises(RangeError, match="input"):
             nir.run(graph, wrong, dt=1.0)
     with pytest.raises(RangeError, match="dt is missing"):

@@ -42,14 +42,19 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="NIR file (.nir)")
     parser.add_argument("--rule", required=True, help="how to step it: see neuro-lif nir rules")
     parser.add_argument(
-        "--inputs", type=Path, required=True,
+        "--inputs",
+        type=Path,
+        required=True,
         help=".npz: one array (n_steps, *shape) per input; a single input may be called 'input'",
-    )  # fmt: skip
+    )
     parser.add_argument("--dt", type=float, help="step in the unit of the rule's times (s)")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="FIELD=VALUE",
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
         help="change a field of the rule, e.g. reset=subtract-once",
-    )  # fmt: skip
+    )
 
 
 def show_file(args: argparse.Namespace) -> int:
@@ -72,9 +77,13 @@ def _table(graph: NIRGraph, prefix: str) -> None:
     width = max(len(prefix + n) for n in sequence) if sequence else 1
     for name in sequence:
         node = graph.nodes[name]
-        to = [t + (" (back)" if (s, t) in back else "") for s, t in sorted(graph.edges) if s == name]
+        to = [
+            t + (" (back)" if (s, t) in back else "") for s, t in sorted(graph.edges) if s == name
+        ]
         shape = "x".join(map(str, shapes[name])) if name in shapes else "?"
-        print(f"{prefix + name:<{width}}  {type(node).__name__:<10} {shape:>12}  -> {', '.join(to)}")
+        print(
+            f"{prefix + name:<{width}}  {type(node).__name__:<10} {shape:>12}  -> {', '.join(to)}"
+        )
         if isinstance(node, NIRGraph):
             _table(node, f"{prefix}{name}/")
 
@@ -106,8 +115,10 @@ def _inputs(args: argparse.Namespace, graph: NIRGraph) -> Any:
                 return {names[0]: arrays[name]}
     missing = [n for n in names if n not in arrays]
     if missing:
-        raise RangeError(f"inputs {str(args.inputs)!r}: array {missing[0]!r} is missing, "
-                         f"allowed: {', '.join(names)}")  # fmt: skip
+        raise RangeError(
+            f"inputs {str(args.inputs)!r}: array {missing[0]!r} is missing, "
+            f"allowed: {', '.join(names)}"
+        )
     return {name: arrays[name] for name in names}
 
 

@@ -1,12 +1,16 @@
-"""NIR: read what any framework wrote, run it as that framework would, write it again.
+"""NIR: read what any framework wrote, run it as that framework would, say why two runs differ.
 
 >>> from neuro_lif import nir
->>> graph, report = nir.read("net.nir").graph, ...  # doctest: +SKIP
+>>> found = nir.read("net.nir")  # doctest: +SKIP
+>>> print(found.report)  # doctest: +SKIP
+>>> ran = nir.run(found.graph, inputs, "snntorch", dt=1e-4)  # doctest: +SKIP
 
-Not imported by ``import neuro_lif``; h5py is imported when a file is read or written.
+Not imported by ``import neuro_lif``; h5py is needed where a file is read or written.
 """
 
-from .model import (
+from .causes import Divergence, Explanation, explain
+from .model import NIRGraph
+from .nodes import (
     IF,
     LI,
     LIF,
@@ -21,7 +25,6 @@ from .model import (
     I,
     Input,
     Linear,
-    NIRGraph,
     Node,
     Output,
     Scale,
@@ -31,6 +34,42 @@ from .model import (
 from .reader import Read, read
 from .report import Finding, Report
 from .rules import RULES, SWITCHES, NirRule, find_rule
-from .explain import Divergence, Explanation, explain
-from .run import NirRun, run
+from .runner import NirRun, run
 from .writer import write
+
+__all__ = [
+    "IF",
+    "LI",
+    "LIF",
+    "RULES",
+    "SWITCHES",
+    "Affine",
+    "AvgPool2d",
+    "Conv1d",
+    "Conv2d",
+    "CubaLI",
+    "CubaLIF",
+    "Delay",
+    "Divergence",
+    "Explanation",
+    "Finding",
+    "Flatten",
+    "I",
+    "Input",
+    "Linear",
+    "NIRGraph",
+    "NirRule",
+    "NirRun",
+    "Node",
+    "Output",
+    "Read",
+    "Report",
+    "Scale",
+    "SumPool2d",
+    "Threshold",
+    "explain",
+    "find_rule",
+    "read",
+    "run",
+    "write",
+]

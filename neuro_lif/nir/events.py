@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from .fields import Array
-from .neurons import Coefficients, State
+from .layer import Coefficients, State
 from .rules import NirRule
 
 MOST_CROSSINGS = 1000
@@ -22,13 +22,12 @@ _HALVINGS = 60
 def cross(c: Coefficients, s: State, x: Array, rule: NirRule) -> Array:
     """Take a layer one step on; a neuron gives as many spikes as it has crossings, at most one
     unless the rule allows many.
-    """  # fmt: skip
+    """
     tau, tau_i, leak, r, w_in, left = c.continuous
     left = left.copy()
     shape = s.v.shape
     spikes = np.zeros(shape)
     i = np.zeros(shape) if s.i is None else s.i
-    assert c.threshold is not None and c.reset is not None
     for _ in range(MOST_CROSSINGS):
         times = _crossing(c, s.v, i, x, left)
         fired = np.isfinite(times) & (left > 0)
@@ -46,9 +45,16 @@ def cross(c: Coefficients, s: State, x: Array, rule: NirRule) -> Array:
 
 
 def solved(
-    tau: Array, tau_i: Array, leak: Array, r: Array, w_in: Array,
-    v: Array, i: Array, x: Array, t: Array,
-) -> tuple[Array, Array]:  # fmt: skip
+    tau: Array,
+    tau_i: Array,
+    leak: Array,
+    r: Array,
+    w_in: Array,
+    v: Array,
+    i: Array,
+    x: Array,
+    t: Array,
+) -> tuple[Array, Array]:
     """Return v and I after a time t with input x; tau_i 0: no synapse."""
     rest = leak + r * w_in * x
     e = np.exp(-t / tau)

@@ -143,9 +143,11 @@ def padding(check: Check) -> Check:
 def shape(where: str, name: str, value: Any, faults: Faults) -> Any:
     """Check a shape: whole numbers >= 1, without a batch axis."""
     sizes = _wholes(value)
-    if sizes is None or not 1 <= len(sizes) <= MOST_AXES or not all(
-        1 <= s <= LARGEST for s in sizes
-    ):  # fmt: skip
+    if (
+        sizes is None
+        or not 1 <= len(sizes) <= MOST_AXES
+        or not all(1 <= s <= LARGEST for s in sizes)
+    ):
         faults.add(where, name, value, f"1 to {MOST_AXES} whole numbers >= 1")
         return None
     return sizes

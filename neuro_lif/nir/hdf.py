@@ -8,6 +8,7 @@ and the field.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -18,7 +19,7 @@ import time
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -75,6 +76,8 @@ class _Child:
     """The process that reads, and what it has said but nobody has taken."""
 
     process: subprocess.Popen[bytes]
+    says: IO[bytes]
+    hears: IO[bytes]
     owner: int = field(default_factory=os.getpid)
     buffer: bytearray = field(default_factory=bytearray)
     until: float = 0.0
@@ -88,8 +91,7 @@ class _Child:
 
     def more(self) -> None:
         """Wait for what the child says next."""
-        assert self.process.stdout is not None
-        number = self.process.stdout.fileno()
+        number = self.says.fileno()
         while True:
             left = self.until - time.monotonic()
             if left > 0 and select.select([number], [], [], left)[0]:
@@ -115,7 +117,8 @@ class _Child:
     def array(self, dtype: str, shape: list[int]) -> Any:
         """Return the array whose bytes come next."""
         array = np.empty(shape, dtype)
-        flat = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
+        bare: Any = array.reshape(-1).view(np.uint8) if array.size else b""
+        flat = memoryview(bare)
         done = 0
         while done < array.nbytes:
             if not self.buffer:
@@ -149,17 +152,22 @@ def _started() -> _Child:
     _child = None
     script = Path(__file__).with_name("hdf_child.py")
     process = subprocess.Popen(
-        [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        [sys.executable, str(script)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    child = _Child(process)
+    )
+    if process.stdin is None or process.stdout is None:
+        raise TargetError("the process that reads HDF5 files has no pipes")
+    child = _Child(process, process.stdout, process.stdin)
     child.until, child.worked = time.monotonic() + _START_SECONDS, float("-inf")
     try:
         child.line()
     except (_Ended, TimeoutError, ValueError):
         _end(child)
-        raise TargetError("the process that reads HDF5 files did not start: is h5py whole?") \
-            from None  # fmt: skip
+        raise TargetError(
+            "the process that reads HDF5 files did not start: is h5py whole?"
+        ) from None
     _child = child
     return child
 
@@ -169,8 +177,8 @@ def _end(child: _Child) -> None:
     if child.owner != os.getpid():
         return
     child.process.kill()
-    for stream in (child.process.stdin, child.process.stdout):
-        if stream is not None:
+    for stream in (child.says, child.hears):
+        with contextlib.suppress(OSError):  # what it was told last may not have left
             stream.close()
     child.process.wait()
 
@@ -223,9 +231,8 @@ def _received(
     """Ask for a file and put what is sent together; ``where`` follows what is being read."""
     request = {"path": str(path.resolve()), "most_bytes": most_bytes, "most_objects": most_objects}
     child.allow(1.0)
-    assert child.process.stdin is not None
-    child.process.stdin.write(json.dumps(request).encode() + b"\n")
-    child.process.stdin.flush()
+    child.hears.write(json.dumps(request).encode() + b"\n")
+    child.hears.flush()
     tree: dict[str, Any] = {}
     while True:
         said = child.line()

@@ -27,6 +27,20 @@ _DEEPEST = 36
 """Groups in each other: 16 levels of graphs and 3 more."""
 
 
+# what h5py and numpy raise on damage; anything else ends this process, which is told too
+_DAMAGE = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    ArithmeticError,
+    SystemError,
+)
+
+
 class Fault(Exception):
     """Something in the file that is not allowed."""
 
@@ -66,7 +80,7 @@ def answer(request: dict[str, Any], out: Any) -> None:
         tell(out, kind="fault", text=str(fault))
     except MemoryError:
         tell(out, kind="fault", text="more memory is needed than is allowed")
-    except Exception as error:  # what h5py raises on damage is not listed anywhere
+    except _DAMAGE as error:
         text = " ".join(str(error).split())[:160]
         tell(out, kind="fault", text=f"damaged, or no HDF5 file: {text}")
 

@@ -26,17 +26,16 @@ from .model import (
 from .shapes import shape_out, window
 
 
-def apply(node: Node, x: Array, weight: Array | None, bias: Array | None) -> Array:
+def apply(node: Node, x: Array, weight: Any, bias: Array | None) -> Array:
     """Return what a node without a state gives for ``x`` (its shape, no batch axis).
 
     Args:
         node: the node.
         x: what comes in.
-        weight: its weights in the arithmetic of the run.
+        weight: its weights in the arithmetic of the run; None where it has none.
         bias: its bias in that arithmetic; None: none.
     """
     if isinstance(node, (Affine, Linear)):
-        assert weight is not None
         y = np.matmul(weight, x[..., None])[..., 0]
         return y if bias is None else y + bias
     if isinstance(node, (Conv1d, Conv2d)):
@@ -47,11 +46,9 @@ def apply(node: Node, x: Array, weight: Array | None, bias: Array | None) -> Arr
             return sums  # type: ignore[no-any-return]
         return sums / x.dtype.type(np.prod(node.kernel_size))  # type: ignore[no-any-return]
     if isinstance(node, Scale):
-        assert weight is not None
-        return x * weight
+        return np.asarray(x * weight)
     if isinstance(node, Threshold):
-        assert weight is not None
-        return (x > weight).astype(x.dtype)
+        return np.asarray(x > weight).astype(x.dtype)
     if isinstance(node, Flatten):
         return x.reshape(shape_out(node, x.shape) or x.shape)
     return x
@@ -70,10 +67,13 @@ def windows(node: Conv1d | Conv2d | SumPool2d | AvgPool2d, x: Array) -> Array:
     return as_strided(
         padded,
         (x.shape[0], *places, *(e[2] for e in each)),
-        (padded.strides[0], *(s * e[0] for s, e in zip(steps, each, strict=True)),
-         *(s * e[1] for s, e in zip(steps, each, strict=True))),
+        (
+            padded.strides[0],
+            *(s * e[0] for s, e in zip(steps, each, strict=True)),
+            *(s * e[1] for s, e in zip(steps, each, strict=True)),
+        ),
         writeable=False,
-    )  # fmt: skip
+    )
 
 
 def _convolved(node: Conv1d | Conv2d, x: Array, weight: Any, bias: Array | None) -> Array:

@@ -10,60 +10,22 @@ Source: NIR's equations (``nir/ir/neuron.py``), constant input within a step.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .events import cross
 from .fields import Array, Shape
-from .model import IF, LIF, SPIKING, CubaLI, CubaLIF, I
+from .layer import ONE, Coefficients, State
+from .model import IF, SPIKING, CubaLI, CubaLIF, I
 from .rules import NirRule
-
-ONE = 4096
-"""A state of 1 in the integers of ``shift``."""
-
-
-@dataclass(frozen=True)
-class Coefficients:
-    """What one step of a layer multiplies and adds; arrays of the layer's shape."""
-
-    kind: str
-    keep: Array
-    gain: Array
-    leak: Array
-    keep_i: Array | None
-    gain_i: Array | None
-    threshold: Array | None
-    reset: Array | None
-    late: bool
-    late_before: bool
-    lost: Array | None = None
-    """Decay of v in 1/4096 (``shift``)."""
-    lost_i: Array | None = None
-    one: float = ONE
-    """What a state of 1 is in the integers of ``shift``."""
-    continuous: tuple[Array, ...] = ()
-    """(tau, tau_syn or 0, v_leak, r, w_in, dt) for ``event``."""
-
-    @property
-    def spiking(self) -> bool:
-        """Tell whether it gives spikes."""
-        return self.threshold is not None
-
-
-@dataclass
-class State:
-    """What a layer holds between steps."""
-
-    v: Array
-    i: Array | None
 
 
 def coefficients(node: Any, rule: NirRule, dt: float, in_cycle: bool) -> Coefficients:
     """Return what a neuron node comes to under a rule; dt in the unit of the file's times."""
     kind = type(node).__name__
     r = np.asarray(node.r, np.float64)
-    fixed = {"leak": np.zeros(r.shape), "lost": None}
+    leak = np.zeros(r.shape)
     if isinstance(node, (I, IF)):
         keep, gain = np.ones(r.shape), r * dt if rule.if_gain == "r" else np.ones(r.shape)
         lost = np.zeros(r.shape, np.int64)
@@ -72,7 +34,7 @@ def coefficients(node: Any, rule: NirRule, dt: float, in_cycle: bool) -> Coeffic
         keep, lost_part = _kept(tau, dt, rule.integrator)
         how = rule.cuba_gain if isinstance(node, (CubaLI, CubaLIF)) else rule.input_gain
         gain = {"r": r * lost_part, "leak": lost_part, "one": np.ones(r.shape)}[how]
-        fixed["leak"] = lost_part * node.v_leak
+        leak = lost_part * node.v_leak
         lost = np.rint(np.clip(dt / tau, 0, 1) * ONE).astype(np.int64)
     keep_i = gain_i = lost_i = None
     if isinstance(node, (CubaLI, CubaLIF)):
@@ -89,16 +51,26 @@ def coefficients(node: Any, rule: NirRule, dt: float, in_cycle: bool) -> Coeffic
     def cast(value: Any) -> Any:
         return None if value is None else np.asarray(value, dtype)
 
-    reset = None
-    if spiking:
-        reset = node.v_reset if rule.reset == "value" else np.zeros(r.shape)
+    threshold = node.v_threshold if spiking else np.zeros(r.shape)
+    reset = node.v_reset if spiking and rule.reset == "value" else np.zeros(r.shape)
     before = rule.reset.partition("-")[0]
     return Coefficients(
-        kind, cast(keep), cast(gain), cast(fixed["leak"]), cast(keep_i), cast(gain_i),
-        cast(node.v_threshold) if spiking else None, cast(reset),
-        time == "next", f"{kind} {before}" in rule.late_before,
-        lost, lost_i, ONE, _continuous(node, rule, dt),
-    )  # fmt: skip
+        kind,
+        cast(keep),
+        cast(gain),
+        cast(leak),
+        cast(keep_i),
+        cast(gain_i),
+        spiking,
+        cast(threshold),
+        cast(reset),
+        time == "next",
+        f"{kind} {before}" in rule.late_before,
+        lost,
+        lost_i,
+        ONE,
+        _continuous(node, rule, dt),
+    )
 
 
 def _tau(tau: Any, rule: NirRule, dt: float) -> Array:
@@ -138,7 +110,6 @@ def first_state(node: Any, c: Coefficients, rule: NirRule, shape: Shape) -> Stat
 def count(c: Coefficients, v: Array, rule: NirRule) -> Array:
     """Return how many spikes a voltage gives."""
     threshold = c.threshold
-    assert threshold is not None
     over = v >= threshold if rule.compare == ">=" else v > threshold
     if rule.spikes == "one":
         return over.astype(v.dtype)
@@ -162,11 +133,9 @@ def advance(c: Coefficients, s: State, x: Array, direct: Array | None, rule: Nir
     if rule.integrator == "shift":
         return _shifted(c, s, x, rule)
     if c.continuous and c.spiking:
-        from .events import cross
-
         return cross(c, s, x, rule)
     pending = None
-    if c.spiking and (c.late or rule.reset == "subtract-once"):
+    if c.spiking and (c.late or rule.emit == "old" or rule.reset == "subtract-once"):
         pending = count(c, s.v, rule)
         if c.late_before:
             s.v = _after(c, s.v, pending, rule)
@@ -176,8 +145,7 @@ def advance(c: Coefficients, s: State, x: Array, direct: Array | None, rule: Nir
         s.v = s.v + direct
     if not c.spiking:
         return s.v
-    if rule.emit == "old":
-        assert pending is not None
+    if rule.emit == "old" and pending is not None:
         s.v = s.v if c.late_before else _after(c, s.v, pending, rule)
         return pending
     return _fired(c, s, pending, rule)
@@ -220,7 +188,7 @@ def _fired(c: Coefficients, s: State, pending: Array | None, rule: NirRule) -> A
 
 def _after(c: Coefficients, v: Array, spikes: Array, rule: NirRule) -> Array:
     """Return the voltage after so many spikes."""
-    if rule.reset == "none" or c.threshold is None:
+    if rule.reset == "none":
         return v
     if rule.reset.startswith("subtract"):
         return v - spikes * c.threshold
@@ -228,13 +196,15 @@ def _after(c: Coefficients, v: Array, spikes: Array, rule: NirRule) -> Array:
 
 
 def _floored(c: Coefficients, s: State, rule: NirRule) -> None:
-    if rule.floor != "none" and c.threshold is not None:
+    if rule.floor != "none":
         low = np.zeros_like(c.threshold) if rule.floor == "zero" else -c.threshold
         s.v = np.maximum(s.v, low)
 
 
 def _shifted(c: Coefficients, s: State, x: Array, rule: NirRule) -> Array:
-    """Step in integers, of 1/4096 unless the coefficients say otherwise; decays of 12 bits rounded towards zero.
+    """Step in integers, of 1/4096 unless the coefficients say otherwise.
+
+    Decays have 12 bits and round towards zero.
 
     Source: lava-dl 0.6.0 ``slayer/neuron/dynamics/leaky_integrator.py``.
     """
@@ -242,10 +212,9 @@ def _shifted(c: Coefficients, s: State, x: Array, rule: NirRule) -> Array:
     if s.i is not None and c.lost_i is not None:
         s.i = _decayed(s.i * c.one, c.lost_i) + drive
         drive, s.i = s.i, s.i / c.one
-    assert c.lost is not None
     v = _decayed(s.v * c.one, c.lost) + drive + np.trunc(c.leak * c.one)
     s.v = v / c.one
-    if c.threshold is None:
+    if not c.spiking:
         return s.v
     # lava-dl compares with threshold + 0.01/4096, so a state that equals it does not fire
     spikes = (v > np.trunc(c.threshold * c.one)).astype(s.v.dtype)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import NetworkError, RangeError
 from .fields import Array, Shape
+from .layer import Coefficients
 from .model import (
     LI,
     LIF,
@@ -29,9 +30,9 @@ from .model import (
     Scale,
     Threshold,
 )
-from .neurons import Coefficients, coefficients
+from .neurons import coefficients
 from .order import neighbours, order
-from .rules import NirRule
+from .rules import RULES, NirRule
 from .shapes import graph_shapes
 
 MOST_DELAY = 2**20
@@ -129,9 +130,19 @@ def prepare(graph: NIRGraph, rule: NirRule, dt: float | None) -> Plan:
     }
     weights, biases = _numbers(nodes, rule)
     plan = Plan(
-        rule, step, nodes, tuple(sequence), _ways(nodes, edges, closing, cyclic, rule),
-        found, weights, biases, made, {}, _held(nodes, rule, step, notes), tuple(notes),
-    )  # fmt: skip
+        rule,
+        step,
+        nodes,
+        tuple(sequence),
+        _ways(nodes, edges, closing, cyclic, rule),
+        found,
+        weights,
+        biases,
+        made,
+        {},
+        _held(nodes, rule, step, notes),
+        tuple(notes),
+    )
     return _platform(plan, edges, cyclic)
 
 
@@ -139,9 +150,11 @@ def _step(rule: NirRule, dt: float | None) -> float:
     step = rule.dt if dt is None else dt
     if step is None:
         raise RangeError(f"dt is missing, and rule {rule.name!r} has none of its own")
-    if isinstance(step, bool) or not isinstance(step, (int, float, np.floating)) or not (
-        0 < step < np.inf
-    ):  # fmt: skip
+    if (
+        isinstance(step, bool)
+        or not isinstance(step, (int, float, np.floating))
+        or not (0 < step < np.inf)
+    ):
         raise RangeError(f"dt = {step!r}, allowed: a number > 0 in the unit of the rule's times")
     return float(step)
 
@@ -157,8 +170,6 @@ def _times(nodes: Mapping[str, Node]) -> list[float]:
 
 def _own(rule: NirRule, nodes: Mapping[str, Node], dt: float, notes: list[str]) -> NirRule:
     """Return the rule for files a framework wrote itself, where this looks like one."""
-    from .rules import RULES
-
     times = _times(nodes)
     if not rule.own_files or not times or max(times) >= dt:
         return rule
@@ -197,9 +208,12 @@ def _reach(start: str, ways: Mapping[str, list[str]]) -> set[str]:
 
 
 def _ways(
-    nodes: Mapping[str, Node], edges: list[Edge], closing: set[Edge], cyclic: Mapping[str, int],
+    nodes: Mapping[str, Node],
+    edges: list[Edge],
+    closing: set[Edge],
+    cyclic: Mapping[str, int],
     rule: NirRule,
-) -> dict[str, tuple[Way, ...]]:  # fmt: skip
+) -> dict[str, tuple[Way, ...]]:
     found: dict[str, list[Way]] = {name: [] for name in nodes}
     for source, target in sorted(edges):
         steps = rule.synapse_delay if isinstance(nodes[target], LOW_PASS) else 0
@@ -274,8 +288,10 @@ def _platform(plan: Plan, edges: list[Edge], cyclic: Mapping[str, int]) -> Plan:
             through = c.gain
             if c.keep_i is not None and c.gain_i is not None:
                 through = through * c.gain_i / (1 - c.keep_i)
-            direct[name] = sum((biases[s] * through for s in feeding if s in biases),
-                               np.zeros(plan.shapes[name], c.keep.dtype))  # fmt: skip
+            direct[name] = sum(
+                (biases[s] * through for s in feeding if s in biases),
+                np.zeros(plan.shapes[name], c.keep.dtype),
+            )
     if rule.bias == "direct":
         biases = {}
     return replace(plan, weights=weights, biases=biases, coefficients=made, direct=direct)
@@ -301,12 +317,17 @@ def _lava(
     """
     node: Any = plan.nodes[name]
     if isinstance(node, (CubaLI, CubaLIF)) or not isinstance(node, LIF):
-        raise NetworkError(f"node {name!r} ({type(node).__name__}): allowed with rule "
-                           f"{plan.rule.name!r}: LIF")  # fmt: skip
+        raise NetworkError(
+            f"node {name!r} ({type(node).__name__}): allowed with rule {plan.rule.name!r}: LIF"
+        )
     share = plan.dt / np.asarray(node.tau, np.float64)
     gain = np.asarray(node.r, np.float64) * share
     for source in feeding:
         weights[source] = np.trunc(weights[source] * gain[:, None] * 256) * 64
     threshold = (np.trunc(np.asarray(node.v_threshold) * 131071).astype(np.int64) >> 9) << 6
-    return replace(c, lost=np.trunc(share * 4095).astype(np.int64), one=1.0,
-                   threshold=threshold.astype(np.float64))  # fmt: skip
+    return replace(
+        c,
+        lost=np.trunc(share * 4095).astype(np.int64),
+        one=1.0,
+        threshold=threshold.astype(np.float64),
+    )

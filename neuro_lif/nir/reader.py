@@ -39,9 +39,7 @@ class Read:
     report: Report
 
 
-def read(
-    path: str | Path, *, max_bytes: int = MOST_BYTES, max_objects: int = MOST_OBJECTS
-) -> Read:
+def read(path: str | Path, *, max_bytes: int = MOST_BYTES, max_objects: int = MOST_OBJECTS) -> Read:
     """Read a ``.nir`` file; what is wrong in it is mended where only one meaning is left.
 
     Args:
@@ -115,7 +113,9 @@ def _node(tree: Any, where: str, findings: Findings) -> Node:
         raise NetworkError(f"{title}: field 'type' is missing, allowed: a group with a type")
     name = tree.get("type")
     if not isinstance(name, str) or name not in KINDS:
-        raise NetworkError(f"{title}: field 'type' = {show(name)}, allowed: {', '.join(sorted(KINDS))}")
+        raise NetworkError(
+            f"{title}: field 'type' = {show(name)}, allowed: {', '.join(sorted(KINDS))}"
+        )
     metadata = tree.get("metadata", {})
     if not isinstance(metadata, dict):
         raise NetworkError(f"{title}: field 'metadata' = {show(metadata)}, allowed: a group")
@@ -123,14 +123,18 @@ def _node(tree: Any, where: str, findings: Findings) -> Node:
     unknown = sorted(tree.keys() - known)
     if unknown:
         allowed = ", ".join(sorted(known))
-        raise NetworkError(f"{title} ({name}): field {unknown[0]!r} is not known, allowed: {allowed}")
+        raise NetworkError(
+            f"{title} ({name}): field {unknown[0]!r} is not known, allowed: {allowed}"
+        )
     if name == "NIRGraph":
         return _graph(tree, where, metadata, findings)
     values = _values(tree, name, where, findings)
     try:
         return KINDS[name](**values, metadata=metadata)
     except NetworkError as error:
-        lines = "\n  ".join(f"{title} ({name}): {_field(line, name)}" for line in str(error).split("\n"))
+        lines = "\n  ".join(
+            f"{title} ({name}): {_field(line, name)}" for line in str(error).split("\n")
+        )
         raise NetworkError(lines) from None
 
 
@@ -169,7 +173,9 @@ def _values(tree: dict[str, Any], name: str, where: str, findings: Findings) -> 
 def _no_bias(weight: Any, name: str) -> Any:
     if not isinstance(weight, np.ndarray) or weight.ndim < 2 or weight.dtype.kind != "f":
         return np.zeros(0)
-    return np.zeros(weight.shape[:1] if name.startswith("Conv") else weight.shape[:-1], weight.dtype)
+    return np.zeros(
+        weight.shape[:1] if name.startswith("Conv") else weight.shape[:-1], weight.dtype
+    )
 
 
 def _widest(tree: dict[str, Any], name: str, where: str, findings: Findings) -> Any:
@@ -185,12 +191,16 @@ def _widest(tree: dict[str, Any], name: str, where: str, findings: Findings) -> 
             continue
         if array.size == 1:
             tree[field] = np.full(layer, array.reshape(())[()])
-            findings.repair(where, field, f"one value for a layer of shape {layer}: each neuron has it")
+            findings.repair(
+                where, field, f"one value for a layer of shape {layer}: each neuron has it"
+            )
         elif array.size == widest.size and [s for s in array.shape if s != 1] == [
             s for s in layer if s != 1
         ]:
             tree[field] = array.reshape(layer)
-            findings.repair(where, field, f"shape {array.shape} taken as {layer}, as the others have")
+            findings.repair(
+                where, field, f"shape {array.shape} taken as {layer}, as the others have"
+            )
     numbers = [tree[f] for f in alike if tree[f].shape == layer and tree[f].dtype.kind == "f"]
     return numbers[0] if numbers else np.zeros(layer)
 
@@ -201,7 +211,9 @@ def _graph(
     title = _title(where)
     children, edges = tree.get("nodes"), tree.get("edges", ())
     if not isinstance(children, dict):
-        raise NetworkError(f"{title} (NIRGraph): field 'nodes' = {show(children)}, allowed: a group")
+        raise NetworkError(
+            f"{title} (NIRGraph): field 'nodes' = {show(children)}, allowed: a group"
+        )
     for name in children:
         if not is_name(name):
             raise NetworkError(f"{title} (NIRGraph): node {name!r}, allowed: names without '/'")
@@ -213,8 +225,11 @@ def _graph(
     try:
         return mend(draft, metadata)
     except NetworkError as error:
-        prefix = f"{title} (NIRGraph): field 'edges' or 'nodes': " if "node" not in str(error)[:5] else (
-            f"in graph {where!r}: " if where else "")  # fmt: skip
+        prefix = (
+            f"{title} (NIRGraph): field 'edges' or 'nodes': "
+            if "node" not in str(error)[:5]
+            else (f"in graph {where!r}: " if where else "")
+        )
         raise NetworkError(prefix + str(error)) from None
 
 
@@ -226,9 +241,13 @@ def _edges(value: Any, title: str) -> list[Edge]:
         raise NetworkError(f"{title} (NIRGraph): field 'edges' = {show(value)}, allowed: {allowed}")
     found: list[Edge] = []
     for item in value:
-        if not isinstance(item, tuple) or len(item) != 2 or not all(
-            isinstance(e, str) for e in item
-        ):  # fmt: skip
-            raise NetworkError(f"{title} (NIRGraph): field 'edges' = {show(item)}, allowed: {allowed}")
+        if (
+            not isinstance(item, tuple)
+            or len(item) != 2
+            or not all(isinstance(e, str) for e in item)
+        ):
+            raise NetworkError(
+                f"{title} (NIRGraph): field 'edges' = {show(item)}, allowed: {allowed}"
+            )
         found.append((item[0], item[1]))
     return found

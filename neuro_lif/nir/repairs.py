@@ -66,7 +66,9 @@ def _mend_edges(draft: Draft) -> None:
         mended = (_existing(draft, edge, 0), _existing(draft, edge, 1))
         if mended in seen:
             draft.findings.repair(
-                draft.where, "edges", f"{_arrow(mended)} is written twice, counted once, as nir does"
+                draft.where,
+                "edges",
+                f"{_arrow(mended)} is written twice, counted once, as nir does",
             )
         seen[mended] = None
     draft.edges = list(seen)
@@ -95,11 +97,14 @@ def _existing(draft: Draft, edge: Edge, end: int) -> str:
     near = [n for n in idle if n.startswith(name) or name.startswith(n)]
     if len(near) != 1:
         known = show(sorted(draft.nodes), 100)
-        raise NetworkError(f"edge {_arrow(edge)}: node = {name!r}, allowed: a node of this graph: {known}")
+        raise NetworkError(
+            f"edge {_arrow(edge)}: node = {name!r}, allowed: a node of this graph: {known}"
+        )
     draft.findings.repair(
-        draft.where, "edges",
+        draft.where,
+        "edges",
         f"{_arrow(edge)} names no node; {near[0]!r} is meant, the only one like it without edges",
-    )  # fmt: skip
+    )
     return near[0]
 
 
@@ -127,9 +132,10 @@ def _add_ends(draft: Draft) -> None:
             draft.nodes[new] = made(size)
             draft.edges.append((new, name) if end == 0 else (name, new))
             draft.findings.repair(
-                draft.where, "nodes",
+                draft.where,
+                "nodes",
                 f"no {made.__name__} in the graph: {new!r} of shape {size} added at {name!r}",
-            )  # fmt: skip
+            )
 
 
 def _mend_inputs(draft: Draft) -> None:
@@ -233,9 +239,10 @@ def _fitted_flatten(
     if shape_out(other, given) != wanted:
         return node
     draft.findings.repair(
-        where, "start_dim",
+        where,
+        "start_dim",
         f"{node.start_dim} counts a batch axis, taken as {other.start_dim}: {wanted} is taken next",
-    )  # fmt: skip
+    )
     return other
 
 

@@ -183,75 +183,168 @@ def _number(value: object) -> bool:
 
 
 _ONE: Any = dict.fromkeys(("input_gain", "if_gain", "cuba_gain", "synapse_gain"), "one")
-_EULER = NirRule("nir-euler", arithmetic="float64",
-                 about="NIR's equations, forward Euler, reset to v_reset")  # fmt: skip
+_EULER = NirRule(
+    "nir-euler", arithmetic="float64", about="NIR's equations, forward Euler, reset to v_reset"
+)
 _SNNTORCH = NirRule(
-    "snntorch", dt=1e-4, reset="zero", **_ONE,
-    recurrent_reset_time="next", late_before=("LIF zero", "IF zero"),
+    "snntorch",
+    dt=1e-4,
+    reset="zero",
+    **_ONE,
+    recurrent_reset_time="next",
+    late_before=("LIF zero", "IF zero"),
     about="snnTorch 1.0.0; recurrent layers reset one step late, as RSynaptic does",
-)  # fmt: skip
+)
 _NORSE = NirRule(
-    "norse", dt=1e-3, input_gain="leak", if_gain="one", v_init="leak", recurrent_bias="after-first",
+    "norse",
+    dt=1e-3,
+    input_gain="leak",
+    if_gain="one",
+    v_init="leak",
+    recurrent_bias="after-first",
     own_files="norse-written",
     about="Norse 1.1.0: from_nir, or a file that Norse wrote itself",
-)  # fmt: skip
+)
 _SINABS = NirRule(
-    "sinabs", dt=1.0, integrator="exact", **_ONE, compare=">=",
-    reset="subtract", spikes="many", current="add-decay", tau_unit="steps",
+    "sinabs",
+    dt=1.0,
+    integrator="exact",
+    **_ONE,
+    compare=">=",
+    reset="subtract",
+    spikes="many",
+    current="add-decay",
+    tau_unit="steps",
     about="Sinabs 3.1.3: MultiSpike, subtraction; set input_gain=leak where norm_input was True",
-)  # fmt: skip
+)
 _ROCKPOOL = NirRule(
-    "rockpool", dt=1e-3, integrator="exact", **_ONE, compare=">=",
-    reset="subtract", spikes="many", most_spikes=2**16, current="add-decay",
-    integrators="current", about="Rockpool 3.1.0, torch back-end",
-)  # fmt: skip
+    "rockpool",
+    dt=1e-3,
+    integrator="exact",
+    **_ONE,
+    compare=">=",
+    reset="subtract",
+    spikes="many",
+    most_spikes=2**16,
+    current="add-decay",
+    integrators="current",
+    about="Rockpool 3.1.0, torch back-end",
+)
 _SPYX = NirRule(
-    "spyx", dt=1e-3, **_ONE, reset="subtract", reset_time="next",
-    recurrent_reset_time="next", late_before=("CubaLIF subtract",), emit="old",
-    recurrent_delay=0, about="Spyx 1.0.0: spikes from the last step's voltage, r is not looked at",
-)  # fmt: skip
+    "spyx",
+    dt=1e-3,
+    **_ONE,
+    reset="subtract",
+    reset_time="next",
+    recurrent_reset_time="next",
+    late_before=("CubaLIF subtract",),
+    emit="old",
+    recurrent_delay=0,
+    about="Spyx 1.0.0: spikes from the last step's voltage, r is not looked at",
+)
 _NENGO = NirRule(
-    "nengo", dt=1e-3, integrator="exact", reset="zero", synapse_delay=1, floor="zero",
-    recurrent_bias="after-first", amplitude="1/dt", arithmetic="float64",
+    "nengo",
+    dt=1e-3,
+    integrator="exact",
+    reset="zero",
+    synapse_delay=1,
+    floor="zero",
+    recurrent_bias="after-first",
+    amplitude="1/dt",
+    arithmetic="float64",
     about="Nengo 4.1.0 with min_voltage 0 and tau_ref 0",
-)  # fmt: skip
+)
 _LAVA = NirRule(
-    "lava", dt=1e-4, integrator="shift", input_delay=1, weights="lava", reset="zero",
-    arithmetic="float64", about="Lava's fixed-point LIF with nir_to_lava.py's integers",
-)  # fmt: skip
+    "lava",
+    dt=1e-4,
+    integrator="shift",
+    input_delay=1,
+    weights="lava",
+    reset="zero",
+    arithmetic="float64",
+    about="Lava's fixed-point LIF with nir_to_lava.py's integers",
+)
 
 RULES: Mapping[str, NirRule] = {
     rule.name: rule
     for rule in (
         _EULER,
-        NirRule("exact", integrator="event", v_init="leak", arithmetic="float64",
-                about="NIR's equations solved exactly, spikes between the steps"),
+        NirRule(
+            "exact",
+            integrator="event",
+            v_init="leak",
+            arithmetic="float64",
+            about="NIR's equations solved exactly, spikes between the steps",
+        ),
         _SNNTORCH,
-        replace(_SNNTORCH, name="snntorch-2023", recurrent_reset_time="same", input_gain="r",
-                cuba_gain="r", synapse_gain="w_in", if_gain="r",
-                about="snnTorch as the NIR paper ran it: recurrent layers reset at once"),
+        replace(
+            _SNNTORCH,
+            name="snntorch-2023",
+            recurrent_reset_time="same",
+            input_gain="r",
+            cuba_gain="r",
+            synapse_gain="w_in",
+            if_gain="r",
+            about="snnTorch as the NIR paper ran it: recurrent layers reset at once",
+        ),
         _NORSE,
-        replace(_NORSE, name="norse-written", own_files="", tau_unit="s*dt", synapse_gain="one",
-                current="add-use-decay",
-                about="a file that Norse wrote: tau times dt (norse#411), no w_in"),
+        replace(
+            _NORSE,
+            name="norse-written",
+            own_files="",
+            tau_unit="s*dt",
+            synapse_gain="one",
+            current="add-use-decay",
+            about="a file that Norse wrote: tau times dt (norse#411), no w_in",
+        ),
         _SINABS,
         _ROCKPOOL,
         _NENGO,
-        replace(_NENGO, name="nengo-2023", dt=1e-4, synapse_integrator="euler", amplitude="one",
-                about="Nengo as the NIR paper ran it: spikes of height 1"),
+        replace(
+            _NENGO,
+            name="nengo-2023",
+            dt=1e-4,
+            synapse_integrator="euler",
+            amplitude="one",
+            about="Nengo as the NIR paper ran it: spikes of height 1",
+        ),
         _SPYX,
-        NirRule("spikingjelly", dt=1e-3, compare=">=", v_init="leak",
-                about="SpikingJelly 2.0.0: hard reset"),
-        NirRule("slayer", dt=1e-4, integrator="shift", reset="zero", recurrent_bias="never",
-                arithmetic="float64", about="lava-dl's slayer blocks: states in 1/4096"),
-        NirRule("spinnaker2", dt=1e-4, reset="zero", bias="direct", weights="int8",
-                arithmetic="float64", about="py-spinnaker2: int8 weights, one tick of delay",
-                input_delay=1, delay=1),
+        NirRule(
+            "spikingjelly",
+            dt=1e-3,
+            compare=">=",
+            v_init="leak",
+            about="SpikingJelly 2.0.0: hard reset",
+        ),
+        NirRule(
+            "slayer",
+            dt=1e-4,
+            integrator="shift",
+            reset="zero",
+            recurrent_bias="never",
+            arithmetic="float64",
+            about="lava-dl's slayer blocks: states in 1/4096",
+        ),
+        NirRule(
+            "spinnaker2",
+            dt=1e-4,
+            reset="zero",
+            bias="direct",
+            weights="int8",
+            arithmetic="float64",
+            about="py-spinnaker2: int8 weights, one tick of delay",
+            input_delay=1,
+            delay=1,
+        ),
         _LAVA,
-        replace(_LAVA, name="loihi2", shown_at_spike=128.0,
-                about="as lava, on the chip: a probe shows 128 in the step of a spike"),
+        replace(
+            _LAVA,
+            name="loihi2",
+            shown_at_spike=128.0,
+            about="as lava, on the chip: a probe shows 128 in the step of a spike",
+        ),
     )
-}  # fmt: skip
+}
 """All rules by name."""
 
 
@@ -270,5 +363,7 @@ def find_rule(rule: NirRule | str, **changes: Any) -> NirRule:
     known = {f.name for f in fields(NirRule)}
     unknown = sorted(changes.keys() - known)
     if unknown:
-        raise RangeError(f"rule {found.name!r}: {unknown[0]!r}, allowed: {', '.join(sorted(known))}")
+        raise RangeError(
+            f"rule {found.name!r}: {unknown[0]!r}, allowed: {', '.join(sorted(known))}"
+        )
     return replace(found, **changes) if changes else found

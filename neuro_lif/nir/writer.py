@@ -51,7 +51,7 @@ def write(path: str | Path, graph: NIRGraph) -> None:
                 _node(h5py, file.create_group("node"), graph)
     except NeuroLifError:
         raise
-    except Exception as error:  # h5py has no list of what it raises
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, ArithmeticError) as error:
         text = show(str(error), 200)
         raise FileFormatError(f"{str(path)!r}: cannot be written: {text}") from None
 
@@ -60,9 +60,10 @@ def _complete(graph: NIRGraph, where: str, path: str) -> NIRGraph:
     """Return the graph with all shapes said."""
     nodes = {
         name: _complete(node, f"{where}/{name}" if where else name, path)
-        if isinstance(node, NIRGraph) else node
+        if isinstance(node, NIRGraph)
+        else node
         for name, node in graph.nodes.items()
-    }  # fmt: skip
+    }
     findings = Findings()
     try:
         whole = mend(Draft(where, nodes, list(graph.edges), findings), graph.metadata)

@@ -12,9 +12,10 @@ import numpy as np
 from ..checks import expect
 from ..errors import Faults, RangeError, show
 from .fields import Array
+from .layer import State
 from .maps import apply
 from .model import NEURONS, SPIKING, Delay, Input, NIRGraph, Output
-from .neurons import State, advance, count, first_state
+from .neurons import advance, count, first_state
 from .plan import Plan, prepare
 from .rules import NirRule, find_rule
 
@@ -45,9 +46,13 @@ class NirRun:
 
 
 def run(
-    graph: NIRGraph, inputs: Any, rule: NirRule | str = "nir-euler", *, dt: float | None = None,
+    graph: NIRGraph,
+    inputs: Any,
+    rule: NirRule | str = "nir-euler",
+    *,
+    dt: float | None = None,
     state: Mapping[str, State] | None = None,
-) -> NirRun:  # fmt: skip
+) -> NirRun:
     """Run a graph under a rule.
 
     Args:
@@ -70,7 +75,9 @@ def run(
     plan = prepare(graph, found, dt)
     given = _inputs(plan, inputs)
     if state is not None and plan.rule.state != "kept":
-        raise RangeError(f"state, allowed: where the rule's state is 'kept', not {plan.rule.state!r}")
+        raise RangeError(
+            f"state, allowed: where the rule's state is 'kept', not {plan.rule.state!r}"
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         return _Runner(plan, given, state).all()
 
@@ -90,9 +97,11 @@ def _inputs(plan: Plan, inputs: Any) -> dict[str, Array]:
             array = np.asarray(inputs[name])
         except (ValueError, TypeError):
             array = np.asarray(None)
-        if array.dtype.kind not in "biuf" or array.ndim != 1 + len(shape) or (
-            array.shape[1:] != shape
-        ):  # fmt: skip
+        if (
+            array.dtype.kind not in "biuf"
+            or array.ndim != 1 + len(shape)
+            or (array.shape[1:] != shape)
+        ):
             wanted = ", ".join(["n_steps", *map(str, shape)])
             faults.add("inputs", name, f"{array.dtype} of shape {array.shape}", f"shape ({wanted})")
         elif not np.all(np.isfinite(array)):
@@ -128,8 +137,11 @@ class _Runner:
             for name, steps in plan.held.items()
         }
         self.kept: dict[str, dict[str, list[Array]]] = {
-            "spikes": {}, "voltage": {}, "current": {}, "outputs": {}
-        }  # fmt: skip
+            "spikes": {},
+            "voltage": {},
+            "current": {},
+            "outputs": {},
+        }
 
     def _zeros(self, name: str) -> Array:
         return np.zeros(self.plan.shapes[name], self.dtype)
@@ -146,10 +158,12 @@ class _Runner:
         return {
             name: deque(
                 [silent.get(name, self._zeros(name)) if name in backward else self._zeros(name)]
-                * steps, maxlen=steps,
+                * steps,
+                maxlen=steps,
             )
-            for name, steps in longest.items() if steps
-        }  # fmt: skip
+            for name, steps in longest.items()
+            if steps
+        }
 
     def _silent(self) -> dict[str, Array]:
         """Return what nodes without a state give while no neuron and no input does anything."""

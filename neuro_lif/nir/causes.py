@@ -15,7 +15,7 @@ from ..errors import NeuroLifError, RangeError
 from .fields import Array
 from .model import NIRGraph
 from .rules import CHOICES, NUMBERS, RULES, SWITCHES, NirRule, find_rule
-from .run import NirRun, run
+from .runner import NirRun, run
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,10 @@ class Divergence:
 
     def __str__(self) -> str:
         where = ", ".join(map(str, self.neuron))
-        return (f"step {self.step}: node {self.node!r}, neuron ({where}): {self.a:g} spikes "
-                f"against {self.b:g}")  # fmt: skip
+        return (
+            f"step {self.step}: node {self.node!r}, neuron ({where}): {self.a:g} spikes "
+            f"against {self.b:g}"
+        )
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,13 @@ class Explanation:
 
 
 def explain(
-    graph: NIRGraph, inputs: Any, rule_a: NirRule | str,
-    rule_b: NirRule | str | Mapping[str, Array], *, dt: float | None = None,
-) -> Explanation:  # fmt: skip
+    graph: NIRGraph,
+    inputs: Any,
+    rule_a: NirRule | str,
+    rule_b: NirRule | str | Mapping[str, Array],
+    *,
+    dt: float | None = None,
+) -> Explanation:
     """Find what parts two rules, or a rule and a recording, on one graph.
 
     Args:
@@ -133,7 +139,9 @@ def explain(
     causes = _least(tuple(parts), late)
     needed = _least(tuple(parts), lambda names: score(names)[0] is None)
     apart = {n: [f for f in parts[n] if getattr(a, f) != getattr(b, f)] for n in parts}
-    told = [{n: (_said(a, apart[n]), _said(b, apart[n])) for n in names} for names in (causes, needed)]
+    told = [
+        {n: (_said(a, apart[n]), _said(b, apart[n])) for n in names} for names in (causes, needed)
+    ]
     return Explanation(a, b, first, counts, told[0], told[1], trials)
 
 
@@ -210,8 +218,9 @@ def _recorded(
     best = min(trials, key=lambda k: (trials[k][1], k), default="")
     better = best and trials[best][1] < sum(counts.values())
     causes = {told[best][0]: told[best][1:]} if better else {}
-    return Explanation(a, None, first, counts, causes, causes if better and
-                       trials[best][0] is None else {}, trials)  # fmt: skip
+    return Explanation(
+        a, None, first, counts, causes, causes if better and trials[best][0] is None else {}, trials
+    )
 
 
 def _neighbours(a: NirRule) -> list[tuple[str, NirRule, tuple[str, str, str]]]:
