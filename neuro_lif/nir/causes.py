@@ -227,9 +227,10 @@ def _neighbours(a: NirRule) -> list[tuple[str, NirRule, tuple[str, str, str]]]:
     found = []
     for name, values in CHOICES.items():
         for value in values:
+            change: Any = {name: value}
             if value != getattr(a, name):
                 try:
-                    rule = replace(a, **{name: value})
+                    rule = replace(a, **change)
                 except RangeError:
                     continue
                 found.append((f"{name} {value}", rule, (name, str(getattr(a, name)), value)))

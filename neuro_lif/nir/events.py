@@ -61,7 +61,7 @@ def solved(
     if not tau_i.any():
         return rest + (v - rest) * e, i
     e_i = np.exp(-t / tau_i)
-    free = i - w_in * x
+    free: Array = i - w_in * x
     apart = tau_i - tau
     near = np.abs(apart) < 1e-9 * tau
     ratio = np.where(near, t / tau * e, (e_i - e) * tau_i / np.where(near, 1.0, apart))

@@ -126,10 +126,10 @@ def pair(least: int) -> Check:
     return check
 
 
-def padding(check: Check) -> Check:
+def padded(check: Check) -> Check:
     """Return a check for 'same', 'valid' or what ``check`` allows."""
 
-    def padded(where: str, name: str, value: Any, faults: Faults) -> Any:
+    def either(where: str, name: str, value: Any, faults: Faults) -> Any:
         if isinstance(value, str):
             if value not in ("same", "valid"):
                 faults.add(where, name, value, "'same', 'valid' or whole numbers >= 0")
@@ -137,10 +137,10 @@ def padding(check: Check) -> Check:
             return value
         return check(where, name, value, faults)
 
-    return padded
+    return either
 
 
-def shape(where: str, name: str, value: Any, faults: Faults) -> Any:
+def sizes_of(where: str, name: str, value: Any, faults: Faults) -> Any:
     """Check a shape: whole numbers >= 1, without a batch axis."""
     sizes = _wholes(value)
     if (

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from .fields import Array
-from .model import (
+from .nodes import (
     Affine,
     AvgPool2d,
     Conv1d,
@@ -36,21 +36,21 @@ def apply(node: Node, x: Array, weight: Any, bias: Array | None) -> Array:
         bias: its bias in that arithmetic; None: none.
     """
     if isinstance(node, (Affine, Linear)):
-        y = np.matmul(weight, x[..., None])[..., 0]
+        y: Array = np.matmul(weight, x[..., None])[..., 0]
         return y if bias is None else y + bias
     if isinstance(node, (Conv1d, Conv2d)):
         return _convolved(node, x, weight, bias)
     if isinstance(node, (SumPool2d, AvgPool2d)):
         sums = windows(node, x).sum(axis=(-2, -1))
         if isinstance(node, SumPool2d):
-            return sums  # type: ignore[no-any-return]
-        return sums / x.dtype.type(np.prod(node.kernel_size))  # type: ignore[no-any-return]
+            return np.asarray(sums)
+        return np.asarray(sums / x.dtype.type(np.prod(node.kernel_size)))
     if isinstance(node, Scale):
         return np.asarray(x * weight)
     if isinstance(node, Threshold):
         return np.asarray(x > weight).astype(x.dtype)
     if isinstance(node, Flatten):
-        return x.reshape(shape_out(node, x.shape) or x.shape)
+        return np.asarray(x.reshape(shape_out(node, x.shape) or x.shape))
     return x
 
 

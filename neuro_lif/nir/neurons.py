@@ -17,7 +17,8 @@ import numpy as np
 from .events import cross
 from .fields import Array, Shape
 from .layer import ONE, Coefficients, State
-from .model import IF, SPIKING, CubaLI, CubaLIF, I
+from .model import SPIKING
+from .nodes import IF, CubaLI, CubaLIF, I
 from .rules import NirRule
 
 
@@ -102,8 +103,9 @@ def _continuous(node: Any, rule: NirRule, dt: float) -> tuple[Array, ...]:
 def first_state(node: Any, c: Coefficients, rule: NirRule, shape: Shape) -> State:
     """Return the state in which a fresh run begins."""
     v = np.zeros(shape, c.keep.dtype)
-    if rule.v_init == "leak" and hasattr(node, "v_leak"):
-        v = v + np.asarray(node.v_leak, v.dtype)
+    first = {"leak": "v_leak", "reset": "v_reset"}.get(rule.v_init, "")
+    if hasattr(node, first):
+        v = v + np.asarray(getattr(node, first), v.dtype)
     return State(v, None if c.keep_i is None else np.zeros(shape, v.dtype))
 
 
@@ -192,12 +194,13 @@ def _after(c: Coefficients, v: Array, spikes: Array, rule: NirRule) -> Array:
         return v
     if rule.reset.startswith("subtract"):
         return v - spikes * c.threshold
-    return np.where(spikes > 0, c.reset, v)
+    return np.asarray(np.where(spikes > 0, c.reset, v))
 
 
 def _floored(c: Coefficients, s: State, rule: NirRule) -> None:
     if rule.floor != "none":
-        low = np.zeros_like(c.threshold) if rule.floor == "zero" else -c.threshold
+        value = rule.floor_value if rule.floor == "value" else 0.0
+        low = -c.threshold if rule.floor == "-threshold" else np.full_like(c.threshold, value)
         s.v = np.maximum(s.v, low)
 
 
@@ -217,11 +220,11 @@ def _shifted(c: Coefficients, s: State, x: Array, rule: NirRule) -> Array:
     if not c.spiking:
         return s.v
     # lava-dl compares with threshold + 0.01/4096, so a state that equals it does not fire
-    spikes = (v > np.trunc(c.threshold * c.one)).astype(s.v.dtype)
+    spikes = np.asarray(v > np.trunc(c.threshold * c.one), s.v.dtype)
     s.v = _after(c, s.v, spikes, rule)
     return spikes
 
 
 def _decayed(state: Array, lost: Array) -> Array:
     whole = np.rint(state).astype(np.int64) * (ONE - lost)
-    return (np.sign(whole) * (np.abs(whole) >> 12)).astype(np.float64)
+    return np.asarray(np.sign(whole) * (np.abs(whole) >> 12), np.float64)

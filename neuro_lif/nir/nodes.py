@@ -24,10 +24,10 @@ from .fields import (
     count,
     metadata,
     or_none,
-    padding,
+    padded,
     pair,
     same,
-    shape,
+    sizes_of,
 )
 
 
@@ -101,7 +101,7 @@ class Input(Node):
     """
 
     shape: Shape
-    CHECKS = {"shape": shape}
+    CHECKS = {"shape": sizes_of}
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,7 @@ class Output(Node):
     """Where values go out: y = x."""
 
     shape: Shape
-    CHECKS = {"shape": shape}
+    CHECKS = {"shape": sizes_of}
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +176,7 @@ class Conv1d(_Conv):
         "input_shape": or_none(count(1)),
         "weight": array_of(3, 3),
         "stride": count(1),
-        "padding": padding(count(0)),
+        "padding": padded(count(0)),
         "dilation": count(1),
         "groups": count(1),
         "bias": array_of(1, 1),
@@ -201,7 +201,7 @@ class Conv2d(_Conv):
         "input_shape": or_none(pair(1)),
         "weight": array_of(4, 4),
         "stride": pair(1),
-        "padding": padding(pair(0)),
+        "padding": padded(pair(0)),
         "dilation": pair(1),
         "groups": count(1),
         "bias": array_of(1, 1),
@@ -239,7 +239,7 @@ class Flatten(Node):
     start_dim: int = 1
     end_dim: int = -1
     CHECKS = {
-        "input_type": or_none(shape),
+        "input_type": or_none(sizes_of),
         "start_dim": count(-16, 15),
         "end_dim": count(-16, 15),
     }

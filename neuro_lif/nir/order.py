@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from .model import Edge, Input, Node
+from .model import Edge
+from .nodes import Input, Node
 
 
 def neighbours(

@@ -11,26 +11,23 @@ import numpy as np
 from ..errors import NetworkError, RangeError
 from .fields import Array, Shape
 from .layer import Coefficients
-from .model import (
+from .model import NEURONS, SPIKING, Edge, NIRGraph
+from .neurons import coefficients
+from .nodes import (
     LI,
     LIF,
-    NEURONS,
-    SPIKING,
     Affine,
     Conv1d,
     Conv2d,
     CubaLI,
     CubaLIF,
     Delay,
-    Edge,
     Input,
     Linear,
-    NIRGraph,
     Node,
     Scale,
     Threshold,
 )
-from .neurons import coefficients
 from .order import neighbours, order
 from .rules import RULES, NirRule
 from .shapes import graph_shapes

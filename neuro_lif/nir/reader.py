@@ -17,7 +17,8 @@ from ..checks import expect_path
 from ..errors import FileFormatError, NetworkError, RangeError, show
 from .fields import is_name
 from .hdf import MOST_BYTES, MOST_EDGES, MOST_OBJECTS, read_tree
-from .model import KINDS, Edge, Input, NIRGraph, Node, Output
+from .model import KINDS, Edge, NIRGraph
+from .nodes import Input, Node, Output
 from .repairs import Draft, mend
 from .report import Findings, Report
 from .shapes import shape_in, shape_out

@@ -7,6 +7,7 @@ wrong, subgraphs whose edges name nodes that are called otherwise, edges written
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,19 +16,8 @@ import numpy as np
 
 from ..errors import NetworkError, show
 from .fields import Shape, freeze
-from .model import (
-    NEURONS,
-    Conv1d,
-    Conv2d,
-    Delay,
-    Edge,
-    Flatten,
-    Input,
-    NIRGraph,
-    Node,
-    Output,
-    Threshold,
-)
+from .model import NEURONS, Edge, NIRGraph
+from .nodes import Conv1d, Conv2d, Delay, Flatten, Input, Node, Output, Threshold
 from .order import neighbours, order
 from .report import Findings
 from .shapes import check_edge, kind, shape_in, shape_out
@@ -94,7 +84,9 @@ def _existing(draft: Draft, edge: Edge, end: int) -> str:
             return outer
     used = {e for pair in draft.edges for e in pair}
     idle = [n for n in draft.nodes if n not in used]
-    near = [n for n in idle if n.startswith(name) or name.startswith(n)]
+    inner_ends = (Input, Output)
+    rest = [n for n, node in draft.nodes.items() if not isinstance(node, inner_ends)]
+    near = _alike(idle, name) or _alike(rest, name)
     if len(near) != 1:
         known = show(sorted(draft.nodes), 100)
         raise NetworkError(
@@ -103,9 +95,14 @@ def _existing(draft: Draft, edge: Edge, end: int) -> str:
     draft.findings.repair(
         draft.where,
         "edges",
-        f"{_arrow(edge)} names no node; {near[0]!r} is meant, the only one like it without edges",
+        f"{_arrow(edge)} names no node; {near[0]!r} is meant, the only one like it",
     )
     return near[0]
+
+
+def _alike(names: list[str], name: str) -> list[str]:
+    """Return the names that are this one with a number behind it: lif1 for lif."""
+    return [n for n in names if name and re.fullmatch(re.escape(name) + r"[_.]?\d+", n)]
 
 
 def _free(draft: Draft, name: str) -> str:
@@ -261,7 +258,8 @@ def _fitted_layer(draft: Draft, name: str, node: Any, given: Shape) -> Node:
     else:
         return node  # type: ignore[no-any-return]
     draft.findings.repair(draft.inner(name), ", ".join(arrays), text)
-    return replace(node, **{n: freeze(v) for n, v in made.items()})
+    fitted: Node = replace(node, **{n: freeze(v) for n, v in made.items()})
+    return fitted
 
 
 def _bare(shape: Shape) -> Shape:

@@ -30,8 +30,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "emit": ("new", "old"),
     "recurrent_bias": ("always", "after-first", "never"),
     "bias": ("weighted", "direct"),
-    "v_init": ("zero", "leak"),
-    "floor": ("none", "zero", "-threshold"),
+    "v_init": ("zero", "leak", "reset"),
+    "floor": ("none", "zero", "-threshold", "value"),
     "amplitude": ("one", "1/dt"),
     "tau_unit": ("s", "ms", "steps", "s*dt"),
     "state": ("fresh", "kept"),
@@ -51,7 +51,7 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "delays": ("emit", "input_delay", "delay", "synapse_delay", "recurrent_delay"),
     "recurrent bias": ("recurrent_bias", "bias"),
     "initial voltage": ("v_init",),
-    "floor": ("floor",),
+    "floor": ("floor", "floor_value"),
     "amplitude": ("amplitude",),
     "unit of tau": ("tau_unit",),
     "state": ("state",),
@@ -98,8 +98,9 @@ class NirRule:
             none is needed there.
         recurrent_bias: the bias inside a cycle acts ``always``, ``after-first`` step, ``never``.
         bias: a bias passes through the synapse, or acts on the membrane at once (``direct``).
-        v_init: first voltage: zero or v_leak.
-        floor: least voltage: none, zero, minus the threshold.
+        v_init: first voltage: zero, v_leak, or v_reset where there is one.
+        floor: least voltage: none, zero, minus the threshold, or ``floor_value``.
+        floor_value: see floor.
         amplitude: of a spike.
         tau_unit: of times in the file. ``s*dt``: seconds times dt (norse#411).
         state: a run begins fresh, or where the last one ended.
@@ -142,6 +143,7 @@ class NirRule:
     bias: str = "weighted"
     v_init: str = "zero"
     floor: str = "none"
+    floor_value: float = 0.0
     amplitude: str = "one"
     tau_unit: str = "s"
     state: str = "fresh"
@@ -313,7 +315,7 @@ RULES: Mapping[str, NirRule] = {
             "spikingjelly",
             dt=1e-3,
             compare=">=",
-            v_init="leak",
+            v_init="reset",
             about="SpikingJelly 2.0.0: hard reset",
         ),
         NirRule(

@@ -14,8 +14,9 @@ from ..errors import Faults, RangeError, show
 from .fields import Array
 from .layer import State
 from .maps import apply
-from .model import NEURONS, SPIKING, Delay, Input, NIRGraph, Output
+from .model import NEURONS, SPIKING, NIRGraph
 from .neurons import advance, count, first_state
+from .nodes import Delay, Input, Output
 from .plan import Plan, prepare
 from .rules import NirRule, find_rule
 
@@ -255,4 +256,4 @@ class _Runner:
         rows = (step - steps) % len(line)
         flat = line.reshape(len(line), -1)
         picked = flat[np.broadcast_to(rows, x.shape).ravel(), np.arange(x.size)]
-        return picked.reshape(x.shape).copy()
+        return np.array(picked.reshape(x.shape))

@@ -12,18 +12,16 @@ from typing import Any
 
 from ..errors import NetworkError
 from .fields import Shape
-from .model import (
-    NEURONS,
+from .model import NEURONS, Edge, NIRGraph
+from .nodes import (
     Affine,
     AvgPool2d,
     Conv1d,
     Conv2d,
     Delay,
-    Edge,
     Flatten,
     Input,
     Linear,
-    NIRGraph,
     Node,
     Output,
     Scale,
@@ -43,7 +41,7 @@ def shape_in(node: Node) -> Shape | None:
         if node.input_shape is None:
             return None
         sizes = node.input_shape if isinstance(node, Conv2d) else (node.input_shape,)
-        return (node.weight.shape[1] * node.groups, *sizes)  # type: ignore[misc]
+        return (node.weight.shape[1] * node.groups, *sizes)
     if isinstance(node, Flatten):
         return node.input_type
     if isinstance(node, NIRGraph):

@@ -16,7 +16,8 @@ from ..checks import expect, expect_path
 from ..errors import FileFormatError, NetworkError, NeuroLifError, show
 from ..npz import replacing
 from .hdf import import_h5py
-from .model import Input, NIRGraph, Node, Output
+from .model import NIRGraph
+from .nodes import Input, Node, Output
 from .repairs import Draft, mend
 from .report import Findings
 
