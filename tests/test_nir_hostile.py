@@ -59,8 +59,8 @@ def sweep(seeds: range, path: Path) -> tuple[int, int]:
 
 
 def test_damaged_files_are_refused_or_read(tmp_path: Path) -> None:
-    bad, good = sweep(range(120), tmp_path / "a.nir")
-    assert bad > 60 and bad + good == 120
+    bad, good = sweep(range(240), tmp_path / "a.nir")
+    assert bad > 120 and bad + good == 240
 
 
 @pytest.mark.verify
