@@ -28,7 +28,22 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
 def test_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.npz"
     assert (
-        main(["nir", "run", FILE, "--rule", "snntorch", "--inputs", INPUTS, "--out", str(out)]) == 0
+        main(
+            [
+                "nir",
+                "run",
+                FILE,
+                "--rule",
+                "snntorch",
+                "--inputs",
+                INPUTS,
+                "--out",
+                str(out),
+                "--golden",
+                str(tmp_path / "g.nir"),
+            ]
+        )
+        == 0
     )
     assert "lif1.lif: 199 spikes" in capsys.readouterr().out
     with np.load(out) as ours, np.load(INPUTS) as theirs:

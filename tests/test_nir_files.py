@@ -307,3 +307,33 @@ def test_nodes_are_values() -> None:
     graph = nir.read(FILES[0]).graph
     assert pickle.loads(pickle.dumps(graph)) == graph == copy.deepcopy(graph)
     assert replace(node, scale=np.zeros(3)) == nir.Scale(np.zeros(3))
+
+
+def test_golden_traces_are_nir_data(tmp_path: Path) -> None:
+    graph = nir.read(DATA / "snntorch" / "cubalif_rec_zero.nir").graph
+    inner = nir.NIRGraph(
+        {"i": nir.Input((12,)), "g": graph, "o": nir.Output((4,))}, (("i", "g"), ("g", "o"))
+    )
+    x = np.random.default_rng(0).integers(0, 2, (30, 12))
+    flat, nested = nir.run(graph, x, "snntorch"), nir.run(inner, x, "snntorch")
+    nir.write_data(tmp_path / "a.nir", flat)
+    data = peer.read_data(str(tmp_path / "a.nir"))
+    seen = data.nodes["lif1.lif"].observables
+    assert seen["spikes"].dt == 1e-4 and flat.spikes["lif1.lif"].sum() > 0
+    assert np.array_equal(seen["spikes"].data[0], flat.spikes["lif1.lif"])
+    assert np.array_equal(seen["current"].data[0], flat.current["lif1.lif"])
+    assert np.array_equal(
+        data.nodes["output"].observables["output"].data[0], flat.outputs["output"]
+    )
+    nir.write_data(tmp_path / "b.nir", nested)
+    deep = peer.read_data(str(tmp_path / "b.nir")).nodes["g"].nodes["lif2"].observables["spikes"]
+    assert np.array_equal(deep.data[0], nested.spikes["g/lif2"])
+
+
+def test_the_rule_of_a_run_is_metadata(tmp_path: Path) -> None:
+    graph = nir.read(DATA / "snntorch" / "cubalif_rec_zero.nir").graph
+    said = nir.with_rule(graph, nir.run(graph, np.zeros((1, 12)), "snntorch"))
+    round_trip(said, tmp_path / "a.nir")
+    entry = nir.read(tmp_path / "a.nir").graph.metadata["neuro_lif"]
+    assert entry["rule"] == "snntorch" and entry["dt"] == 1e-4 and entry["reset"] == "zero"
+    assert peer.read(tmp_path / "a.nir").metadata["neuro_lif"]["reset"] == "zero"

@@ -23,6 +23,7 @@ def add(commands: Any) -> None:
     ran = actions.add_parser("run", help="run it under a rule")
     _add_run(ran)
     ran.add_argument("--out", type=Path, help="write spikes and voltages (.npz: spikes/NODE ...)")
+    ran.add_argument("--golden", type=Path, help="write the same as NIRData")
     ran.set_defaults(run=run_file)
     told = actions.add_parser("explain", help="which switch parts two rules, or a recording")
     _add_run(told)
@@ -124,7 +125,7 @@ def _inputs(args: argparse.Namespace, graph: NIRGraph) -> Any:
 
 def run_file(args: argparse.Namespace) -> int:
     """Run a file under a rule."""
-    from ..nir import read, run
+    from ..nir import read, run, write_data
     from ..npz import replacing, write_npz
 
     found = read(args.file)
@@ -142,6 +143,9 @@ def run_file(args: argparse.Namespace) -> int:
         with replacing(args.out) as temporary:
             write_npz(temporary, arrays)
         print(f"written to {args.out}")
+    if args.golden:
+        write_data(args.golden, ran)
+        print(f"written to {args.golden}")
     return 0
 
 

@@ -9,6 +9,7 @@ Not imported by ``import neuro_lif``; h5py is needed where a file is read or wri
 """
 
 from .causes import Divergence, Explanation, explain
+from .golden import with_rule, write_data
 from .model import NIRGraph
 from .nodes import (
     IF,
@@ -71,5 +72,7 @@ __all__ = [
     "find_rule",
     "read",
     "run",
+    "with_rule",
     "write",
+    "write_data",
 ]

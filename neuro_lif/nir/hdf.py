@@ -143,12 +143,13 @@ def _worked(pid: int) -> float:
 _lock = threading.Lock()
 _child: _Child | None = None
 
-
 def _started() -> _Child:
     """Return a child that is ready: the one there is, or a new one."""
     global _child
     if _child is not None and _child.owner == os.getpid() and _child.process.poll() is None:
         return _child
+    if _child is not None:
+        _end(_child)
     _child = None
     script = Path(__file__).with_name("hdf_child.py")
     process = subprocess.Popen(
@@ -173,10 +174,11 @@ def _started() -> _Child:
 
 
 def _end(child: _Child) -> None:
-    """End a child."""
-    if child.owner != os.getpid():
-        return
-    child.process.kill()
+    """End a child; one of the process that this one was forked from is only let go."""
+    if child.owner == os.getpid():
+        child.process.kill()
+    else:
+        child.process.returncode = 0
     for stream in (child.says, child.hears):
         with contextlib.suppress(OSError):  # what it was told last may not have left
             stream.close()

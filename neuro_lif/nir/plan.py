@@ -317,6 +317,11 @@ def _lava(
         raise NetworkError(
             f"node {name!r} ({type(node).__name__}): allowed with rule {plan.rule.name!r}: LIF"
         )
+    if np.any(node.v_leak != 0):
+        raise NetworkError(
+            f"node {name!r} (LIF): v_leak = {node.v_leak.flat[0].item():g}, "
+            f"allowed with rule {plan.rule.name!r}: 0"
+        )
     share = plan.dt / np.asarray(node.tau, np.float64)
     gain = np.asarray(node.r, np.float64) * share
     for source in feeding:
