@@ -337,3 +337,27 @@ def test_the_rule_of_a_run_is_metadata(tmp_path: Path) -> None:
     entry = nir.read(tmp_path / "a.nir").graph.metadata["neuro_lif"]
     assert entry["rule"] == "snntorch" and entry["dt"] == 1e-4 and entry["reset"] == "zero"
     assert peer.read(tmp_path / "a.nir").metadata["neuro_lif"]["reset"] == "zero"
+
+
+@pytest.mark.parametrize("name", sorted(nir.RULES))
+def test_a_rule_comes_back_from_metadata(name: str, tmp_path: Path) -> None:
+    ones = np.ones(3)
+    nodes = {
+        "i": nir.Input((3,)),
+        "n": nir.LIF(ones, ones, 0 * ones, ones, ones * 0),
+        "o": nir.Output((3,)),
+    }
+    graph = nir.NIRGraph(nodes, (("i", "n"), ("n", "o")))
+    ran = nir.run(graph, np.full((20, 3), 3.0), nir.find_rule(name, own_files=""), dt=0.1)
+    nir.write(tmp_path / "a.nir", nir.with_rule(graph, ran))
+    again = nir.run(nir.read(tmp_path / "a.nir").graph, np.full((20, 3), 3.0))
+    assert again.dt == 0.1 and again.rule.switches() == {**ran.rule.switches(), "dt": 0.1}
+    assert np.array_equal(again.voltage["n"], ran.voltage["n"])
+
+
+@pytest.mark.parametrize("entry", [3, {"reset": "soft"}, {"colour": "red"}, {"dt": "fast"}])
+def test_a_wrong_rule_in_metadata_is_refused(entry: Any) -> None:
+    graph = nir.NIRGraph({"i": nir.Input((1,))}, (), metadata={"neuro_lif": entry})
+    with pytest.raises(RangeError, match="metadata"):
+        nir.run(graph, np.zeros((1, 1)), dt=1.0)
+    assert nir.run(graph, np.zeros((1, 1)), "exact", dt=1.0).rule.name == "exact"

@@ -41,7 +41,9 @@ def add(commands: Any) -> None:
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="NIR file (.nir)")
-    parser.add_argument("--rule", required=True, help="how to step it: see neuro-lif nir rules")
+    parser.add_argument(
+        "--rule", help="how to step it (neuro-lif nir rules); default: as the file says"
+    )
     parser.add_argument(
         "--inputs",
         type=Path,
@@ -89,9 +91,10 @@ def _table(graph: NIRGraph, prefix: str) -> None:
             _table(node, f"{prefix}{name}/")
 
 
-def _rule(args: argparse.Namespace) -> NirRule:
+def _rule(args: argparse.Namespace, graph: NIRGraph) -> NirRule:
     """Return the rule with what --set changes."""
     from ..nir import find_rule
+    from ..nir.rules import rule_said
 
     changes: dict[str, Any] = {}
     for item in args.set:
@@ -102,7 +105,7 @@ def _rule(args: argparse.Namespace) -> NirRule:
             changes[name] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             changes[name] = text
-    return find_rule(args.rule, **changes)
+    return find_rule(args.rule or rule_said(graph.metadata) or "nir-euler", **changes)
 
 
 def _inputs(args: argparse.Namespace, graph: NIRGraph) -> Any:
@@ -130,7 +133,7 @@ def run_file(args: argparse.Namespace) -> int:
 
     found = read(args.file)
     print(found.report)
-    ran = run(found.graph, _inputs(args, found.graph), _rule(args), dt=args.dt)
+    ran = run(found.graph, _inputs(args, found.graph), _rule(args, found.graph), dt=args.dt)
     for note in ran.notes:
         print(f"note: {note}")
     print(f"rule {ran.rule.name}, dt {ran.dt:g}")
@@ -159,7 +162,9 @@ def explain_file(args: argparse.Namespace) -> int:
     other: Any = args.against
     if args.recording:
         other = read_inputs(args.recording)
-    told = explain(found.graph, _inputs(args, found.graph), _rule(args), other, dt=args.dt)
+    told = explain(
+        found.graph, _inputs(args, found.graph), _rule(args, found.graph), other, dt=args.dt
+    )
     print(told)
     for name, (step, entries) in sorted(told.trials.items(), key=lambda t: t[1][1])[:12]:
         where = "equal" if step is None else f"differs from step {step} on, {entries} entries"

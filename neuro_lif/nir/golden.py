@@ -18,16 +18,14 @@ from ..npz import replacing
 from .fields import Array
 from .hdf import import_h5py
 from .model import NIRGraph
+from .rules import KEY
 from .runner import NirRun
-
-KEY = "neuro_lif"
-"""The entry of a graph's metadata that says how it was run."""
 
 
 def with_rule(graph: NIRGraph, ran: NirRun) -> NIRGraph:
     """Return the graph with the step and the switches of a run in its metadata.
 
-    Nobody has to look at them: NIR gives metadata no meaning.
+    :func:`run` takes them where it is given no rule; to others metadata have no meaning.
 
     Raises:
         RangeError: these are no graph and no run.
@@ -40,7 +38,7 @@ def with_rule(graph: NIRGraph, ran: NirRun) -> NIRGraph:
 
 
 def _said(value: Any) -> Any:
-    return " ".join(value) if isinstance(value, tuple) else value
+    return ", ".join(value) if isinstance(value, tuple) else value
 
 
 def write_data(path: str | Path, ran: NirRun) -> None:

@@ -143,6 +143,7 @@ def _worked(pid: int) -> float:
 _lock = threading.Lock()
 _child: _Child | None = None
 
+
 def _started() -> _Child:
     """Return a child that is ready: the one there is, or a new one."""
     global _child

@@ -66,7 +66,7 @@ def coefficients(node: Any, rule: NirRule, dt: float, in_cycle: bool) -> Coeffic
         cast(threshold),
         cast(reset),
         time == "next",
-        f"{kind} {before}" in rule.late_before,
+        f"{'recurrent ' * in_cycle}{kind} {before}" in rule.late_before,
         lost,
         lost_i,
         ONE,

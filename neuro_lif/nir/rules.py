@@ -82,8 +82,8 @@ class NirRule:
             already pending (snnTorch's "avoid double reset"), or none.
         reset_time: in the step of the spike, or in the next one.
         recurrent_reset_time: the same for neurons that reach themselves.
-        late_before: where a late reset comes before the leak: ``"LIF zero"``, ``"CubaLIF
-            subtract"``; elsewhere it comes after the input was added.
+        late_before: where a late reset comes before the leak: ``"LIF zero"``, ``"recurrent
+            CubaLIF subtract"``; elsewhere it comes after the input was added.
         spikes: one in a step, or as many as the threshold goes into v.
         most_spikes: at most so many in a step; None: any number.
         current: ``first``: i = keep i + gain x, then v takes it; ``last``: v takes the old i;
@@ -239,7 +239,7 @@ _SPYX = NirRule(
     reset="subtract",
     reset_time="next",
     recurrent_reset_time="next",
-    late_before=("CubaLIF subtract",),
+    late_before=("CubaLIF subtract", "recurrent CubaLIF subtract"),
     emit="old",
     recurrent_delay=0,
     about="Spyx 1.0.0: spikes from the last step's voltage, r is not looked at",
@@ -348,6 +348,31 @@ RULES: Mapping[str, NirRule] = {
     )
 }
 """All rules by name."""
+
+
+KEY = "neuro_lif"
+"""The entry of a graph's metadata that says how it was run."""
+
+
+def rule_said(metadata: Mapping[str, Any]) -> NirRule | None:
+    """Return the rule that a graph's metadata hold, as :func:`with_rule` writes it; None: none.
+
+    Raises:
+        RangeError: the entry is there and is not one.
+    """
+    entry = metadata.get(KEY)
+    if entry is None:
+        return None
+    if not isinstance(entry, Mapping):
+        raise RangeError(f"metadata {KEY!r} = {show(entry)}, allowed: the fields of a rule")
+    values = {k: v.item() if hasattr(v, "item") and v.ndim == 0 else v for k, v in entry.items()}
+    values["name"] = values.pop("rule", "metadata")
+    late = values.get("late_before", "")
+    values["late_before"] = tuple(part for part in str(late).split(", ") if part)
+    unknown = sorted(values.keys() - {f.name for f in fields(NirRule)})
+    if unknown:
+        raise RangeError(f"metadata {KEY!r}: {unknown[0]!r}, allowed: the fields of a rule")
+    return NirRule(**values)
 
 
 def find_rule(rule: NirRule | str, **changes: Any) -> NirRule:

@@ -18,7 +18,7 @@ from .model import NEURONS, SPIKING, NIRGraph
 from .neurons import advance, count, first_state
 from .nodes import Delay, Input, Output
 from .plan import Plan, prepare
-from .rules import NirRule, find_rule
+from .rules import NirRule, find_rule, rule_said
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class NirRun:
 def run(
     graph: NIRGraph,
     inputs: Any,
-    rule: NirRule | str = "nir-euler",
+    rule: NirRule | str | None = None,
     *,
     dt: float | None = None,
     state: Mapping[str, State] | None = None,
@@ -59,7 +59,8 @@ def run(
     Args:
         graph: the graph.
         inputs: (n_steps, *shape) where there is one Input, else Input name -> such an array.
-        rule: a rule or its name (:data:`RULES`); ``find_rule`` changes single switches.
+        rule: a rule or its name (:data:`RULES`); ``find_rule`` changes single switches. None:
+            what the graph's metadata say (:func:`with_rule`), else ``nir-euler``.
         dt: the step, in the unit of the rule's times (s unless it says otherwise); None: the
             rule's own.
         state: of an earlier run, where the rule's state is ``kept``.
@@ -72,6 +73,8 @@ def run(
         RangeError: inputs, rule or dt are not what is allowed.
     """
     expect(graph, NIRGraph, "nir.run")
+    if rule is None:
+        rule = rule_said(graph.metadata) or "nir-euler"
     found = find_rule(rule)
     plan = prepare(graph, found, dt)
     given = _inputs(plan, inputs)
