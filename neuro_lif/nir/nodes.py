@@ -9,6 +9,7 @@ Source: nir 1.0.8, ``nir/ir/*.py``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
@@ -61,11 +62,11 @@ class Node:
         """Note what is wrong between fields."""
         if not self.ALIKE:
             return
-        wanted = getattr(self, self.ALIKE[0]).shape
-        for name in self.ALIKE[1:]:
-            found = getattr(self, name).shape
+        shapes = {name: getattr(self, name).shape for name in self.ALIKE}
+        wanted, _ = Counter(shapes.values()).most_common(1)[0]
+        for name, found in shapes.items():
             if found != wanted:
-                faults.add(where, name, f"shape {found}", f"shape {wanted}, as {self.ALIKE[0]}")
+                faults.add(where, name, f"shape {found}", f"shape {wanted}, as the other fields")
         for name in self.ALIKE:
             values = getattr(self, name)
             if name.startswith("tau") and not np.all(values > 0):
