@@ -88,3 +88,13 @@ def test_wrong_use(words: list[str], said: str, capsys: pytest.CaptureFixture[st
 def test_rules(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nir", "rules"]) == 0
     assert "spikingjelly: " in capsys.readouterr().out
+
+
+def test_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    graph, parts = tmp_path / "graph.png", tmp_path / "parts.svg"
+    assert main(["nir", "show", FILE, "--picture", str(graph)]) == 0
+    ask = ["nir", "explain", FILE, "--rule", "snntorch", "--inputs", INPUTS, "--against", "norse"]
+    assert main([*ask, "--dt", "1e-4", "--picture", str(parts)]) == 1
+    assert graph.read_bytes()[:4] == b"\x89PNG" and b"<svg" in parts.read_bytes()[:600]
+    assert main(["nir", "show", FILE, "--picture", str(tmp_path / "a.bmp")]) == 2
+    assert "allowed: .png, .svg or .pdf" in capsys.readouterr().err

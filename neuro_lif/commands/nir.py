@@ -19,6 +19,7 @@ def add(commands: Any) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     shown = actions.add_parser("show", help="the nodes, the edges and what had to be mended")
     shown.add_argument("file", type=Path, help="NIR file (.nir)")
+    shown.add_argument("--picture", type=Path, help="draw the graph (.png, .svg, .pdf)")
     shown.set_defaults(run=show_file)
     ran = actions.add_parser("run", help="run it under a rule")
     _add_run(ran)
@@ -30,6 +31,7 @@ def add(commands: Any) -> None:
     group = told.add_mutually_exclusive_group(required=True)
     group.add_argument("--against", metavar="RULE", help="another rule")
     group.add_argument("--recording", type=Path, help=".npz: node name -> spikes (n_steps, *shape)")
+    told.add_argument("--picture", type=Path, help="draw where the runs part (.png, .svg, .pdf)")
     told.set_defaults(run=explain_file)
     mended = actions.add_parser("convert", help="write it anew, with all repairs made")
     mended.add_argument("file", type=Path, help="NIR file (.nir)")
@@ -62,11 +64,14 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 def show_file(args: argparse.Namespace) -> int:
     """Print a file's nodes, edges and report."""
-    from ..nir import read
+    from ..nir import graph_picture, read
 
     found = read(args.file)
     _table(found.graph, "")
     print(found.report)
+    if args.picture:
+        graph_picture(found.graph, args.picture)
+        print(f"written to {args.picture}")
     return 0
 
 
@@ -154,7 +159,7 @@ def run_file(args: argparse.Namespace) -> int:
 
 def explain_file(args: argparse.Namespace) -> int:
     """Say what parts two runs; 0 where their spikes are equal, else 1."""
-    from ..nir import explain, read
+    from ..nir import explain, picture, read
     from .common import read_inputs
 
     found = read(args.file)
@@ -169,6 +174,9 @@ def explain_file(args: argparse.Namespace) -> int:
     for name, (step, entries) in sorted(told.trials.items(), key=lambda t: t[1][1])[:12]:
         where = "equal" if step is None else f"differs from step {step} on, {entries} entries"
         print(f"  tried {name}: {where}")
+    if args.picture:
+        picture(told, args.picture)
+        print(f"written to {args.picture}")
     return 0 if told.equal else 1
 
 

@@ -32,6 +32,7 @@ from .nodes import (
     SumPool2d,
     Threshold,
 )
+from .pictures import graph_picture, picture
 from .reader import Read, read
 from .report import Finding, Report
 from .rules import RULES, SWITCHES, NirRule, find_rule
@@ -70,6 +71,8 @@ __all__ = [
     "Threshold",
     "explain",
     "find_rule",
+    "graph_picture",
+    "picture",
     "read",
     "run",
     "with_rule",

@@ -6,7 +6,7 @@ Switches are set from one rule to the other one by one; what cannot be left out 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,8 @@ class Explanation:
             that come closest.
         needed: the same for the whole run.
         trials: what was tried -> (first step that differs or None, entries that differ).
+        spikes_a: spikes of the first run by node.
+        spikes_b: of the other.
     """
 
     a: NirRule
@@ -67,6 +69,8 @@ class Explanation:
     causes: Mapping[str, tuple[str, str]]
     needed: Mapping[str, tuple[str, str]]
     trials: Mapping[str, tuple[int | None, int]]
+    spikes_a: Mapping[str, Array] = field(default_factory=dict, repr=False)
+    spikes_b: Mapping[str, Array] = field(default_factory=dict, repr=False)
 
     @property
     def equal(self) -> bool:
@@ -116,7 +120,7 @@ def explain(
     spikes = ran_b.spikes
     first, counts = compare(ran_a.spikes, spikes)
     if first is None:
-        return Explanation(a, b, None, counts, {}, {}, {})
+        return Explanation(a, b, None, counts, {}, {}, {}, ran_a.spikes, spikes)
     parts = {
         name: fields
         for name, fields in [*SWITCHES.items(), *((n, (n,)) for n in NUMBERS)]
@@ -142,7 +146,7 @@ def explain(
     told = [
         {n: (_said(a, apart[n]), _said(b, apart[n])) for n in names} for names in (causes, needed)
     ]
-    return Explanation(a, b, first, counts, told[0], told[1], trials)
+    return Explanation(a, b, first, counts, told[0], told[1], trials, ran_a.spikes, spikes)
 
 
 def _mixed(
@@ -206,7 +210,7 @@ def _recorded(
     spikes = _fitting(ran, recording)
     first, counts = compare(ran.spikes, spikes)
     if first is None:
-        return Explanation(a, None, None, counts, {}, {}, {})
+        return Explanation(a, None, None, counts, {}, {}, {}, ran.spikes, spikes)
     trials: dict[str, tuple[int | None, int]] = {}
     told: dict[str, tuple[str, str, str]] = {}
     for label, rule, change in _neighbours(a):
@@ -218,9 +222,8 @@ def _recorded(
     best = min(trials, key=lambda k: (trials[k][1], k), default="")
     better = best and trials[best][1] < sum(counts.values())
     causes = {told[best][0]: told[best][1:]} if better else {}
-    return Explanation(
-        a, None, first, counts, causes, causes if better and trials[best][0] is None else {}, trials
-    )
+    needed = causes if better and trials[best][0] is None else {}
+    return Explanation(a, None, first, counts, causes, needed, trials, ran.spikes, spikes)
 
 
 def _neighbours(a: NirRule) -> list[tuple[str, NirRule, tuple[str, str, str]]]:
