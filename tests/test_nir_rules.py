@@ -391,3 +391,36 @@ def test_every_switch_has_its_place() -> None:
     assert len(nir.SWITCHES) == 15
     rule = nir.find_rule("norse")
     assert set(rule.switches()) >= {f for names in nir.SWITCHES.values() for f in names}
+
+
+def test_a_graph_without_spikes_explains_nothing() -> None:
+    graph = one(nir.LI(*(np.ones(3) for _ in range(3))), (3,))
+    with pytest.raises(RangeError, match="no neurons that spike"):
+        nir.explain(graph, np.ones((4, 3)), "norse", "sinabs")
+
+
+def test_explain_takes_one_step_for_both() -> None:
+    graph, inputs, _ = braille("norse")
+    told = nir.explain(graph, inputs, "snntorch-2023", "norse")
+    assert told.b is not None and told.a.dt == told.b.dt == 1e-4
+    assert told.needed.keys() == {"recurrent bias"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("dt", "a"),
+        ("dt", True),
+        ("floor_value", "x"),
+        ("late_before", 3),
+        ("most_spikes", True),
+        ("shown_at_spike", "v"),
+        ("name", 3),
+        ("delay", -1),
+        ("delay", 1.5),
+        ("recurrent_delay", 0),
+    ],
+)
+def test_fields_of_a_rule_are_checked(field: str, value: Any) -> None:
+    with pytest.raises(RangeError, match=f"{field} = "):
+        nir.find_rule("norse", **{field: value})

@@ -35,8 +35,9 @@ from .nodes import (
 from .pictures import graph_picture, picture
 from .reader import Read, read
 from .report import Finding, Report
-from .rules import RULES, SWITCHES, NirRule, find_rule
+from .rules import RULES, NirRule, find_rule
 from .runner import NirRun, run
+from .switches import SWITCHES
 from .writer import write
 
 __all__ = [

@@ -14,8 +14,9 @@ import numpy as np
 from ..errors import NeuroLifError, RangeError
 from .fields import Array
 from .model import NIRGraph
-from .rules import CHOICES, NUMBERS, RULES, SWITCHES, NirRule, find_rule
+from .rules import RULES, NirRule, find_rule
 from .runner import NirRun, run
+from .switches import CHOICES, NUMBERS, SWITCHES
 
 
 @dataclass(frozen=True)
@@ -113,44 +114,64 @@ def explain(
     if isinstance(rule_b, Mapping):
         return _recorded(graph, inputs, a, rule_b, dt)
     b = find_rule(rule_b)
-    if dt is not None:
-        a, b = replace(a, dt=dt), replace(b, dt=dt)
+    dt = dt or a.dt or b.dt
+    a, b = replace(a, dt=dt), replace(b, dt=dt)
     ran_a, ran_b = run(graph, inputs, a), run(graph, inputs, b)
-    a, b = ran_a.rule, ran_b.rule  # a rule may have taken another's place
-    spikes = ran_b.spikes
-    first, counts = compare(ran_a.spikes, spikes)
-    if first is None:
-        return Explanation(a, b, None, counts, {}, {}, {}, ran_a.spikes, spikes)
-    parts = {
-        name: fields
-        for name, fields in [*SWITCHES.items(), *((n, (n,)) for n in NUMBERS)]
-        if any(getattr(a, f) != getattr(b, f) for f in fields)
-    }
-    trials: dict[str, tuple[int | None, int]] = {}
+    _spiking(ran_a)
+    first, counts = compare(ran_a.spikes, ran_b.spikes)
+    found = _Search(graph, inputs, ran_a.rule, ran_b)  # a rule may have taken another's place
+    causes: dict[str, tuple[str, str]] = {}
+    needed: dict[str, tuple[str, str]] = {}
+    if first is not None:
+        causes, needed = found.least(first.step + 1), found.least(None)
+    return Explanation(
+        ran_a.rule, ran_b.rule, first, counts, causes, needed, found.trials,
+        ran_a.spikes, ran_b.spikes,
+    )  # fmt: skip
 
-    def score(names: tuple[str, ...]) -> tuple[int | None, int]:
+
+def _spiking(ran: NirRun) -> None:
+    """Refuse a graph in which there is nothing to compare."""
+    if not ran.spikes:
+        raise RangeError("explain: the graph has no neurons that spike, so nothing is compared")
+
+
+class _Search:
+    """Sets switches of one rule as another has them, and remembers what came of it."""
+
+    def __init__(self, graph: NIRGraph, inputs: Any, a: NirRule, ran_b: NirRun) -> None:
+        self.graph, self.inputs, self.a, self.b = graph, inputs, a, ran_b.rule
+        self.spikes = ran_b.spikes
+        groups = [*SWITCHES.items(), *((n, (n,)) for n in NUMBERS)]
+        apart = {n: [f for f in names if self._differs(f)] for n, names in groups}
+        self.parts = {name: names for name, names in apart.items() if names}
+        self.trials: dict[str, tuple[int | None, int]] = {}
+
+    def _differs(self, name: str) -> bool:
+        return bool(getattr(self.a, name) != getattr(self.b, name))
+
+    def _score(self, names: tuple[str, ...]) -> tuple[int | None, int]:
         key = " + ".join(names)
-        if key not in trials:
-            trials[key] = _tried(graph, inputs, _mixed(a, b, parts, names), spikes)
-        return trials[key]
+        if key not in self.trials:
+            rule = _mixed(self.a, self.b, self.parts, names)
+            self.trials[key] = _tried(self.graph, self.inputs, rule, self.spikes)
+        return self.trials[key]
 
-    def late(names: tuple[str, ...]) -> bool:
-        step = score(names)[0]
-        return step is None or step > first.step
+    def least(self, until: int | None) -> dict[str, tuple[str, str]]:
+        """Return switches of which none can be left out for equal spikes before a step."""
 
-    for name in parts:
-        score((name,))
-    causes = _least(tuple(parts), late)
-    needed = _least(tuple(parts), lambda names: score(names)[0] is None)
-    apart = {n: [f for f in parts[n] if getattr(a, f) != getattr(b, f)] for n in parts}
-    told = [
-        {n: (_said(a, apart[n]), _said(b, apart[n])) for n in names} for names in (causes, needed)
-    ]
-    return Explanation(a, b, first, counts, told[0], told[1], trials, ran_a.spikes, spikes)
+        def enough(names: tuple[str, ...]) -> bool:
+            step = self._score(names)[0]
+            return step is None or (until is not None and step >= until)
+
+        return {
+            n: (_said(self.a, self.parts[n]), _said(self.b, self.parts[n]))
+            for n in _least(tuple(self.parts), enough)
+        }
 
 
 def _mixed(
-    a: NirRule, b: NirRule, parts: Mapping[str, tuple[str, ...]], names: tuple[str, ...]
+    a: NirRule, b: NirRule, parts: Mapping[str, list[str]], names: tuple[str, ...]
 ) -> NirRule:
     """Return a with some switches as in b."""
     changes = {f: getattr(b, f) for name in names for f in parts[name]}
@@ -206,6 +227,7 @@ def _recorded(
 ) -> Explanation:
     """Try single switches and all named rules against what was recorded elsewhere."""
     ran = run(graph, inputs, a, dt=dt)
+    _spiking(ran)
     a = ran.rule
     spikes = _fitting(ran, recording)
     first, counts = compare(ran.spikes, spikes)

@@ -37,14 +37,7 @@ def coefficients(node: Any, rule: NirRule, dt: float, in_cycle: bool) -> Coeffic
         gain = {"r": r * lost_part, "leak": lost_part, "one": np.ones(r.shape)}[how]
         leak = lost_part * node.v_leak
         lost = np.rint(np.clip(dt / tau, 0, 1) * ONE).astype(np.int64)
-    keep_i = gain_i = lost_i = None
-    if isinstance(node, (CubaLI, CubaLIF)):
-        tau_i = _tau(node.tau_syn, rule, dt)
-        way = rule.integrator if rule.synapse_integrator == "same" else rule.synapse_integrator
-        keep_i, part = _kept(tau_i, dt, way)
-        w_in = np.asarray(node.w_in, np.float64)
-        gain_i = {"w_in": w_in * part, "leak": part, "one": np.ones(r.shape)}[rule.synapse_gain]
-        lost_i = np.rint(np.clip(dt / tau_i, 0, 1) * ONE).astype(np.int64)
+    keep_i, gain_i, lost_i = _synapse(node, rule, dt)
     spiking = isinstance(node, SPIKING)
     time = rule.recurrent_reset_time if in_cycle and isinstance(node, CubaLIF) else rule.reset_time
     dtype = np.dtype(rule.arithmetic)
@@ -72,6 +65,18 @@ def coefficients(node: Any, rule: NirRule, dt: float, in_cycle: bool) -> Coeffic
         ONE,
         _continuous(node, rule, dt),
     )
+
+
+def _synapse(node: Any, rule: NirRule, dt: float) -> tuple[Any, Any, Any]:
+    """Return what the current keeps, what its input is multiplied by, and its decay in 1/4096."""
+    if not isinstance(node, (CubaLI, CubaLIF)):
+        return None, None, None
+    tau = _tau(node.tau_syn, rule, dt)
+    way = rule.integrator if rule.synapse_integrator == "same" else rule.synapse_integrator
+    keep, part = _kept(tau, dt, way)
+    w_in = np.asarray(node.w_in, np.float64)
+    gain = {"w_in": w_in * part, "leak": part, "one": np.ones(tau.shape)}[rule.synapse_gain]
+    return keep, gain, np.rint(np.clip(dt / tau, 0, 1) * ONE).astype(np.int64)
 
 
 def _tau(tau: Any, rule: NirRule, dt: float) -> Array:

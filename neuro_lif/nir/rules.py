@@ -12,53 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..errors import Faults, RangeError, show
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "integrator": ("euler", "exact", "event", "shift"),
-    "synapse_integrator": ("same", "euler", "exact"),
-    "input_gain": ("r", "leak", "one"),
-    "if_gain": ("r", "one"),
-    "cuba_gain": ("r", "leak", "one"),
-    "synapse_gain": ("w_in", "leak", "one"),
-    "compare": (">", ">="),
-    "reset": ("value", "zero", "subtract", "subtract-once", "none"),
-    "reset_time": ("same", "next"),
-    "recurrent_reset_time": ("same", "next"),
-    "spikes": ("one", "many"),
-    "current": ("first", "last", "add-decay", "add-use-decay"),
-    "integrators": ("membrane", "current"),
-    "emit": ("new", "old"),
-    "recurrent_bias": ("always", "after-first", "never"),
-    "bias": ("weighted", "direct"),
-    "v_init": ("zero", "leak", "reset"),
-    "floor": ("none", "zero", "-threshold", "value"),
-    "amplitude": ("one", "1/dt"),
-    "tau_unit": ("s", "ms", "steps", "s*dt"),
-    "state": ("fresh", "kept"),
-    "weights": ("given", "int8", "lava"),
-    "arithmetic": ("float32", "float64"),
-}
-
-SWITCHES: dict[str, tuple[str, ...]] = {
-    "dt": ("dt",),
-    "integrator": ("integrator", "synapse_integrator"),
-    "gain": ("input_gain", "if_gain", "cuba_gain", "synapse_gain"),
-    "compare": ("compare",),
-    "reset": ("reset",),
-    "reset time": ("reset_time", "recurrent_reset_time", "late_before"),
-    "spikes per step": ("spikes", "most_spikes"),
-    "order": ("current", "integrators"),
-    "delays": ("emit", "input_delay", "delay", "synapse_delay", "recurrent_delay"),
-    "recurrent bias": ("recurrent_bias", "bias"),
-    "initial voltage": ("v_init",),
-    "floor": ("floor", "floor_value"),
-    "amplitude": ("amplitude",),
-    "unit of tau": ("tau_unit",),
-    "state": ("state",),
-}
-"""The fifteen switches, each with the fields that say it."""
-NUMBERS = ("weights", "weight_scale", "arithmetic", "shown_at_spike")
-"""What a platform's numbers add: no choice of stepping, but they change the result too."""
+from .switches import CHOICES, NUMBERS, SWITCHES
 
 
 @dataclass(frozen=True)
@@ -168,8 +122,18 @@ class NirRule:
             if value is not None and not (_number(value) and 0 < value < float("inf")):
                 faults.add(where, name, value, "a number > 0")
         most = self.most_spikes
-        if most is not None and (not isinstance(most, int) or most < 1):
+        if most is not None and not (_number(most) and isinstance(most, int) and most >= 1):
             faults.add(where, "most_spikes", most, "a whole number >= 1, or None")
+        for name in ("floor_value", "shown_at_spike"):
+            value = getattr(self, name)
+            if not _number(value) and (name == "floor_value" or value is not None):
+                faults.add(where, name, value, "a number")
+        late: Any = self.late_before
+        if not isinstance(late, tuple) or not all(isinstance(part, str) for part in late):
+            faults.add(where, "late_before", self.late_before, "a tuple of texts")
+        named: Any = self.name
+        if not isinstance(named, str):
+            faults.add(where, "name", self.name, "a text")
         if self.emit == "new" and self.recurrent_delay == 0:
             faults.add(where, "recurrent_delay", 0, "1 or more where emit is 'new'")
         faults.raise_if_any(RangeError)
