@@ -21,6 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
         doctor,
         export,
         ladder,
+        nir,
         predict,
         profiles,
         quantize,
@@ -37,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     shown = (demo, run, quantize, predict, ladder, study, report, compare, certify, conformance,
-             export, profiles, doctor)  # fmt: skip
+             export, nir, profiles, doctor)  # fmt: skip
     for module in shown:
         module.add(commands)
     return parser

@@ -65,6 +65,7 @@ files
 study
 targets
 conformance
+nir
 demo
 report
 commands

@@ -1,0 +1,219 @@
+"""What a field of a NIR node may hold, and how it is checked and frozen.
+
+Source: the primitives of nir 1.0.8 (``nir/ir/*.py``), which has neither units nor checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import Faults
+
+Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
+
+MOST_AXES = 16
+MOST_LEVELS = 16
+"""Deepest nesting of graphs, and of metadata."""
+LARGEST = 2**31 - 1
+"""Largest size of an axis, stride, kernel or padding."""
+_FLOATS = ("float16", "float32", "float64")
+
+
+def _array(where: str, name: str, value: Any, faults: Faults, axes: tuple[int, int]) -> Any:
+    """Return a read-only array of real numbers in native order; None after a fault."""
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):
+        faults.add(where, name, value, "an array of real numbers")
+        return None
+    if array.dtype.kind not in "iuf" or (
+        array.dtype.kind == "f" and array.dtype.newbyteorder("=").name not in _FLOATS
+    ):
+        faults.add(where, name, f"dtype {array.dtype}", "real numbers of at most 64 bits")
+        return None
+    low, high = axes
+    if not low <= array.ndim <= high:
+        wanted = f"{low}" if low == high else f"at least {low}"
+        faults.add(where, name, f"shape {array.shape}", f"an array of {wanted} axes")
+        return None
+    if array.size == 0:
+        faults.add(where, name, f"shape {array.shape}", "at least one value")
+        return None
+    if array.dtype.kind == "f" and not _finite(array):
+        bad = array[~np.isfinite(array)]
+        faults.add(where, name, float(bad.flat[0]), "finite numbers (no NaN, no infinity)")
+        return None
+    return freeze(array)
+
+
+def _finite(array: Array) -> bool:
+    """Tell whether all is finite, in pieces: a large array gets no second one beside it."""
+    flat = array.reshape(-1)
+    return all(bool(np.isfinite(flat[i : i + 2**20]).all()) for i in range(0, flat.size, 2**20))
+
+
+def freeze(array: Array) -> Array:
+    """Return the array in native byte order and C order, which nobody can write to.
+
+    An array that nobody else can reach (its own memory, read-only) is not copied.
+    """
+    native = array.dtype.newbyteorder("=")
+    owned = array.flags.owndata and not array.flags.writeable and array.flags.c_contiguous
+    if not (owned and array.dtype == native):
+        array = np.array(array, dtype=native, order="C", copy=True)
+    array.setflags(write=False)
+    return array
+
+
+def _whole(value: Any) -> int | None:
+    """Return a whole number, also from an array of one; None where it is none."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.reshape(-1)[0]
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        return None
+    return int(value)
+
+
+def _wholes(value: Any) -> tuple[int, ...] | None:
+    """Return whole numbers; None where they are none."""
+    if isinstance(value, np.ndarray):
+        value = value.reshape(-1) if value.ndim < 2 else (None,)
+    elif not isinstance(value, (tuple, list)):
+        value = (value,)
+    found = [_whole(v) for v in value]
+    return None if None in found else tuple(v for v in found if v is not None)
+
+
+Check = Callable[[str, str, Any, Faults], Any]
+
+
+def array_of(least: int, most: int = MOST_AXES) -> Check:
+    """Return a check for an array of finite numbers with so many axes."""
+    return lambda where, name, value, faults: _array(where, name, value, faults, (least, most))
+
+
+def count(least: int, most: int = LARGEST) -> Check:
+    """Return a check for one whole number."""
+
+    def check(where: str, name: str, value: Any, faults: Faults) -> Any:
+        number = _whole(value)
+        if number is None or not least <= number <= most:
+            faults.add(where, name, value, f"a whole number from {least} to {most}")
+            return None
+        return number
+
+    return check
+
+
+def pair(least: int) -> Check:
+    """Return a check for (vertical, horizontal); one number stands for both."""
+
+    def check(where: str, name: str, value: Any, faults: Faults) -> Any:
+        both = _wholes(value)
+        if both is not None and len(both) == 1:
+            both = both * 2
+        if both is None or len(both) != 2 or not all(least <= b <= LARGEST for b in both):
+            faults.add(where, name, value, f"two whole numbers >= {least}, (height, width)")
+            return None
+        return both
+
+    return check
+
+
+def padded(check: Check) -> Check:
+    """Return a check for 'same', 'valid' or what ``check`` allows."""
+
+    def either(where: str, name: str, value: Any, faults: Faults) -> Any:
+        if isinstance(value, str):
+            if value not in ("same", "valid"):
+                faults.add(where, name, value, "'same', 'valid' or whole numbers >= 0")
+                return None
+            return value
+        return check(where, name, value, faults)
+
+    return either
+
+
+def sizes_of(where: str, name: str, value: Any, faults: Faults) -> Any:
+    """Check a shape: whole numbers >= 1, without a batch axis."""
+    sizes = _wholes(value)
+    if (
+        sizes is None
+        or not 1 <= len(sizes) <= MOST_AXES
+        or not all(1 <= s <= LARGEST for s in sizes)
+    ):
+        faults.add(where, name, value, f"1 to {MOST_AXES} whole numbers >= 1")
+        return None
+    return sizes
+
+
+def or_none(check: Check) -> Check:
+    """Return a check that also allows None: not said."""
+    return lambda where, name, value, faults: (
+        None if value is None else check(where, name, value, faults)
+    )
+
+
+def metadata(where: str, value: Any, faults: Faults, level: int = 0) -> Mapping[str, Any]:
+    """Return metadata as a read-only mapping: texts, tuples of texts, arrays, mappings."""
+    if not isinstance(value, Mapping):
+        faults.add(where, "metadata", value, "a mapping of names to texts, numbers or mappings")
+        return MappingProxyType({})
+    if level >= MOST_LEVELS:
+        faults.add(where, "metadata", "deeper mappings", f"at most {MOST_LEVELS} levels")
+        return MappingProxyType({})
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        if not is_name(key):
+            faults.add(where, "metadata", key, "names that are texts without '/'")
+            continue
+        field = f"metadata/{key}"
+        if isinstance(item, Mapping):
+            found[key] = metadata(f"{where} {field}", item, faults, level + 1)
+        else:
+            found[key] = _metadatum(where, field, item, faults)
+    return MappingProxyType(found)
+
+
+def _metadatum(where: str, field: str, item: Any, faults: Faults) -> Any:
+    if isinstance(item, str):
+        if "\0" in item:
+            faults.add(where, field, item, "a text without NUL")
+        return item
+    if isinstance(item, (tuple, list)) and item and all(isinstance(v, str) for v in item):
+        return tuple(item)
+    try:
+        array = np.asarray(item)
+    except (ValueError, TypeError):
+        array = np.asarray(None)
+    native = array.dtype.newbyteorder("=").name
+    if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and native not in _FLOATS):
+        faults.add(where, field, item, "a text, texts, a number or an array of numbers")
+        return None
+    return freeze(array)
+
+
+def is_name(name: object) -> bool:
+    """Tell whether HDF5 can hold a link of this name."""
+    if not isinstance(name, str) or not name or name == "." or "/" in name or "\0" in name:
+        return False
+    try:
+        name.encode("utf8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def same(a: Any, b: Any) -> bool:
+    """Tell whether two checked values are equal bit for bit (type, shape and bytes)."""
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    return type(a) is type(b) and bool(a == b)

@@ -1,0 +1,254 @@
+"""Read ``.nir`` files of nir 0.1.1 to 1.0.8, also those that the ``nir`` package refuses.
+
+Source: ``nir/serialization.py`` of nir 1.0.8, for the layout.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..checks import expect_path
+from ..errors import FileFormatError, NetworkError, RangeError, show
+from .fields import is_name
+from .hdf import MOST_BYTES, MOST_EDGES, MOST_OBJECTS, read_tree
+from .model import KINDS, Edge, NIRGraph
+from .nodes import Input, Node, Output
+from .repairs import Draft, mend
+from .report import Findings, Report
+from .shapes import shape_in, shape_out
+
+OLDEST, NEWEST = (0, 1, 1), (1, 0, 8)
+_ZEROS, _ONES = ("v_reset",), ("w_in",)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A graph that came from a file, and what was mended or assumed on the way.
+
+    Args:
+        graph: the graph.
+        report: what was done to the file's content.
+    """
+
+    graph: NIRGraph
+    report: Report
+
+
+def read(path: str | Path, *, max_bytes: int = MOST_BYTES, max_objects: int = MOST_OBJECTS) -> Read:
+    """Read a ``.nir`` file; what is wrong in it is mended where only one meaning is left.
+
+    Args:
+        path: the file.
+        max_bytes: bytes of arrays that may be read, so that a small hostile file cannot fill the
+            memory.
+        max_objects: groups and datasets that may be read.
+
+    Returns:
+        The graph, and the report that names each repair and each assumption.
+
+    Raises:
+        FileFormatError: the file is missing, damaged, or holds what NIR does not know or what has
+            no single meaning; the message names file, node and field.
+        RangeError: max_bytes or max_objects is no whole number >= 1.
+        TargetError: h5py is not installed.
+    """
+    path = expect_path(path, "nir.read")
+    for name, value in (("max_bytes", max_bytes), ("max_objects", max_objects)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise RangeError(f"nir.read: {name} = {show(value)}, allowed: a whole number >= 1")
+    tree = read_tree(path, max_bytes, max_objects)
+    findings = Findings()
+    try:
+        version = _version(tree, findings)
+        graph = _root(tree, findings)
+    except NetworkError as error:
+        raise FileFormatError(f"{str(path)!r}: {error}") from None
+    return Read(graph, Report(str(path), version, tuple(findings.found)))
+
+
+def _version(tree: dict[str, Any], findings: Findings) -> str:
+    unknown = sorted(tree.keys() - {"version", "node"})
+    if unknown:
+        raise NetworkError(f"the file: field {unknown[0]!r}, allowed: 'version' and 'node'")
+    version = tree.get("version", "")
+    if not version:
+        findings.assume("", "version", "not said, taken as 1.0.8")
+        return ""
+    if not isinstance(version, str):
+        raise NetworkError(f"the file: field 'version' = {show(version)}, allowed: a text")
+    numbers = re.match(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?", version)
+    if numbers is None:
+        raise NetworkError(f"the file: field 'version' = {show(version)}, allowed: such as '1.0.8'")
+    if not OLDEST <= tuple(int(n or 0) for n in numbers.groups()) <= NEWEST:
+        findings.note("", "version", f"{version} is not one of 0.1.1 to 1.0.8; read as 1.0.8")
+    return version
+
+
+def _root(tree: dict[str, Any], findings: Findings) -> NIRGraph:
+    node = _node(tree.get("node"), "", findings)
+    if isinstance(node, NIRGraph):
+        return node
+    given = shape_in(node)
+    made = shape_out(node, given)
+    if given is None or made is None or isinstance(node, (Input, Output)):
+        raise NetworkError(f"graph: field 'type' = {type(node).__name__!r}, allowed: 'NIRGraph'")
+    findings.repair("", "type", f"a lone {type(node).__name__}: a graph was made around it")
+    nodes = {"input": Input(given), "node": node, "output": Output(made)}
+    return NIRGraph(nodes, (("input", "node"), ("node", "output")))
+
+
+def _title(where: str) -> str:
+    return f"node {where!r}" if where else "graph"
+
+
+def _node(tree: Any, where: str, findings: Findings) -> Node:
+    """Return the node of a group."""
+    title = _title(where)
+    if not isinstance(tree, dict):
+        raise NetworkError(f"{title}: field 'type' is missing, allowed: a group with a type")
+    name = tree.get("type")
+    if not isinstance(name, str) or name not in KINDS:
+        raise NetworkError(
+            f"{title}: field 'type' = {show(name)}, allowed: {', '.join(sorted(KINDS))}"
+        )
+    metadata = tree.get("metadata", {})
+    if not isinstance(metadata, dict):
+        raise NetworkError(f"{title}: field 'metadata' = {show(metadata)}, allowed: a group")
+    known = {f.name for f in fields(KINDS[name])} | {"type", "metadata"}
+    unknown = sorted(tree.keys() - known)
+    if unknown:
+        allowed = ", ".join(sorted(known))
+        raise NetworkError(
+            f"{title} ({name}): field {unknown[0]!r} is not known, allowed: {allowed}"
+        )
+    if name == "NIRGraph":
+        return _graph(tree, where, metadata, findings)
+    values = _values(tree, name, where, findings)
+    try:
+        return KINDS[name](**values, metadata=metadata)
+    except NetworkError as error:
+        lines = "\n  ".join(
+            f"{title} ({name}): {_field(line, name)}" for line in str(error).split("\n")
+        )
+        raise NetworkError(lines) from None
+
+
+def _field(line: str, name: str) -> str:
+    """Return a fault of a node with the word 'field' before the name."""
+    return "field " + line.strip().removeprefix(f"{name}: ")
+
+
+def _values(tree: dict[str, Any], name: str, where: str, findings: Findings) -> dict[str, Any]:
+    """Return the fields of a node; those that old files do not have get what nir gives them."""
+    values: dict[str, Any] = {}
+    like = _widest(tree, name, where, findings)
+    for item in fields(KINDS[name]):
+        if item.name == "metadata":
+            continue
+        if item.name in tree:
+            values[item.name] = tree[item.name]
+        elif item.name in (*_ZEROS, *_ONES) and like is not None:
+            value = 0.0 if item.name in _ZEROS else 1.0
+            values[item.name] = np.full(like.shape, value, like.dtype)
+            findings.assume(where, item.name, f"not in the file, taken as {value:g}, as nir does")
+        elif item.name == "bias":
+            weight = tree.get("weight")
+            values["bias"] = _no_bias(weight, name)
+            findings.assume(where, "bias", "not in the file, taken as 0")
+        elif item.name in ("input_shape", "input_type"):
+            values[item.name] = None  # what comes in says it, and the repairs then report it
+        elif item.default is not MISSING:
+            values[item.name] = item.default
+            findings.assume(where, item.name, f"not in the file, taken as {item.default}")
+        else:
+            raise NetworkError(f"{_title(where)} ({name}): field {item.name!r} is missing")
+    return values
+
+
+def _no_bias(weight: Any, name: str) -> Any:
+    if not isinstance(weight, np.ndarray) or weight.ndim < 2 or weight.dtype.kind != "f":
+        return np.zeros(0)
+    return np.zeros(
+        weight.shape[:1] if name.startswith("Conv") else weight.shape[:-1], weight.dtype
+    )
+
+
+def _widest(tree: dict[str, Any], name: str, where: str, findings: Findings) -> Any:
+    """Spread scalars over the layer in place; return an array of the layer's shape."""
+    alike = [f for f in KINDS[name].ALIKE if isinstance(tree.get(f), np.ndarray)]
+    if not alike:
+        return None
+    widest = max((tree[f] for f in alike), key=lambda a: (a.size, a.ndim))
+    layer = widest.shape or (1,)
+    for field in alike:
+        array = tree[field]
+        if array.shape == layer:
+            continue
+        if array.size == 1:
+            tree[field] = np.full(layer, array.reshape(())[()])
+            findings.repair(
+                where, field, f"one value for a layer of shape {layer}: each neuron has it"
+            )
+        elif array.size == widest.size and [s for s in array.shape if s != 1] == [
+            s for s in layer if s != 1
+        ]:
+            tree[field] = array.reshape(layer)
+            findings.repair(
+                where, field, f"shape {array.shape} taken as {layer}, as the others have"
+            )
+    numbers = [tree[f] for f in alike if tree[f].shape == layer and tree[f].dtype.kind == "f"]
+    return numbers[0] if numbers else np.zeros(layer)
+
+
+def _graph(
+    tree: dict[str, Any], where: str, metadata: Mapping[str, Any], findings: Findings
+) -> NIRGraph:
+    title = _title(where)
+    children, edges = tree.get("nodes"), tree.get("edges", ())
+    if not isinstance(children, dict):
+        raise NetworkError(
+            f"{title} (NIRGraph): field 'nodes' = {show(children)}, allowed: a group"
+        )
+    for name in children:
+        if not is_name(name):
+            raise NetworkError(f"{title} (NIRGraph): node {name!r}, allowed: names without '/'")
+    nodes = {
+        name: _node(child, f"{where}/{name}" if where else name, findings)
+        for name, child in children.items()
+    }
+    draft = Draft(where, nodes, _edges(edges, title), findings)
+    try:
+        return mend(draft, metadata)
+    except NetworkError as error:
+        prefix = (
+            f"{title} (NIRGraph): field 'edges' or 'nodes': "
+            if "node" not in str(error)[:5]
+            else (f"in graph {where!r}: " if where else "")
+        )
+        raise NetworkError(prefix + str(error)) from None
+
+
+def _edges(value: Any, title: str) -> list[Edge]:
+    if isinstance(value, np.ndarray) and value.size == 0:
+        return []
+    allowed = f"at most {MOST_EDGES} pairs of names"
+    if not isinstance(value, tuple) or len(value) > MOST_EDGES:
+        raise NetworkError(f"{title} (NIRGraph): field 'edges' = {show(value)}, allowed: {allowed}")
+    found: list[Edge] = []
+    for item in value:
+        if (
+            not isinstance(item, tuple)
+            or len(item) != 2
+            or not all(isinstance(e, str) for e in item)
+        ):
+            raise NetworkError(
+                f"{title} (NIRGraph): field 'edges' = {show(item)}, allowed: {allowed}"
+            )
+        found.append((item[0], item[1]))
+    return found

@@ -1,0 +1,100 @@
+"""``neuro-lif nir``: what a user sees, with right and with wrong input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nir_graphs import DATA
+
+from neuro_lif import nir
+from neuro_lif.cli import main
+
+FILE = str(DATA / "snntorch" / "cubalif_rec_zero.nir")
+INPUTS = FILE.replace(".nir", ".npz")
+
+
+def test_show(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nir", "show", FILE]) == 0
+    shown = capsys.readouterr().out
+    assert (
+        "lif1.w_rec  Affine" in shown and "lif1.lif (back)" in shown and "nothing to mend" in shown
+    )
+    assert main(["nir", "show", str(DATA / "rockpool" / "lif_neuron_ff.nir")]) == 0
+    assert "repair: node 'input': shape: (1, 12)" in capsys.readouterr().out
+
+
+def test_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.npz"
+    assert (
+        main(
+            [
+                "nir",
+                "run",
+                FILE,
+                "--rule",
+                "snntorch",
+                "--inputs",
+                INPUTS,
+                "--out",
+                str(out),
+                "--golden",
+                str(tmp_path / "g.nir"),
+            ]
+        )
+        == 0
+    )
+    assert "lif1.lif: 199 spikes" in capsys.readouterr().out
+    with np.load(out) as ours, np.load(INPUTS) as theirs:
+        assert np.array_equal(ours["spikes/lif1.lif"], theirs["lif1_spk"])
+
+
+def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ask = ["nir", "explain", FILE, "--rule", "snntorch", "--inputs", INPUTS]
+    assert main([*ask, "--against", "snntorch-2023"]) == 1
+    assert "cause: reset time: recurrent_reset_time next" in capsys.readouterr().out
+    assert main([*ask, "--against", "snntorch"]) == 0
+    with np.load(INPUTS) as theirs:
+        np.savez(tmp_path / "r.npz", **{"lif1.lif": theirs["lif1_spk"]})
+    assert main([*ask, "--recording", str(tmp_path / "r.npz")]) == 0
+
+
+def test_convert(tmp_path: Path) -> None:
+    out = tmp_path / "a.nir"
+    assert main(["nir", "convert", str(DATA / "rockpool" / "lif_neuron_ff.nir"), str(out)]) == 0
+    assert nir.read(out).report.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["show", "none.nir"], "no such file"),
+        (["run", FILE, "--rule", "snntorc", "--inputs", INPUTS], "allowed: exact"),
+        (["run", FILE, "--rule", "norse", "--inputs", "none.npz"], "no such file"),
+        (["run", FILE, "--rule", "norse", "--inputs", INPUTS, "--set", "reset"], "FIELD=VALUE"),
+        (
+            ["run", FILE, "--rule", "norse", "--inputs", INPUTS, "--set", "reset=x"],
+            "allowed: value",
+        ),
+        (["run", FILE, "--rule", "norse", "--inputs", INPUTS, "--dt", "0"], "dt = 0"),
+    ],
+)
+def test_wrong_use(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nir", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_rules(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nir", "rules"]) == 0
+    assert "spikingjelly: " in capsys.readouterr().out
+
+
+def test_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    graph, parts = tmp_path / "graph.png", tmp_path / "parts.svg"
+    assert main(["nir", "show", FILE, "--picture", str(graph)]) == 0
+    ask = ["nir", "explain", FILE, "--rule", "snntorch", "--inputs", INPUTS, "--against", "norse"]
+    assert main([*ask, "--dt", "1e-4", "--picture", str(parts)]) == 1
+    assert graph.read_bytes()[:4] == b"\x89PNG" and b"<svg" in parts.read_bytes()[:600]
+    assert main(["nir", "show", FILE, "--picture", str(tmp_path / "a.bmp")]) == 2
+    assert "allowed: .png, .svg or .pdf" in capsys.readouterr().err
