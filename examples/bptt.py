@@ -82,6 +82,19 @@ class Trace(NamedTuple):
 # ------------------------------------------------------------------------------------ forward
 
 
+def initial_params(
+    rng: np.random.Generator, n_in: int, n_hidden: int, n_out: int, hidden: tuple[float, float]
+) -> Params:
+    """Random start weights, float32; ``hidden``: mean and standard deviation of the first layer."""
+    params = {
+        "w_hidden": rng.normal(*hidden, (n_hidden, n_in)),
+        "b_hidden": np.zeros(n_hidden),
+        "w_output": rng.normal(0.0, 0.1, (n_out, n_hidden)),
+        "b_output": np.zeros(n_out),
+    }
+    return {key: value.astype(np.float32) for key, value in params.items()}
+
+
 def run_layer(cell: Cell, spikes_in: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> Trace:
     """Run one LIF layer over time-first input spikes (T, B, n_in), in the dtype of weight."""
     arriving = np.zeros(spikes_in.shape, dtype=weight.dtype)

@@ -59,17 +59,6 @@ def forward(params: Mapping[str, np.ndarray], raster: np.ndarray) -> Activity:
     return bptt.forward(CELL, params, raster)
 
 
-def initial_params(rng: np.random.Generator) -> Params:
-    """Random start weights, float32."""
-    params = {
-        "w_hidden": rng.normal(0.01, 0.05, (N_HIDDEN, N_INPUT)),
-        "b_hidden": np.zeros(N_HIDDEN),
-        "w_output": rng.normal(0.0, 0.1, (N_OUTPUT, N_HIDDEN)),
-        "b_output": np.zeros(N_OUTPUT),
-    }
-    return {key: value.astype(np.float32) for key, value in params.items()}
-
-
 def split(labels: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Indices of the splits train, val and test; seed only affects what val takes from train."""
     rest, test = train_test_split(
@@ -94,7 +83,8 @@ def fit(
 
     rng = np.random.default_rng(settings.seed)
     seen = (encode(val[0], n_steps), val[1])
-    return bptt.fit(CELL, initial_params(rng), data, show, seen, settings, rng)
+    start = bptt.initial_params(rng, N_INPUT, N_HIDDEN, N_OUTPUT, (0.01, 0.05))
+    return bptt.fit(CELL, start, data, show, seen, settings, rng)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -56,17 +56,6 @@ def forward(params: Mapping[str, np.ndarray], raster: np.ndarray) -> Activity:
     return bptt.forward(CELL, params, raster)
 
 
-def initial_params(rng: np.random.Generator) -> Params:
-    """Random start weights, float32."""
-    params = {
-        "w_hidden": rng.normal(0.1, 0.3, (N_HIDDEN, N_CHANNELS)),
-        "b_hidden": np.zeros(N_HIDDEN),
-        "w_output": rng.normal(0.0, 0.1, (N_OUTPUT, N_HIDDEN)),
-        "b_output": np.zeros(N_OUTPUT),
-    }
-    return {key: value.astype(np.float32) for key, value in params.items()}
-
-
 def splits() -> dict[str, Data]:
     """Return the points and classes of train, val and test."""
     return {name: points(size, seed) for name, (size, seed) in SPLITS.items()}
@@ -77,7 +66,8 @@ def fit(data: Data, val: Data, settings: Settings) -> tuple[Params, list[float]]
     rng = np.random.default_rng(settings.seed)
     raster = (encode(data[0], N_STEPS), data[1])
     seen = (encode(val[0], N_STEPS), val[1])
-    return bptt.fit(CELL, initial_params(rng), raster, lambda r, _: r, seen, settings, rng)
+    start = bptt.initial_params(rng, N_CHANNELS, N_HIDDEN, N_OUTPUT, (0.1, 0.3))
+    return bptt.fit(CELL, start, raster, lambda r, _: r, seen, settings, rng)
 
 
 def main(argv: list[str] | None = None) -> None:
