@@ -264,13 +264,13 @@ def test_files_keep_the_convolution(tmp_path: Any) -> None:
 
 
 LARGE = """
-import resource, sys
+import re, sys
+from pathlib import Path
 import numpy as np
 import neuro_lif as nl
-from neuro_lif.emulator.compiled import built
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak():  # ru_maxrss would begin with the memory of the process of the tests
+    return int(re.search(r"VmHWM:\\s+([0-9]+) kB", Path("/proc/self/status").read_text())[1]) / 1024
 
 n = int(sys.argv[1])
 rng = np.random.default_rng(0)
@@ -294,7 +294,7 @@ def test_a_large_convolution_is_not_unrolled() -> None:
                           check=True)  # fmt: skip
     more, spikes = map(float, done.stdout.split())
     assert spikes > 0
-    assert more < 1000, "MB; a neuron takes about 400 bytes, in numpy and in the kernel"
+    assert 10 < more < 1000, "MB; a neuron takes about 400 bytes, in numpy and in the kernel"
 
 
 PLACES = [
