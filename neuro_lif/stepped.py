@@ -94,6 +94,12 @@ class SteppedPopulation:
         tau_syn: ``(n_receptors,)`` s, 0 for delta synapses.
         graded: a filter stage: at the end of every step it sends its u as it is, a float. It has
             no membrane (``decay_v`` is 0, so v is u) and no spikes.
+        u_init: ``(n_receptors, n)`` V per step, each synaptic state before the first step; None:
+            zeros.
+        most_spikes: how many spikes a neuron may send in one step: 1; or more, or None for any
+            number: it then sends ``k = min(floor(v / threshold), most_spikes)`` spikes, but at
+            least one where v passes the threshold, and ``reset="subtract"`` takes away
+            ``k * threshold``.
     """
 
     name: str
@@ -111,6 +117,8 @@ class SteppedPopulation:
     tau_m: FloatArray
     tau_syn: FloatArray
     graded: bool = False
+    u_init: FloatArray | None = None
+    most_spikes: int | None = 1
 
     @property
     def spikes(self) -> bool:
@@ -124,10 +132,14 @@ class SteppedProjection:
 
     Args:
         name, pre, post: as described.
-        weights: ``(n_post, n_pre)`` dense or CSR, V per step added to u.
+        weights: ``(n_post, n_pre)`` dense or CSR, or a
+            :class:`~neuro_lif.convolution.Convolution`, V per step added to u.
         delays: whole steps >= 0, a scalar array or one per stored weight.
         receptor: which synaptic state of the target.
-        latency: 1, or 0 for inputs under ``input_latency=0``.
+        latency: 1; 0 for inputs under ``input_latency=0``, and allowed from a population that is
+            listed before the target.
+        graded: what arrives may be more than 1 (several spikes in a step, or an input's numbers),
+            so that a chip has to multiply. Here, in floats, values always multiply the weight.
     """
 
     name: str
@@ -137,6 +149,7 @@ class SteppedProjection:
     delays: IntArray
     receptor: int
     latency: int = 1
+    graded: bool = False
 
 
 @dataclass(frozen=True, eq=False)
