@@ -66,6 +66,7 @@ study
 targets
 conformance
 nir
+netx
 demo
 report
 commands

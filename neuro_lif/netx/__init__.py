@@ -1,0 +1,42 @@
+"""lava-dl's netx files (``.net``): read, run in the integers that Loihi would run, write.
+
+>>> from neuro_lif import netx
+>>> found = netx.read("network.net")  # doctest: +SKIP
+>>> print(found.report)  # doctest: +SKIP
+>>> fixed = netx.to_fixed(found.network, "loihi2")  # doctest: +SKIP
+>>> ran = netx.run(found.network, inputs)  # doctest: +SKIP
+
+Not imported by ``import neuro_lif``; h5py is needed where a file is read or written.
+"""
+
+from .layers import (
+    AverageLayer,
+    ConcatLayer,
+    ConvLayer,
+    DenseLayer,
+    FlattenLayer,
+    InputLayer,
+    Layer,
+    Neuron,
+    PoolLayer,
+)
+from .model import NetxFinding, NetxNetwork, NetxRead, NetxReport, layer_name
+from .rule import NetxRule
+
+__all__ = [
+    "AverageLayer",
+    "ConcatLayer",
+    "ConvLayer",
+    "DenseLayer",
+    "FlattenLayer",
+    "InputLayer",
+    "Layer",
+    "NetxFinding",
+    "NetxNetwork",
+    "NetxRead",
+    "NetxReport",
+    "NetxRule",
+    "Neuron",
+    "PoolLayer",
+    "layer_name",
+]
