@@ -9,6 +9,7 @@
 Not imported by ``import neuro_lif``; h5py is needed where a file is read or written.
 """
 
+from .from_fixed import from_fixed
 from .layers import (
     AverageLayer,
     ConcatLayer,
@@ -20,8 +21,12 @@ from .layers import (
     Neuron,
     PoolLayer,
 )
+from .lower import to_fixed
 from .model import NetxFinding, NetxNetwork, NetxRead, NetxReport, layer_name
+from .reader import read
 from .rule import NetxRule
+from .runner import NetxRun, run
+from .writer import write
 
 __all__ = [
     "AverageLayer",
@@ -36,7 +41,13 @@ __all__ = [
     "NetxRead",
     "NetxReport",
     "NetxRule",
+    "NetxRun",
     "Neuron",
     "PoolLayer",
+    "from_fixed",
     "layer_name",
+    "read",
+    "run",
+    "to_fixed",
+    "write",
 ]

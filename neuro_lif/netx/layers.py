@@ -1,7 +1,7 @@
 """The layers of a netx file: what it says, checked, with arrays in the file's own order.
 
-Planes are (channels, height, width), in C order; weights are integers of Loihi's units: a spike adds
-``weight * 64`` to u. Source: lava-dl 0.6.0, lava/lib/dl/netx/hdf5.py and slayer/block/base.py.
+Planes are (channels, height, width), in C order; weights are integers of Loihi's units: a spike
+adds ``weight * 64`` to u. Source: lava-dl 0.6.0, lava/lib/dl/netx/hdf5.py and slayer/block/base.py.
 """
 
 from __future__ import annotations

@@ -23,18 +23,26 @@ class NetxRule:
         recurrent_exponent: ``"kept"``; or ``"lost"``, as netx 0.6.0 loses the exponent of the
             weights of a recurrent layer that has delays.
         ignore: of ``gradedSpike``, ``refDelay``, ``wgtExp`` and ``delay`` (of convolutions and
-            pools): fields that netx does not look at, and which are then left out here, too; any
-            other use of them is refused, or kept where it can be.
+            pools): fields that netx does not look at, and which are then left out here, too;
+            without this they are refused where they say anything.
+        input: of an input layer with neurons: ``"bias"``, as netx: numbers act on v, as a bias
+            does; ``"current"``, as slayer: they act on u, which then decays by iDecay.
+        pool: ``"slayer"``: as the only program that runs pools does: it lays the channels of a
+            plane one below the other, so that where a kernel does not divide the height, a window
+            can lie across two channels; ``"channels"``: each channel by itself.
         shown_at_spike: what a probe of v shows in the step of a spike; None: v, which is 0. The
             chip shows 128.
 
-    Source: lava-dl 0.6.0, netx/hdf5.py, netx/utils.py, netx/blocks/process.py, slayer/block/base.py;
-    the 128: the Loihi 2 trace of the NIR paper (Pedersen et al. 2024).
+    Source: lava-dl 0.6.0, netx/hdf5.py, netx/utils.py, netx/blocks/process.py, and in slayer
+    block/base.py and synapse/layer.py (Pool.forward); the 128: the Loihi 2 trace of the NIR paper
+    (Pedersen et al. 2024).
     """
 
     weights: Literal["netx", "plain"] = "netx"
     delay: Literal["synapse", "axon"] = "synapse"
     recurrent_exponent: Literal["kept", "lost"] = "kept"
+    input: Literal["bias", "current"] = "bias"
+    pool: Literal["slayer", "channels"] = "slayer"
     ignore: tuple[str, ...] = ()
     shown_at_spike: int | None = None
 
@@ -44,6 +52,8 @@ class NetxRule:
             "weights": ("netx", "plain"),
             "delay": ("synapse", "axon"),
             "recurrent_exponent": ("kept", "lost"),
+            "input": ("bias", "current"),
+            "pool": ("slayer", "channels"),
         }
         for name, values in allowed.items():
             if getattr(self, name) not in values:
