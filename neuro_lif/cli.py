@@ -21,6 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
         doctor,
         export,
         ladder,
+        netx,
         nir,
         predict,
         profiles,
@@ -38,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     shown = (demo, run, quantize, predict, ladder, study, report, compare, certify, conformance,
-             export, nir, profiles, doctor)  # fmt: skip
+             export, nir, netx, profiles, doctor)  # fmt: skip
     for module in shown:
         module.add(commands)
     return parser

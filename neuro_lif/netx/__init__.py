@@ -25,7 +25,8 @@ from .lower import to_fixed
 from .model import NetxFinding, NetxNetwork, NetxRead, NetxReport, layer_name
 from .reader import read
 from .rule import NetxRule
-from .runner import NetxRun, run
+from .runner import NetxRun, encode, run
+from .to_nir import to_nir
 from .writer import write
 
 __all__ = [
@@ -44,10 +45,12 @@ __all__ = [
     "NetxRun",
     "Neuron",
     "PoolLayer",
+    "encode",
     "from_fixed",
     "layer_name",
     "read",
     "run",
     "to_fixed",
+    "to_nir",
     "write",
 ]

@@ -11,7 +11,16 @@ from ..checks import expect
 from ..errors import LoweringError, NeuroLifError
 from ..fixed import FixedNetwork
 from ..fixed_parts import FixedPopulation, FixedProjection
-from .layers import MOST_DELAY, ConcatLayer, ConvLayer, DenseLayer, InputLayer, Layer, Neuron
+from .layers import (
+    MOST_DELAY,
+    ConcatLayer,
+    ConvLayer,
+    DenseLayer,
+    FlattenLayer,
+    InputLayer,
+    Layer,
+    Neuron,
+)
 from .lower import BIAS_EXP, to_fixed
 from .model import NetxNetwork, layer_name
 
@@ -135,24 +144,33 @@ def _layer(
             raise _no(
                 f"projection {p.name!r}", "graded or latency", "given", "as the profile has it"
             )
+    made: Layer
     if incoming[0].convolution is not None:
         made = _conv(population, neuron, bias, incoming, own)
+        if places[incoming[0].pre] != before:
+            raise _no(where, "projections", f"from {incoming[0].pre!r}", NEXT)
     else:
-        if places[incoming[0].pre] != before or len(incoming) > 1:
-            sizes = sum(p.shape[1] for p in incoming)
-            named = tuple(places[p.pre] for p in incoming)
-            rest = named[1:] if named[0] == before else named
-            if named[0] != before:
-                raise _no(where, "projections", f"from {incoming[0].pre!r}",
-                          "one from the population before it")  # fmt: skip
-            layers.append(ConcatLayer((sizes,), rest))
+        _bridge(where, incoming, layers, places)
         made = _dense(fixed, population, neuron, bias, incoming, own)
-    if isinstance(made, ConvLayer) and places[incoming[0].pre] != before:
-        raise _no(
-            where, "projections", f"from {incoming[0].pre!r}", "from the population before it"
-        )
     places[population.name] = len(layers)
     layers.append(made)
+
+
+NEXT = "one from the population before it"
+
+
+def _bridge(
+    where: str, incoming: list[FixedProjection], layers: list[Layer], places: dict[str, int]
+) -> None:
+    """Add what joins others to the layer before it, or makes a row of its planes."""
+    before = len(layers) - 1
+    if places[incoming[0].pre] != before:
+        raise _no(where, "projections", f"from {incoming[0].pre!r}", NEXT)
+    size = sum(p.shape[1] for p in incoming)
+    if len(incoming) > 1:
+        layers.append(ConcatLayer((size,), tuple(places[p.pre] for p in incoming[1:])))
+    elif len(layers[before].shape) > 1:
+        layers.append(FlattenLayer((size,)))
 
 
 def _conv(
@@ -168,8 +186,12 @@ def _conv(
     if np.any(p.delays) or p.exponent < 0:
         raise _no(where, "delays or exponent", "given", "0: netx gives convolutions neither")
     kernel = np.asarray(conv.kernel) << p.exponent
-    steps: Any = (conv.stride, conv.padding, conv.dilation)
-    return ConvLayer(conv.output_shape, kernel, neuron, *steps, conv.groups, bias)
+    steps: list[tuple[int, int]] = []
+    for n in (conv.stride, conv.padding, conv.dilation):
+        steps.append(n if isinstance(n, tuple) else (n, n))
+    return ConvLayer(
+        conv.output_shape, kernel, neuron, steps[0], steps[1], steps[2], conv.groups, bias
+    )
 
 
 def _dense(
@@ -243,9 +265,17 @@ def _check_same(fixed: FixedNetwork, network: NetxNetwork, places: dict[str, int
             if np.array_equal(_kernel(p), _kernel(twin)):
                 continue
         elif np.array_equal(_weights(fixed, p), _weights(again, twin)):
+            _check_delays(p, twin)
             continue
         raise _no(f"projection {p.name!r}", "weights", "given", "weights that netx's choice of "
                   "exponent and bits keeps (-256..254, even where signs are mixed)")  # fmt: skip
+
+
+def _check_delays(p: FixedProjection, twin: FixedProjection) -> None:
+    meant, made = _delays(p), _delays(twin)
+    if np.any((meant != made) & (meant >= 0) & (made >= 0)):
+        raise _no(f"projection {p.name!r}", "delays", "one per input",
+                  "one per neuron: netx takes them for that where both are as many")  # fmt: skip
 
 
 def _kernel(p: FixedProjection) -> Any:

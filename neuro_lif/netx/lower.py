@@ -135,7 +135,9 @@ def _outside(draft: Draft, layer: Layer, given: Sequence[int] | None, bits: int)
     elif isinstance(layer, DenseLayer):
         shape = (layer.weight.shape[1],)
     else:
-        raise fault(0, "type", show(layer.kind), "an input layer before it, or input_shape=")
+        raise fault(
+            0, "type", show(layer.kind), "an input layer before it, or input_shape= (--input-shape)"
+        )
     draft.sources.append(FixedSource(INPUT, int(np.prod(shape))))
     return Stream(shape, (Part(INPUT, shape, graded=bits > 0),))
 

@@ -67,6 +67,7 @@ def run(
         network: the layers.
         inputs: ``(n_steps, *shape)`` or ``(n_steps, n)``: spikes sent in step i + 1; or with
             neurons in the input layer numbers x, whose ``weight * x + bias`` acts in step i + 1.
+            Planes say the input's shape where the file does not.
         n_steps: absent: as many as there are rows; rows that are missing are 0.
         profile, rule, input_shape, input_message_bits, reset_interval, reset_offset: see
             :func:`to_fixed`.
@@ -81,6 +82,8 @@ def run(
     """
     expect(network, NetxNetwork, "netx.run")
     rule = rule or NetxRule()
+    if input_shape is None and np.ndim(inputs) == 4:
+        input_shape = np.shape(inputs)[1:]
     fixed = to_fixed(
         network, profile, rule=rule, input_shape=input_shape,
         input_message_bits=input_message_bits, reset_interval=reset_interval,

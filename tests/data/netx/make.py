@@ -25,7 +25,12 @@ STEPS = 40
 
 
 def slayer_files() -> None:
-    for name in ("cv2", "torchvision", "torchvision.transforms", "lava.lib.dl.slayer.object_detection"):
+    for name in (
+        "cv2",
+        "torchvision",
+        "torchvision.transforms",
+        "lava.lib.dl.slayer.object_detection",
+    ):
         sys.modules[name] = MagicMock()
     import torch
     from lava.lib.dl import slayer
@@ -56,7 +61,10 @@ def slayer_files() -> None:
         out, found = torch.tensor(np.moveaxis(x, 0, -1)[None]), {}
         with torch.no_grad():
             for i, b in enumerate(blocks):
-                if isinstance(b, block.Flatten | block.Average) or getattr(b, "neuron", None) is None:
+                if (
+                    isinstance(b, block.Flatten | block.Average)
+                    or getattr(b, "neuron", None) is None
+                ):
                     out = b(out)
                     continue
                 log = []
@@ -109,7 +117,8 @@ def slayer_files() -> None:
     write("dense", blocks, spikes((6,)))
 
     seed(2)
-    blocks = [block.Conv(params(), 2, 4, (3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=2),
+    blocks = [block.Conv(params(), 2, 4, (3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2),
+                         groups=2),
               block.Pool(params(threshold=1.2), (2, 2), weight_scale=1.25),
               block.Flatten(), block.Dense(params(), 4 * 2 * 2, 5)]  # fmt: skip
     widen(blocks)
@@ -138,7 +147,11 @@ def slayer_files() -> None:
     write("delay", blocks, spikes((5,)))
 
     seed(6)
-    blocks = [block.Conv(params(), 2, 3, 3, delay=True), block.Flatten(), block.Dense(params(), 27, 4)]
+    blocks = [
+        block.Conv(params(), 2, 3, 3, delay=True),
+        block.Flatten(),
+        block.Dense(params(), 27, 4),
+    ]
     widen(blocks)
     blocks[0].delay.delay.data = torch.FloatTensor([0, 4, 2])
     blocks[0].delay.init = True
@@ -196,7 +209,9 @@ def concat(block, widen, spikes, run, params, seed) -> None:
         group.create_dataset("type", (1,), "S10", [b"concat"])
         group["shape"] = np.array([11])
         group["layers"] = np.array([0])
-    np.savez_compressed(HERE / "concat.slayer.npz", input=x.astype(np.int16), out=three["out"], **found)
+    np.savez_compressed(
+        HERE / "concat.slayer.npz", input=x.astype(np.int16), out=three["out"], **found
+    )
     print("concat", int(three["s/0"].sum()))
     assert torch is not None
 
@@ -275,6 +290,27 @@ def hand_files() -> None:
             neuron(g, 1000, 400, 300)
 
 
+def weight_codes() -> None:
+    """What netx's optimize_weight_bits makes of matrices; null where it breaks down."""
+    import json
+
+    from lava.lib.dl.netx.utils import optimize_weight_bits
+
+    rng = np.random.default_rng(11)
+    found = []
+    for k in range(120):
+        low, high = [(-256, 256), (0, 256), (-256, 0), (-8, 8), (-400, 400), (0, 3)][k % 6]
+        weight = rng.integers(low, high + 1, (3, 4)) // 2 ** (k % 4) * 2 ** (k % 4)
+        weight = weight if k % 7 else np.minimum(weight, 0)
+        try:
+            coded, bits, exponent, _ = optimize_weight_bits(weight.copy())
+            made = [coded.tolist(), bits, exponent]
+        except (OverflowError, ValueError):
+            made = None
+        found.append([weight.tolist(), made])
+    (HERE / "weight_codes.json").write_text(json.dumps(found))
+
+
 RESET = 13
 
 
@@ -292,6 +328,7 @@ def netx_runs() -> None:
     from lava.lib.dl.netx.hdf5 import Network
 
     hand_files()
+    weight_codes()
     names = sorted(p.stem for p in HERE.glob("*.net"))
     for name in sys.argv[2:] or names:
         try:
