@@ -115,6 +115,15 @@ def to_fixed(
     )  # fmt: skip
 
 
+def _check_inhibitory(draft: Draft) -> None:
+    """Let -256 through where no weight is above 0: netx hands it on, and Lava stores -255."""
+    for p in draft.projections:
+        if p.convolution is None and p.sign_mode == "inhibitory" and p.values.min() < -255:
+            draft.strict = False
+            draft.notes.append(f"{p.name}: weights of -256 are stored as -255, as netx has it in "
+                               "Lava, since none is above 0")  # fmt: skip
+
+
 def _reset(profile: HardwareProfile, interval: Any, offset: Any) -> tuple[int, int] | None:
     faults = Faults()
     for name, value, least in (("reset_interval", interval, 1), ("reset_offset", offset, 0)):

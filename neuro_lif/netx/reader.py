@@ -120,7 +120,8 @@ def _named(line: str, index: int) -> str:
     """Return a fault of a layer with its number, and the file's name of the field."""
     where, _, rest = line.strip().partition(": ")
     name, sign, value = rest.partition(" = ")
-    named = f"neuron/{NAMES.get(name, name)}" if where == "neuron" else name
+    inner = name.removeprefix("neuron/") if where != "neuron" else name
+    named = f"neuron/{NAMES.get(inner, inner)}" if inner != name or where == "neuron" else name
     return f"layer {index}: field {named!r}{sign}{value}"
 
 

@@ -285,9 +285,11 @@ def hand_files() -> None:
         with h5py.File(HERE / f"{sign}.net", "w") as file:
             g = file.create_group("layer/0")
             g["type"], g["shape"] = np.bytes_("dense"), np.array([5])
-            g["weight"] = even(5, 6, low=low, high=high)
+            weight = even(5, 6, low=low, high=high)
+            weight[0, 0] = -256 if high < 0 else 254
+            g["weight"] = weight
             g["bias"] = np.full(5, 30.0 if high < 0 else 0.0)
-            neuron(g, 1000, 400, 300)
+            neuron(g, 1000, 400, 300 if low >= 0 else 3)
 
 
 def weight_codes() -> None:
