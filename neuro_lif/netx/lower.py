@@ -108,6 +108,7 @@ def to_fixed(
         draft.streams.append(_lowered(draft, network, index, layer, input_message_bits))
         if not index and not isinstance(layer, InputLayer):
             del draft.streams[0]
+    _check_inhibitory(draft)
     return FixedNetwork(
         chosen, tuple(draft.populations), tuple(_distinct(draft.projections)),
         tuple(draft.sources), tuple(draft.directs), dt,
