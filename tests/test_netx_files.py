@@ -303,6 +303,14 @@ def test_inputs_that_do_not_fit_are_told() -> None:
     assert short.outputs.shape == (9, 4)
 
 
+def test_currents_may_be_given_as_they_are() -> None:
+    theirs, net = arrays("input", "netx"), network("input")
+    first = net.layers[0]
+    assert isinstance(first, netx.InputLayer) and first.weight and first.bias
+    ran = netx.run(net, theirs["input"] * first.weight + first.bias, transform=False)
+    assert_equal("v", ran.v["0-input"], theirs["v/0"])
+
+
 def test_graded_spikes_come_in_where_message_bits_say_so() -> None:
     net = netx.NetxNetwork((netx.DenseLayer((1,), np.array([[4]]), netx.Neuron(4096, 0, 900)),))
     x = np.array([[3], [0], [-2], [0]])

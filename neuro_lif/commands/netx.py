@@ -26,6 +26,8 @@ def add(commands: Any) -> None:
     _add_lowering(ran)
     ran.add_argument("--inputs", type=Path, required=True,
                      help=".npz with an array 'input' (n_steps, *shape)")  # fmt: skip
+    ran.add_argument("--currents", action="store_true",
+                     help="the input is weight * x + bias already")  # fmt: skip
     ran.add_argument("--steps", type=int, help="number of steps (default: the input's length)")
     ran.add_argument(
         "--out", type=Path, help="write spikes/LAYER, u/LAYER, v/LAYER, outputs (.npz)"
@@ -154,7 +156,13 @@ def run_file(args: argparse.Namespace) -> int:
     if "input" not in arrays:
         raise RangeError(f"inputs {str(args.inputs)!r}: array 'input' is missing, there are: "
                          + (", ".join(arrays) or "none"))  # fmt: skip
-    ran = run(found.network, arrays["input"], n_steps=args.steps, **_options(args))
+    ran = run(
+        found.network,
+        arrays["input"],
+        n_steps=args.steps,
+        transform=not args.currents,
+        **_options(args),
+    )
     for note in ran.notes:
         print(f"note: {note}")
     print(summary(ran.recording))

@@ -59,6 +59,7 @@ def run(
     input_message_bits: int = 0,
     reset_interval: int | None = None,
     reset_offset: int = 0,
+    transform: bool = True,
     engine: str | None = None,
 ) -> NetxRun:
     """Run a netx network in the integers of a chip.
@@ -71,6 +72,7 @@ def run(
         n_steps: absent: as many as there are rows; rows that are missing are 0.
         profile, rule, input_shape, input_message_bits, reset_interval, reset_offset: see
             :func:`to_fixed`.
+        transform: False: with neurons in the input layer, the inputs are the currents already.
         engine: of :func:`neuro_lif.run_fixed`.
 
     Returns:
@@ -89,7 +91,7 @@ def run(
         input_message_bits=input_message_bits, reset_interval=reset_interval,
         reset_offset=reset_offset,
     )  # fmt: skip
-    raster = encode(network, inputs, fixed.input_sizes()[INPUT], n_steps)
+    raster = encode(network, inputs, fixed.input_sizes()[INPUT], n_steps, transform)
     done = run_fixed(fixed, inputs={INPUT: raster}, record="all", engine=engine)
     spikes, u, v = {}, {}, {}
     for index, layer in enumerate(network.layers):
@@ -107,8 +109,15 @@ def run(
     return NetxRun(spikes, u, v, _outputs(network, rule, spikes), fixed, done)
 
 
-def encode(network: NetxNetwork, inputs: Any, size: int, n_steps: int | None = None) -> Any:
+def encode(
+    network: NetxNetwork, inputs: Any, size: int, n_steps: int | None = None, transform: bool = True
+) -> Any:
     """Return inputs as the integers of the lowered network's input ``(n_steps, size)``.
+
+    Args:
+        network: the layers.
+        inputs, n_steps, transform: as of :func:`run`.
+        size: values in each step.
 
     Raises:
         RangeError: shape or numbers do not fit.
@@ -127,7 +136,9 @@ def encode(network: NetxNetwork, inputs: Any, size: int, n_steps: int | None = N
     first = network.layers[0]
     if isinstance(first, InputLayer) and first.neuron is not None:
         weight = 64 if first.weight is None else first.weight
-        rows = rows.astype(np.float64) * weight + (first.bias or 0)
+        rows = rows.astype(np.float64)
+        if transform:
+            rows = rows * weight + (first.bias or 0)
         if rows.size and not np.abs(rows).max() < MOST_CURRENT:
             worst = float(rows.flat[np.abs(rows).argmax()])
             raise RangeError(f"netx: weight * input + bias = {worst:g}, allowed: -32767..32767, "
@@ -137,7 +148,7 @@ def encode(network: NetxNetwork, inputs: Any, size: int, n_steps: int | None = N
         if not np.array_equal(cut, rows):
             bad = float(rows[cut != rows][0])
             raise RangeError(
-                f"netx: inputs give {bad:g}, allowed: whole numbers (round them first)"
+                f"netx: inputs give {bad:g}, allowed: whole numbers (round them first, or give currents: transform=False)"
             )
         rows = cut
     return rows.astype(np.int64)
