@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from neuro_lif import netx
+from neuro_lif.convolution import Convolution
 from neuro_lif.emulator import run_fixed
 from neuro_lif.errors import LoweringError, RangeError
 from neuro_lif.machine import run_semantics
@@ -230,6 +231,46 @@ def test_odd_mixed_weights_lose_a_bit_where_they_are_stored_plainly() -> None:
     plain = netx.run(net, x, rule=netx.NetxRule(weights="plain"))
     assert plain.u["0-dense"][1, 0] != -2 * 64
     assert any(e.kind == "low_bits" for e in plain.fixed.storage_events())
+
+
+# ----------------------------------------------------------------------------------- joining
+
+
+def test_a_concat_layer_that_names_a_later_one_is_a_recurrence() -> None:
+    rng = np.random.default_rng(5)
+    first = netx.DenseLayer((3,), 2 * rng.integers(-20, 40, (3, 4)), netx.Neuron(900, 300, 60))
+    own, weight = netx.Neuron(700, 200, 80), 2 * rng.integers(-30, 50, (2, 5))
+    joined = netx.NetxNetwork(
+        (first, netx.ConcatLayer((5,), (2,)), netx.DenseLayer((2,), weight, own))
+    )
+    rec = netx.DenseLayer((2,), weight[:, :3], own, weight_rec=weight[:, 3:])
+    x = rng.integers(0, 2, (60, 4))
+    a, b = netx.run(joined, x), netx.run(netx.NetxNetwork((first, rec)), x)
+    assert a.spikes["2-dense"].any()
+    for kind in ("spikes", "u", "v"):
+        assert_equal(kind, getattr(a, kind)["2-dense"], getattr(b, kind)["1-dense"])
+
+
+def test_planes_are_joined_along_their_channels() -> None:
+    rng = np.random.default_rng(6)
+
+    def conv(c_out: int, c_in: int) -> netx.ConvLayer:
+        weight = 2 * rng.integers(-20, 40, (c_out, c_in, 3, 3))
+        return netx.ConvLayer((c_out, 4, 5), weight, netx.Neuron(900, 300, 90), padding=(1, 1))
+
+    one, two, three = conv(2, 1), conv(1, 2), conv(2, 3)
+    start = (netx.InputLayer((1, 4, 5)), one, two)
+    net = netx.NetxNetwork((*start, netx.ConcatLayer((3, 4, 5), (1,)), three))
+    matrix = Convolution(three.weight, (3, 4, 5), 1, 1, layout="torch").matrix().toarray()
+    row = netx.DenseLayer((40,), matrix, three.neuron)
+    flat = netx.NetxNetwork((*start, netx.ConcatLayer((60,), (1,)), row))
+    x = rng.integers(0, 2, (40, 1, 4, 5))
+    a, b = netx.run(net, x), netx.run(flat, x)
+    assert a.spikes["4-conv"].any()
+    assert_equal("v", a.v["4-conv"], b.v["4-dense"])
+    wrong = netx.NetxNetwork((*start, netx.ConcatLayer((4, 4, 5), (1,)), three))
+    with pytest.raises(LoweringError, match=r"layer 3: field 'shape'.*60 values"):
+        netx.to_fixed(wrong)
 
 
 # ------------------------------------------------------------------------ engines and inputs

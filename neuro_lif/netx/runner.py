@@ -147,9 +147,8 @@ def encode(
         cut = np.round(rows)
         if not np.array_equal(cut, rows):
             bad = float(rows[cut != rows][0])
-            raise RangeError(
-                f"netx: inputs give {bad:g}, allowed: whole numbers (round them first, or give currents: transform=False)"
-            )
+            allowed = "whole numbers (round them, or give currents: transform=False)"
+            raise RangeError(f"netx: inputs give {bad:g}, allowed: {allowed}")
         rows = cut
     return rows.astype(np.int64)
 
