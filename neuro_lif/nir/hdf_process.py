@@ -79,8 +79,9 @@ class Child:
         worked = _worked(self.process.pid)
         self.silent.start(0.0, worked)
         self.whole.start(0.0, worked)
-        self.hears.write(json.dumps(request).encode() + b"\n")
-        self.hears.flush()
+        words = memoryview(json.dumps(request).encode() + b"\n")
+        while words:
+            words = words[self.hears.write(words) :]
 
     def allow(self, seconds: float) -> None:
         """Give it so much time until it says something, which adds to the time for the file.
@@ -210,6 +211,7 @@ def _started() -> Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            bufsize=0,  # buffers have locks, which a forked process may find closed for ever
         )
     except (OSError, ValueError, TypeError) as error:
         raise TargetError(
