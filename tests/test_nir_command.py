@@ -98,3 +98,10 @@ def test_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert graph.read_bytes()[:4] == b"\x89PNG" and b"<svg" in parts.read_bytes()[:600]
     assert main(["nir", "show", FILE, "--picture", str(tmp_path / "a.bmp")]) == 2
     assert "allowed: .png, .svg or .pdf" in capsys.readouterr().err
+
+
+def test_rules_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nir", "rules", "snntorch", "spyx"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["switch", "snntorch", "spyx"] and ["emit", "new", "old"] in rows
+    assert main(["nir", "rules", "snntorc"]) == 2
