@@ -60,9 +60,11 @@ def read(
     tree = read_tree(path, max_bytes, max_objects)
     found: list[NetxFinding] = []
     try:
-        network = _network(tree, found)
+        network = _network(tree.root, found)
     except NetworkError as error:
         raise FileFormatError(f"{str(path)!r}: {error}") from None
+    for where, name, text in tree.unread:
+        found.append(NetxFinding("note", None, "/".join(filter(None, (where, name))), text))
     return NetxRead(network, NetxReport(str(path), tuple(found)))
 
 
