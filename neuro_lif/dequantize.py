@@ -151,9 +151,21 @@ def _population(
         threshold=frozen(threshold) if p.spikes else p.threshold,
         refractory=frozen(held, np.int64) if p.spikes else p.refractory,
         v_init=frozen(fixed.initial(p.name)[form.registers[0]] * lsb),
+        u_init=_u_init(fixed, p, form, lsb),
         reset=form.reset if p.spikes else p.reset,  # type: ignore[arg-type]
         tau_syn=frozen(p.tau_syn[:1]),
     )
+
+
+def _u_init(
+    fixed: FixedNetwork, p: SteppedPopulation, form: LifForm, lsb: FloatArray
+) -> FloatArray | None:
+    """Return what the register of u starts at, V per step ``(1, n)``; None where that is 0."""
+    voltage, current = form.registers
+    start = fixed.initial(p.name)[current]
+    if current == voltage or not start.any():
+        return None
+    return frozen((start * lsb)[None])  # type: ignore[no-any-return]
 
 
 def _gain(fixed: FixedNetwork, p: SteppedPopulation, lsb: FloatArray) -> FloatArray:

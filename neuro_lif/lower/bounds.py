@@ -88,6 +88,7 @@ class Demand:
         current: largest injected current, V per step.
         lost: LSB that one rounding of a decay takes from the magnitude, on average.
         feeds: the filter stages that lead to it.
+        u_init: V per step that u starts at; None: 0.
     """
 
     threshold: FloatArray
@@ -100,6 +101,7 @@ class Demand:
     current: FloatArray
     lost: float = 0.5
     feeds: tuple[Feed, ...] = ()
+    u_init: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -206,8 +208,10 @@ def bounds(demand: Demand, activity: float) -> Bounds:
     kept = 1.0 - demand.loss_u
     loss_u, leak = _settling(demand.loss_u, activity), _settling(demand.loss_v, activity)
     largest = np.maximum(up, down) + (1.0 + kept) * demand.current
-    u_up = up / loss_u + demand.current
-    u_down = down / loss_u + demand.current
+    # u that starts above what its input keeps up only falls towards that
+    first = np.zeros(n) if demand.u_init is None else demand.u_init
+    u_up = np.maximum(up / loss_u, first) + demand.current
+    u_down = np.maximum(down / loss_u, -first) + demand.current
     drive_up = np.maximum(u_up + demand.bias, 0.0)
     drive_down = np.maximum(u_down - demand.bias, 0.0)
     start = np.abs(demand.v_init)

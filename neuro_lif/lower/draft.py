@@ -26,6 +26,7 @@ APPROXIMATIONS = {
     "delay": "give a delay the profile does not have the nearest one it has",
     "counts": "let several spikes of one channel in one step count as one",
     "synapse": "replace several synaptic time constants on one population by one",
+    "multi-spike": "let a neuron send another number of spikes in a step at most than is asked for",
 }
 """What :func:`quantize` may do instead of refusing, when named in ``approximate``."""
 

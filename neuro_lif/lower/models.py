@@ -148,6 +148,8 @@ def _on_own_scale(
 ) -> SteppedNetwork:
     scaled = {name: frozen(getattr(p, name) * relative) for name in ("bias", "gain", "v_init")}
     scaled["threshold"] = frozen(p.threshold * relative)
+    if p.u_init is not None:
+        scaled["u_init"] = frozen(p.u_init * relative)
     populations = [replace(x, **scaled) if x is p else x for x in stepped.populations]
     # a stage's values reach its target one to one, at weight 1: it is on the target's scale
     stages = all_stages_of(stepped, p.name)

@@ -221,6 +221,17 @@ def bias_of(draft: Draft, p: SteppedPopulation) -> FloatArray:
     return (p.bias + constant_current(draft, p)) * leak_gain(p, plan, draft.compensate)
 
 
+def u_init_of(draft: Draft, p: SteppedPopulation) -> FloatArray | None:
+    """Return what u starts at, V per step ``(n,)``; None: 0.
+
+    A synaptic state is what weights, gain-compensated, add up to: rounding du leaves it as it is,
+    and what rounding dv changes it makes up for as they do.
+    """
+    if p.u_init is None or not np.any(p.u_init):
+        return None
+    return np.asarray(p.u_init).sum(axis=0) * leak_gain(p, draft.plans[p.name], draft.compensate)
+
+
 def demand_of(draft: Draft, p: SteppedPopulation) -> Demand:
     """Return what a population asks of its scale."""
     plan = draft.plans[p.name]
@@ -243,6 +254,7 @@ def demand_of(draft: Draft, p: SteppedPopulation) -> Demand:
         largest,
         0.0 if decay is not None and decay.rounding == "nearest_up" else 0.5,
         feeds_of(draft, p.name),
+        u_init_of(draft, p),
     )
 
 
