@@ -165,6 +165,7 @@ def _code_threshold(
 ) -> tuple[IntArray, tuple[Entry, ...]]:
     form, s = plan.form, plan.scale.lsb_per_volt if plan.scale else 1.0
     lo, hi = draft.profile.params[form.threshold].span
+    lo = max(lo, int(form.most > 1))  # a threshold of 0 fits into v any number of times
     if not p.spikes:
         return np.full(p.size, hi, np.int64), ()
     # v >= theta is v > theta - 1 for integers

@@ -93,7 +93,7 @@ def lends_itself(ops: Any) -> bool:
             return False
         if kind == "decay" and op["into"]:
             return False
-        if kind == "fire" and (op["multi"] != "once" or op["min_v"] is not None):
+        if kind == "fire" and op["min_v"] is not None:
             return False
         if kind == "fire" and op["cmp_reg"] not in (None, op["reg"]):
             return False

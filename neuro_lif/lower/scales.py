@@ -12,7 +12,9 @@ from ..discretize import SteppedPopulation, SteppedProjection
 from ..errors import LoweringError
 from ..ledger import Headroom
 from ..network import Constant, CurrentInput
+from ..numerics import MOST_SPIKES
 from .bounds import Demand, Feed, Incoming, Limits, bounds, lanes_of, sign_mode
+from .counts import hears_assumed
 from .draft import Draft, Plan, note
 from .encode import largest_current
 from .form import LifForm
@@ -286,20 +288,23 @@ def headroom_of(draft: Draft, p: SteppedPopulation) -> tuple[Headroom, ...]:
     found = reach(draft.fixed, p.name, plan.form, draft.most, activity, p.spikes, stages)
     open_ = any(c.stimulus is None for c in varying)
     if found is not None and not open_:
-        rows = _rows(p.name, found, activity, draft.profile.registers)
+        sure = activity == 1.0 and not hears_assumed(draft, p.name)
+        rows = _rows(p.name, found, activity, draft.profile.registers, sure)
         if not varying or draft.proved or all(h.proved and h.bound <= h.limit for h in rows):
             return rows
     return _estimate(draft, p, plan, activity)
 
 
-def _rows(name: str, found: Reach, activity: float, registers: object) -> tuple[Headroom, ...]:
+def _rows(
+    name: str, found: Reach, activity: float, registers: object, sure: bool
+) -> tuple[Headroom, ...]:
     return tuple(
         Headroom(
             f"population {name!r}",
             register,
             float(r.bound),
             float(r.limit),
-            activity == 1.0 and register in found.proved,
+            sure and register in found.proved,
             activity,
         )
         for register, r in found.registers.items()
@@ -382,8 +387,24 @@ def note_scales(draft: Draft) -> Draft:
         if plan.scale.predicted["total"] > POOR:
             text += f"; {draft.profile.name} has too little resolution for it, expect other spikes"
         lsb = float((1.0 / plan.lsb_per_volt).max())
-        draft = note(draft, scales=((p.name, lsb),), notes=(text, *_allowances(draft, p)))
+        said = (text, *_allowances(draft, p), *_cut_counts(draft, p, plan.scale.activity))
+        draft = note(draft, scales=((p.name, lsb),), notes=said)
     return draft
+
+
+def _cut_counts(draft: Draft, p: SteppedPopulation, activity: float) -> tuple[str, ...]:
+    """Tell how many spikes at once a model that sends fewer has to do without, at most."""
+    most, form = min(p.limit, 2**31), draft.plans[p.name].form
+    if not p.spikes or form.most >= min(most, MOST_SPIKES):
+        return ()
+    above = bounds(demand_of(draft, p), activity).v_up / p.threshold
+    times = int(min(np.floor(above.max()), most))
+    kept = "wait in v for the next steps" if form.reset == "subtract" else "are lost"
+    share = "" if activity == 1.0 else f"{100 * activity:g} % of "
+    return (
+        f"population {p.name!r}: with {share}all sources firing in every step, {max(times, 1)} "
+        f"spike(s) of a neuron would be due in one; {form.most} is sent, the others {kept}",
+    )
 
 
 def _allowances(draft: Draft, p: SteppedPopulation) -> tuple[str, ...]:
