@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import FloatArray, IntArray
+from ..convolution import Convolution
+from .kernels import by_neuron, strongest_folded
 
 if TYPE_CHECKING:
     from ..profile_model import Weights
@@ -37,6 +39,8 @@ class Incoming:
         most: most spikes one source sends in one step.
         rounding: of :data:`neuro_lif.lower.rounding.ROUNDINGS`; ``draws`` ``(m,)`` those of a
             stochastic one.
+        folded: the convolution, if it is one: ``values`` are then its planar kernel's entries, and
+            ``post`` one neuron of each.
     """
 
     values: FloatArray
@@ -49,6 +53,20 @@ class Incoming:
     lanes: int = 1
     rounding: str = "nearest"
     draws: FloatArray | None = None
+    folded: Convolution | None = None
+
+    def strongest(self, sign: int, n: int, count: int) -> FloatArray:
+        """Return, per neuron, the most of one sign that arrives while ``count`` sources fire."""
+        values = sign * self.values
+        if self.folded is not None:
+            return strongest_folded(self.folded, values, count)
+        return strongest(values, self.post, n, count, self.lane, self.lanes)
+
+    def by_neuron(self, values: FloatArray, n: int) -> FloatArray:
+        """Return the sum of one value per synapse over the synapses of each neuron ``(n,)``."""
+        if self.folded is not None:
+            return by_neuron(self.folded, values)
+        return np.asarray(np.bincount(self.post, values, minlength=n))
 
 
 @dataclass(frozen=True)
@@ -174,8 +192,8 @@ def arriving(
     up, down = np.zeros(n), np.zeros(n)
     for p in incoming:
         count = active(p.sources, activity)
-        up += p.most * strongest(p.values, p.post, n, count, p.lane, p.lanes)
-        down += p.most * strongest(-p.values, p.post, n, count, p.lane, p.lanes)
+        up += p.most * p.strongest(1, n, count)
+        down += p.most * p.strongest(-1, n, count)
     return up, down
 
 

@@ -14,6 +14,7 @@ from ..errors import LoweringError
 from ..formats import near_tie
 from ..ledger import Entry, TimeConstant, entry
 from .draft import Draft, Plan, StagePlan, note, refuse_or_note
+from .folded import write_out
 from .form import DecayCode, LifForm, lif_form
 from .counts import check_counts, foresee_counts, that_send
 from .granularity import own_scales
@@ -86,6 +87,7 @@ def share_parameters(draft: Draft) -> Draft:
         per = draft.profile.params[plan.form.threshold].per
         if per == "neuron" or not p.spikes or np.all(p.threshold == p.threshold[0]):
             continue
+        draft = write_out(draft, "its target's thresholds differ", lambda q: q.post == p.name)
         relative = p.threshold.max() / p.threshold
         stepped = _on_own_scale(draft.stepped, p, relative)
         stepped = _same_threshold(stepped, p)
@@ -109,6 +111,9 @@ def _scale_neurons(draft: Draft) -> Draft:
                 f'granularity = "neuron", population {p.name!r}: profile {draft.profile.name} has '
                 f'one {plan.form.threshold} per {per}, allowed: "global", "projection" or "sign"'
             )
+        draft = write_out(
+            draft, "its target's neurons have scales of their own", lambda q: q.post == p.name
+        )
         relative = own_scales(draft, p)
         stepped = _on_own_scale(draft.stepped, p, relative)
         text = (

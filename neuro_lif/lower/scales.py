@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..arrays import FloatArray, entries, post_of_entries
+from ..arrays import FloatArray, IntArray, entries, post_of_entries
+from ..convolution import Convolution
 from ..discretize import SteppedPopulation, SteppedProjection
 from ..errors import LoweringError
 from ..ledger import Headroom
@@ -18,6 +19,7 @@ from .counts import hears_assumed
 from .draft import Draft, Plan, note
 from .encode import largest_current
 from .form import LifForm
+from .kernels import by_channel
 from .lattice import (
     Lattice,
     Room,
@@ -153,32 +155,48 @@ def limits_of(draft: Draft, form: LifForm) -> Limits:
     )
 
 
-def incoming_of(draft: Draft, p: SteppedPopulation) -> list[tuple[SteppedProjection, Incoming]]:
+def incoming_of(
+    draft: Draft, p: SteppedPopulation, whole: bool = False
+) -> list[tuple[SteppedProjection, Incoming]]:
     """Return the projections onto a population with their gain-compensated weights.
 
     Those that come from a filter stage are not among them; what leads to one, a stage itself, has
-    the gain of its target's membrane.
+    the gain of its target's membrane. ``whole``: of a convolution every synapse, not its kernel.
     """
     out = []
     for q in draft.stepped.projections:
         if q.post != p.name or q.pre in draft.stages:
             continue
-        post = post_of_entries(q.weights)
-        gain = _gain_of(draft, p, q.receptor)[post]
-        values = entries(q.weights) * gain
+        post, values, folded = _synapses(draft, p, q, whole)
         mode = sign_mode(values)
         sources, most = q.weights.shape[1], draft.most.get(q.pre, 1)
-        lane, lanes = lanes_of(q.delays)
+        lane, lanes = (0, 1) if folded is not None else lanes_of(q.delays)
         how, seed = draft.options.rounding, draft.options.seed
-        draws = draws_of(q.weights, q.name, seed) if how == "stochastic" else None
+        weights = q.weights if folded is not None else q.matrix
+        draws = draws_of(weights, q.name, seed) if how == "stochastic" else None
         part = Incoming(
-            values, post, mode, draft.weight_bits, sources, most, lane, lanes, how, draws
+            values, post, mode, draft.weight_bits, sources, most, lane, lanes, how, draws, folded
         )
         out.append((q, part))
     return out
 
 
-def _gain_of(draft: Draft, p: SteppedPopulation, receptor: int) -> FloatArray:
+def _synapses(
+    draft: Draft, p: SteppedPopulation, q: SteppedProjection, whole: bool
+) -> tuple[IntArray, FloatArray, Convolution | None]:
+    """Return (target neuron, weight V per step) of every synapse, or of a kernel's entries."""
+    gain, conv = gain_of(draft, p, q.receptor), q.weights
+    if whole or not isinstance(conv, Convolution):
+        post = post_of_entries(q.matrix)
+        return post, np.asarray(entries(q.matrix) * gain[post]), None
+    each = by_channel(conv, gain)
+    if each is None:  # the pass that keeps convolutions folded has seen to it
+        raise LoweringError(f"projection {q.name!r}: a convolution onto neurons that differ")
+    return conv.first_posts().ravel(), np.asarray(conv.planar_kernel.ravel() * each), conv
+
+
+def gain_of(draft: Draft, p: SteppedPopulation, receptor: int) -> FloatArray:
+    """Return the factor on weights that makes up for the rounded decays ``(n,)``."""
     if not p.graded:
         return _area_gain(p, draft.plans[p.name], receptor, draft.compensate)
     target = draft.stages[p.name].target
