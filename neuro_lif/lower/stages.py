@@ -31,6 +31,11 @@ from .stage_form import StageForm, stage_form
 def lower_stages(draft: Draft) -> Draft:
     """Give every population one synaptic current, through filter stages where it needs them."""
     form = stage_form(draft.profile)
+    for stage in draft.stepped.populations:
+        if stage.graded and stage.u_init is not None and np.any(stage.u_init):
+            raise LoweringError(
+                f"filter stage {stage.name!r}: u_init is not 0, allowed: stages that start at 0"
+            )
     for p in draft.stepped.described:
         several, fed = len(p.tau_syn) > 1, bool(stages_onto(draft.stepped, p.name))
         if not several and not fed:
