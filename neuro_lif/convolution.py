@@ -154,7 +154,7 @@ class Convolution:
         first, second = (axis.inside().argmax(axis=1) for axis in self.axes)
         channel = np.arange(self.planar_kernel.shape[2])[:, None]
         x, y = first[:, None, None, None], second[:, None, None]
-        posts = self._number(self.output_shape, x, y, channel)
+        posts = self.numbers(self.output_shape, x, y, channel)
         return np.asarray(np.broadcast_to(posts, self.planar_kernel.shape))
 
     def largest_sum(self, values: Any) -> float:
@@ -181,8 +181,8 @@ class Convolution:
         x_in, y_in = first.place(x_out, kx[:, None]), second.place(y_out, ky[:, None])
         inside = (x_in >= 0) & (x_in < first.n_in) & (y_in >= 0) & (y_in < second.n_in)
         group = (c_out // (kernel.shape[2] // self.groups)) * kernel.shape[3]
-        post = self._number(self.output_shape, x_out, y_out, c_out[:, None])
-        pre = self._number(self.input_shape, x_in, y_in, (group + c_in)[:, None])
+        post = self.numbers(self.output_shape, x_out, y_out, c_out[:, None])
+        pre = self.numbers(self.input_shape, x_in, y_in, (group + c_in)[:, None])
         values = np.broadcast_to(kernel[kx, ky, c_out, c_in][:, None], inside.shape)
         entries = (values[inside], (post[inside], pre[inside]))
         return sparse.csr_matrix(entries, shape=self.shape, dtype=kernel.dtype)
@@ -217,7 +217,7 @@ class Convolution:
             return None
         return replace(self, kernel=kernel)
 
-    def _number(self, plane: tuple[int, int, int], x: Any, y: Any, channel: Any) -> Any:
+    def numbers(self, plane: tuple[int, int, int], x: Any, y: Any, channel: Any) -> Any:
         """Return the neurons at places and channels of a plane."""
         if self.layout == "torch":
             return (channel * plane[1] + x) * plane[2] + y

@@ -480,3 +480,30 @@ def test_several_spikes_as_nir_says(engine: str, seed: int) -> None:
     got = nl.run_clocked(stepped, n_steps, {"x": x}, "all", engine=engine)
     np.testing.assert_array_equal(got.spikes["n"], np.squeeze(wanted.spikes["n"]))
     np.testing.assert_array_equal(got.trace("n", "v"), np.squeeze(wanted.voltage["n"]))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("layout", ["torch", "lava"])
+def test_no_engine_makes_the_matrix(
+    engine: str, layout: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A convolution of 151 million synapses takes what its kernel takes."""
+
+    def refuse(_: object) -> None:
+        raise AssertionError("the matrix was made")
+
+    rng, n_steps = np.random.default_rng(9), 4
+    torch, side, channels = layout == "torch", 64, 64
+    kernel = rng.normal(size=(channels, channels, 3, 3) if torch else (channels, 3, 3, channels))
+    plane = (channels, side, side) if torch else (side, side, channels)
+    c = Convolution(kernel, plane, padding=1, layout=layout)
+    assert int(c.uses().sum()) > 1.4e8
+    monkeypatch.setattr(Convolution, "matrix", refuse)
+    n = c.shape[0]
+    net = nl.Network([nl.Population("n", n, nl.LIF(20e-3, v_threshold=0.5))],
+                     [nl.Projection("c", "x", "n", c, nl.Exponential(5e-3, "psp"), 1e-3)],
+                     [nl.SpikeInput("x", n)])  # fmt: skip
+    x = rng.random((2, n_steps, n)) < 1e-4
+    got = nl.run_clocked(nl.discretize(net, 1e-3), n_steps, {"x": x}, "all", engine=engine)
+    sums = got.trace("n", "u")[:, 2]
+    assert np.count_nonzero(sums) <= x[:, 0].sum() * 9 * channels and sums.any()
