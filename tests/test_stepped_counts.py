@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from test_kernel_clocked import (
 
 import neuro_lif as nl
 from neuro_lif import nir
+from neuro_lif.calibrate import meant_by
 from neuro_lif.convolution import Convolution
 from neuro_lif.errors import RangeError
 from neuro_lif.stepped import MOST_AT_ONCE
@@ -507,3 +509,23 @@ def test_no_engine_makes_the_matrix(
     got = nl.run_clocked(nl.discretize(net, 1e-3), n_steps, {"x": x}, "all", engine=engine)
     sums = got.trace("n", "u")[:, 2]
     assert np.count_nonzero(sums) <= x[:, 0].sum() * 9 * channels and sums.any()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_recordings_keep_counts(engine: str, tmp_path: Path) -> None:
+    """Above 255, too, in memory and in a file."""
+    got = nl.run_clocked(one([300.5, 2.5, 0.5], most_spikes=None), 2, engine=engine)
+    assert got.spikes["n"].tolist() == [[300, 2, 0], [0, 0, 0]]
+    got.save(tmp_path / "run.npz")
+    read = nl.Recording.load(tmp_path / "run.npz").spikes["n"]
+    assert read.dtype == np.int64 and read.tolist() == [[300, 2, 0], [0, 0, 0]]
+
+
+def test_calibration_hears_counts() -> None:
+    """What a population sends is how many spikes, not in how many steps."""
+    stepped = one([5.5, 2.5], most_spikes=None)
+    net = stepped.network
+    source = nl.SpikeInput("x", 2)
+    again = nl.Network(net.populations, [], [source])
+    meant = meant_by(replace(stepped, network=again), {"x": np.zeros((4, 2))}, None)
+    np.testing.assert_array_equal(meant.sent["n"], [[5 / 4, 2 / 4]])
