@@ -34,7 +34,9 @@ def to_nir(
     """Return the NIR graph of a netx network, to be stepped with ``dt``.
 
     Weights and thresholds are divided by 64, as slayer has them. Under the rule ``slayer`` the
-    graph gives the spikes that Loihi gives, but without the step that each of its layers takes.
+    graph gives the spikes that Loihi gives, but without the step that each of its layers takes. A
+    bias becomes ``v_leak``; on Loihi it acts while a layer still waits for its first spikes, so
+    with biases the starts differ.
 
     Args:
         network: the layers.
