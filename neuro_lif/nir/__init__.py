@@ -9,6 +9,8 @@ Not imported by ``import neuro_lif``; h5py is needed where a file is read or wri
 """
 
 from .causes import Divergence, Explanation, explain
+from .export import Exported, from_network, from_stepped
+from .export_parts import ALLOWED
 from .golden import with_rule, write_data
 from .model import NIRGraph
 from .nodes import (
@@ -41,6 +43,7 @@ from .switches import SWITCHES
 from .writer import write
 
 __all__ = [
+    "ALLOWED",
     "IF",
     "LI",
     "LIF",
@@ -55,6 +58,7 @@ __all__ = [
     "Delay",
     "Divergence",
     "Explanation",
+    "Exported",
     "Finding",
     "Flatten",
     "I",
@@ -72,6 +76,8 @@ __all__ = [
     "Threshold",
     "explain",
     "find_rule",
+    "from_network",
+    "from_stepped",
     "graph_picture",
     "picture",
     "read",

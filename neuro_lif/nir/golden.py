@@ -18,7 +18,7 @@ from ..npz import replacing
 from .fields import Array
 from .hdf import import_h5py
 from .model import NIRGraph
-from .rules import KEY
+from .rules import KEY, NirRule
 from .runner import NirRun
 
 
@@ -32,9 +32,13 @@ def with_rule(graph: NIRGraph, ran: NirRun) -> NIRGraph:
     """
     expect(graph, NIRGraph, "nir.with_rule")
     expect(ran, NirRun, "nir.with_rule")
-    said = {name: _said(value) for name, value in ran.rule.switches().items() if value is not None}
-    entry = {**said, "rule": ran.rule.name, "dt": ran.dt}
-    return replace(graph, metadata={**graph.metadata, KEY: entry})
+    return replace(graph, metadata={**graph.metadata, KEY: rule_entry(ran.rule, ran.dt)})
+
+
+def rule_entry(rule: NirRule, dt: float) -> dict[str, Any]:
+    """Return what metadata say of a rule, so that :func:`run` takes it where it is given none."""
+    said = {name: _said(value) for name, value in rule.switches().items() if value is not None}
+    return {**said, "rule": rule.name, "dt": dt}
 
 
 def _said(value: Any) -> Any:
