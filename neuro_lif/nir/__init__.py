@@ -9,7 +9,9 @@ Not imported by ``import neuro_lif``; h5py is needed where a file is read or wri
 """
 
 from .causes import Divergence, Explanation, explain
+from .data import NirData, Observable, read_data
 from .export import Exported, from_network, from_stepped
+from .export_fixed import fixed_of, floats_of, from_fixed
 from .export_parts import ALLOWED
 from .golden import with_rule, write_data
 from .model import NIRGraph
@@ -65,9 +67,11 @@ __all__ = [
     "Input",
     "Linear",
     "NIRGraph",
+    "NirData",
     "NirRule",
     "NirRun",
     "Node",
+    "Observable",
     "Output",
     "Read",
     "Report",
@@ -76,11 +80,15 @@ __all__ = [
     "Threshold",
     "explain",
     "find_rule",
+    "fixed_of",
+    "floats_of",
+    "from_fixed",
     "from_network",
     "from_stepped",
     "graph_picture",
     "picture",
     "read",
+    "read_data",
     "run",
     "with_rule",
     "write",

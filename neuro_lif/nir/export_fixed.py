@@ -1,8 +1,8 @@
 """A network in a chip's integers as a NIR graph: the floats they stand for, and the integers.
 
-The nodes hold what the integers stand for, in V and s, and a rule steps them with a float state; the
-integers themselves, with their profile, are in the metadata, from which :func:`fixed_of` gives them
-back whole.
+The nodes hold what the integers stand for, in V and s, and a rule steps them with a float state.
+The integers themselves, with their profile, are in the metadata, from which :func:`fixed_of` gives
+them back whole.
 """
 
 from __future__ import annotations

@@ -45,12 +45,17 @@ def _said(value: Any) -> Any:
     return ", ".join(value) if isinstance(value, tuple) else value
 
 
-def write_data(path: str | Path, ran: NirRun) -> None:
+def write_data(path: str | Path, ran: NirRun, inputs: Mapping[str, Array] | None = None) -> None:
     """Write all spikes, voltages, currents and outputs of a run as NIRData.
 
     Each node has observables ``spikes``, ``voltage``, ``current`` and ``output``, of shape
     (1 sample, n_steps, neurons), neurons in C order. ``nir.read_data`` of the ``nir`` package
-    reads them.
+    reads them, as does :func:`read_data`.
+
+    Args:
+        path: the file.
+        ran: the run.
+        inputs: what it was fed, Input name -> ``(n_steps, *shape)``: the ``output`` of these nodes.
 
     Raises:
         FileFormatError: the file cannot be written.
@@ -61,8 +66,9 @@ def write_data(path: str | Path, ran: NirRun) -> None:
     path = expect_path(path, "nir.write_data")
     h5py = import_h5py()
     tree: dict[str, Any] = {}
-    for kind in ("spikes", "voltage", "current", "outputs"):
-        found: Mapping[str, Array] = getattr(ran, kind)
+    kinds = {kind: getattr(ran, kind) for kind in ("spikes", "voltage", "current", "outputs")}
+    kinds["output"] = inputs or {}
+    for kind, found in kinds.items():
         for name, array in found.items():
             *graphs, node = name.split("/")
             group = tree
