@@ -10,6 +10,8 @@ Not imported by ``import neuro_lif``; h5py is needed where a file is read or wri
 
 from .causes import Divergence, Explanation, explain
 from .golden import with_rule, write_data
+from .lower import to_stepped
+from .lowered import Lowered
 from .model import NIRGraph
 from .nodes import (
     IF,
@@ -60,6 +62,7 @@ __all__ = [
     "I",
     "Input",
     "Linear",
+    "Lowered",
     "NIRGraph",
     "NirRule",
     "NirRun",
@@ -76,6 +79,7 @@ __all__ = [
     "picture",
     "read",
     "run",
+    "to_stepped",
     "with_rule",
     "write",
     "write_data",
