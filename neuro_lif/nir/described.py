@@ -61,7 +61,8 @@ def _neuron(cell: Cell, dt: float, plan: Plan) -> Any:
     try:
         if not spiking:
             return LI(tau, v_init=cell.v_init)
-        common = {"v_threshold": cell.threshold + cell.v_zero, "v_init": cell.v_init}
+        over = cell.threshold + cell.v_zero
+        common: dict[str, Any] = {"v_threshold": over, "v_init": cell.v_init}
         if still:
             return IF(v_reset=cell.v_zero, **common)
         return LIF(tau, v_reset=cell.v_zero, **common)

@@ -227,8 +227,11 @@ class _Lowering:
         plan, dt = self.plan, seconds_of(self.plan, self.notes)
         inside = [w for w in ways if not w.outside]
         order = _ordered(self.cells, inside)
-        exact = plan.rule.integrator == "exact"
-        rule = StepRule("exact" if exact else "euler", plan.rule.compare, input_latency=self.least)
+        rule = StepRule(
+            "exact" if plan.rule.integrator == "exact" else "euler",
+            ">" if plan.rule.compare == ">" else ">=",
+            input_latency=1 if self.least else 0,
+        )
         populations = tuple(
             population_of(plan, c, starts[c.name], dt, bool(back_way(c))) for c in order
         )

@@ -1,9 +1,9 @@
 """When each population does what the graph does in its step 0, on a chip whose spikes take a step.
 
 An edge of ``d`` steps in the graph from A to B has ``d + shift[B] - shift[A]`` on the chip. The
-shifts are the least that leave every edge as many steps as it needs: the longest path. All that met
-in the graph still meets. Around a cycle the shifts cancel, so a cycle keeps its length, and one that
-is shorter than its edges need has no solution.
+shifts are the least that leave every edge as many steps as it needs: the longest path. All that
+met in the graph still meets. Around a cycle the shifts cancel, so a cycle keeps its length, and one
+that is shorter than its edges need has no solution.
 
 Source: Bellman (1958), Ford (1956), shortest paths, here with the signs turned.
 """
