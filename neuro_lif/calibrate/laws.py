@@ -95,7 +95,7 @@ class Listener:
 
 def listener(draft: Draft, p: SteppedPopulation, room: Room, meant: Meant) -> Listener:
     """Return a population as the laws see it; of many synapses those of some neurons."""
-    pairs = incoming_of(draft, p)
+    pairs = incoming_of(draft, p, whole=True)
     synapses = sum(part.values.size for _, part in pairs)
     count = max(1, min(p.size, int(p.size * SAMPLE / max(synapses, 1))))
     rows = np.unique(np.linspace(0, p.size - 1, count).astype(np.int64))

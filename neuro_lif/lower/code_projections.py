@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ..formats import near_tie, nearest
 from ..ledger import entry
 from .bounds import Incoming, Limits
 from .draft import Draft, note, refuse_or_note
+from .kernels import from_planar
 from .models import headroom
 from .rounding import rounded
 from .search import FAR, code_weights
@@ -62,11 +64,12 @@ def code_projection(
         1e-12 * unit / relative,
     )
     draft, delays = code_delays(draft, q, where)
+    weights, exponent = _weights(draft, q, incoming, mantissas, exponent)
     projection = FixedProjection(
         q.name,
         q.pre,
         q.post,
-        with_entries(q.weights, mantissas),
+        weights,
         exponent,
         incoming.mode,
         incoming.weight_bits,
@@ -78,6 +81,18 @@ def code_projection(
         text = f"{where}: {lost} of {mantissas.size} weights are below half a step and became 0"
         draft = note(draft, notes=(text,))
     return note(draft, entries=(noted,)), projection
+
+
+def _weights(
+    draft: Draft, q: SteppedProjection, incoming: Incoming, mantissas: IntArray, exponent: int
+) -> tuple[Any, int]:
+    """Return what the chip is given as weights, and as exponent."""
+    if incoming.folded is None:
+        return with_entries(q.weights, mantissas), exponent
+    own = draft.profile.convolution
+    if own is not None and own.weights == "raw":  # taken as they are, without an exponent
+        return from_planar(incoming.folded, mantissas << exponent), 0
+    return from_planar(incoming.folded, mantissas), exponent
 
 
 def code_delays(draft: Draft, q: SteppedProjection, where: str) -> tuple[Draft, IntArray]:

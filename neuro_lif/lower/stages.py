@@ -23,6 +23,7 @@ from ..filter_stage import free_name, link, stage_population
 from ..synapses import milliseconds
 from .draft import Draft, note, refuse_or_note
 from .form import DecayCode
+from .kernels import is_folded
 from .stage_form import StageForm, stage_form
 
 
@@ -111,6 +112,8 @@ def _without_stages(draft: Draft, p: SteppedPopulation) -> Draft:
 
 def scaled(q: SteppedProjection, factor: float) -> SteppedProjection:
     """Return a projection with its weights times ``factor``."""
+    if is_folded(q.weights):
+        return replace(q, weights=replace(q.weights, kernel=q.weights.kernel * factor))
     return replace(q, weights=with_entries(q.weights, entries(q.weights) * factor))
 
 

@@ -14,6 +14,8 @@ from .export import Exported, from_network, from_stepped
 from .export_fixed import fixed_of, floats_of, from_fixed
 from .export_parts import ALLOWED
 from .golden import with_rule, write_data
+from .lower import to_stepped
+from .lowered import Lowered
 from .model import NIRGraph
 from .nodes import (
     IF,
@@ -66,6 +68,7 @@ __all__ = [
     "I",
     "Input",
     "Linear",
+    "Lowered",
     "NIRGraph",
     "NirData",
     "NirRule",
@@ -90,6 +93,7 @@ __all__ = [
     "read",
     "read_data",
     "run",
+    "to_stepped",
     "with_rule",
     "write",
     "write_data",

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arrays import FloatArray, entries, post_of_entries
 from ..checks import expect
-from ..dequantize import as_lowered, check_same, dequantize
+from ..dequantize import as_lowered, check_same, dequantize, effective_matrix
 from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
 from ..errors import RangeError
 from ..fixed import FixedNetwork, FixedProjection
@@ -251,15 +251,15 @@ def _incoming(
     fixed: FixedNetwork, stepped: SteppedNetwork, q: FixedProjection, p: SteppedProjection,
     form: LifForm | StageForm, lsb: FloatArray,
 ) -> Incoming:  # fmt: skip
-    post = post_of_entries(p.weights)
+    post = post_of_entries(p.matrix)
     unit = 2.0 ** (fixed.sum_exponent(q) + form.in_shift) * lsb
-    coded = entries(fixed.effective_weights(q)) * unit[post]
+    coded = entries(effective_matrix(fixed, q, p)) * unit[post]
     rules = fixed.profile.weights
     bits = rules.default_bits if q.weight_bits is None else q.weight_bits
     step = rules.step(str(q.sign_mode), bits) * unit
     if rules.exponent_on == "synapse":
         step = step * 2.0**q.exponent
     decay_u = np.asarray(stepped.population(q.post).decay_u)[p.receptor]
-    return Incoming(q.name, q.pre, post, sender_of_entries(p.weights),
-                    np.asarray(entries(p.weights), np.float64), np.asarray(coded),
+    return Incoming(q.name, q.pre, post, sender_of_entries(p.matrix),
+                    np.asarray(entries(p.matrix), np.float64), np.asarray(coded),
                     np.asarray(1.0 - decay_u), np.asarray(step))  # fmt: skip

@@ -58,11 +58,12 @@ class Synapses:
         delay = only_delay(projection.delays)
         self.dense: Array | None = None
         self.lanes: Lanes | None = None
-        if delay is not None and not is_sparse(projection.weights):
-            self.dense = np.ascontiguousarray(np.asarray(projection.weights).T)
+        matrix = projection.matrix
+        if delay is not None and not is_sparse(matrix):
+            self.dense = np.ascontiguousarray(np.asarray(matrix).T)
             self.delay = delay
         else:
-            self.lanes = lanes_of(projection.weights, projection.delays)
+            self.lanes = lanes_of(matrix, projection.delays)
 
     def emit(self, t: int, counts: Array) -> None:
         """Take the spikes ``(batch, n_pre)`` of step ``t``."""

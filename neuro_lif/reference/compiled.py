@@ -72,7 +72,7 @@ def run_in_kernel(
             raise
     done = run.done()
     lists = {
-        p.name: taken_spikes(run, numbers[p.name], p.size, np.uint8, batch, done, many)
+        p.name: taken_spikes(run, numbers[p.name], p.size, p.counts_dtype, batch, done, many)
         for p in stepped.described
     }
     return done, interrupted, Rasters(lists), module.used_set()
@@ -96,6 +96,9 @@ def kernel_of(stepped: SteppedNetwork, batch: int) -> Any:
     """
     if native() is None:
         raise NotInKernel(f"the compiled kernel is not there: {missing_reason()}")
+    for p in stepped.populations:
+        if p.u_init is not None or p.limit > 1:
+            raise NotInKernel(f"population {p.name!r}: u_init or most_spikes")
     sizes = {p.name: p.size for p in stepped.populations}
     for q in stepped.projections:
         slots = int(np.max(q.delays, initial=0)) + q.latency + 1
@@ -145,7 +148,7 @@ def _add_population(kernel: Any, p: SteppedPopulation, compare: str) -> int:
 def _add_projection(
     kernel: Any, q: SteppedProjection, from_source: bool, pre: int, post: int
 ) -> None:
-    rows = float_rows(q.weights, q.delays, native().DOUBLES)  # type: ignore[union-attr]
+    rows = float_rows(q.matrix, q.delays, native().DOUBLES)  # type: ignore[union-attr]
     where = (from_source, pre, post, q.receptor, q.latency, rows.delay)
     if rows.dense is not None:
         kernel.add_dense(*where, rows.dense)
