@@ -147,7 +147,10 @@ def advance(c: Coefficients, s: State, x: Array, direct: Array | None, rule: Nir
         if c.late_before:
             s.v = _after(c, s.v, pending, rule)
     drive = _driven(c, s, x, rule)
-    s.v = c.keep * s.v + c.gain * drive + c.leak
+    if c.kind == "LI" and rule.integrators == "current":
+        s.v = c.keep * (s.v + c.gain * drive) + c.leak
+    else:
+        s.v = c.keep * s.v + c.gain * drive + c.leak
     if direct is not None:
         s.v = s.v + direct
     if not c.spiking:
@@ -204,8 +207,11 @@ def _after(c: Coefficients, v: Array, spikes: Array, rule: NirRule) -> Array:
 
 def _floored(c: Coefficients, s: State, rule: NirRule) -> None:
     if rule.floor != "none":
-        value = rule.floor_value if rule.floor == "value" else 0.0
-        low = -c.threshold if rule.floor == "-threshold" else np.full_like(c.threshold, value)
+        value = 0.0 if rule.floor == "zero" else rule.floor_value
+        low = {
+            "-threshold": -c.threshold,
+            "thresholds": c.threshold * c.threshold.dtype.type(value),
+        }.get(rule.floor, np.full_like(c.threshold, value))
         s.v = np.maximum(s.v, low)
 
 

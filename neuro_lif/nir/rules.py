@@ -43,7 +43,8 @@ class NirRule:
         current: ``first``: i = keep i + gain x, then v takes it; ``last``: v takes the old i;
             ``add-decay``: i = keep (i + gain x), then v takes it;
             ``add-use-decay``: i + gain x is what v takes, and i = keep (i + gain x) what is left.
-        integrators: an LI node is a ``membrane``, or is stepped as a ``current``.
+        integrators: an LI node is a ``membrane``, or is stepped as a ``current``:
+            v = keep (v + gain x).
         emit: spikes from the voltage of this step, or from what the last step left (one late).
         input_delay: steps until an input arrives.
         delay: steps from a neuron's spikes to what they feed.
@@ -53,7 +54,8 @@ class NirRule:
         recurrent_bias: the bias inside a cycle acts ``always``, ``after-first`` step, ``never``.
         bias: a bias passes through the synapse, or acts on the membrane at once (``direct``).
         v_init: first voltage: zero, v_leak, or v_reset where there is one.
-        floor: least voltage: none, zero, minus the threshold, or ``floor_value``.
+        floor: least voltage: none, zero, minus the threshold, ``floor_value``, or so many
+            ``thresholds``.
         floor_value: see floor.
         amplitude: of a spike.
         tau_unit: of times in the file. ``s*dt``: seconds times dt (norse#411).
@@ -62,6 +64,10 @@ class NirRule:
             towards zero; ``lava``: as nir_to_lava.py makes integers.
         weight_scale: of ``int8``, in place of 127/max.
         arithmetic: of states and sums.
+        layout: ``channels-last``: Flatten orders (H, W, C), and a SumPool2d with padding pads as
+            little as gives one window for each stride, the odd one behind (Spyx).
+        recurrent_input: what comes into a nested graph whose Input feeds its recurrent weights
+            goes along that ``edge``, or to the ``neuron`` as Spyx runs what it writes.
         shown_at_spike: what a probe of the voltage shows in the step of a spike; None: v.
         own_files: the rule for files that the framework wrote itself, where its import is another
             thing; they are known by time constants below a step.
@@ -105,6 +111,8 @@ class NirRule:
     weight_scale: float | None = None
     arithmetic: str = "float32"
     shown_at_spike: float | None = None
+    layout: str = "channels-first"
+    recurrent_input: str = "edge"
     own_files: str = ""
     about: str = ""
 
@@ -206,6 +214,8 @@ _SPYX = NirRule(
     late_before=("CubaLIF subtract", "recurrent CubaLIF subtract"),
     emit="old",
     recurrent_delay=0,
+    layout="channels-last",
+    recurrent_input="neuron",
     about="Spyx 1.0.0: spikes from the last step's voltage, r is not looked at",
 )
 _NENGO = NirRule(

@@ -20,12 +20,14 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "recurrent_bias": ("always", "after-first", "never"),
     "bias": ("weighted", "direct"),
     "v_init": ("zero", "leak", "reset"),
-    "floor": ("none", "zero", "-threshold", "value"),
+    "floor": ("none", "zero", "-threshold", "value", "thresholds"),
     "amplitude": ("one", "1/dt"),
     "tau_unit": ("s", "ms", "steps", "s*dt"),
     "state": ("fresh", "kept"),
     "weights": ("given", "int8", "lava"),
     "arithmetic": ("float32", "float64"),
+    "layout": ("channels-first", "channels-last"),
+    "recurrent_input": ("edge", "neuron"),
 }
 
 SWITCHES: dict[str, tuple[str, ...]] = {
@@ -46,5 +48,8 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "state": ("state",),
 }
 """The fifteen switches, each with the fields that say it."""
-NUMBERS = ("weights", "weight_scale", "arithmetic", "shown_at_spike")
-"""What a platform's numbers add: no choice of stepping, but they change the result too."""
+NUMBERS = (
+    *("weights", "weight_scale", "arithmetic", "shown_at_spike"),
+    *("layout", "recurrent_input"),
+)
+"""What a platform's numbers and layouts add: no choice of stepping, but they change the result."""

@@ -1,0 +1,62 @@
+"""Compare a recorded case with what neuro_lif gives for its file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuro_lif import nir
+
+FLOAT32 = 4e-6
+"""Largest difference of states, relative to the largest state: some roundings of float32."""
+
+
+def compared(path: Path) -> list[str]:
+    """Return what differs, as lines; ``path`` is the case's .json."""
+    said = json.loads(path.read_text())
+    try:
+        graph = nir.read(path.with_suffix(".nir")).graph
+        rule = nir.find_rule(said["rule"], **said["changes"])
+        with np.load(path.with_suffix(".npz")) as peer:
+            ran = nir.run(graph, peer["input"], rule, dt=said["dt"])
+            return differences(ran, {k: peer[k] for k in peer.files if k != "input"})
+    except Exception as error:  # noqa: BLE001
+        return [f"{type(error).__name__}: {error}"]
+
+
+def differences(ran: nir.NirRun, traces: dict[str, Any]) -> list[str]:
+    """Return how a run differs from recorded traces, as lines; the first difference is named."""
+    found = []
+    if not any(k.startswith("spikes") and v.sum() > 0 for k, v in traces.items()):
+        found += ["no spikes"] if any(k.startswith("spikes") for k in traces) else []
+    for key, theirs in traces.items():
+        kind, _, node = key.partition(":")
+        mine = getattr(ran, kind)
+        if node not in mine:
+            found.append(f"{key}: there is {sorted(mine)}")
+            continue
+        ours, theirs = mine[node].astype(np.float64), theirs.astype(np.float64)
+        if ours.shape != theirs.shape:
+            found.append(f"{key}: shape {ours.shape} against {theirs.shape}")
+        elif kind == "spikes":
+            wrong = np.argwhere(ours != theirs)
+            if len(wrong):
+                at = tuple(wrong[0])
+                found.append(
+                    f"{key}: {len(wrong)} of {ours.size} differ, first at {tuple(map(int, at))}: "
+                    f"{ours[at]:g} against {theirs[at]:g}"
+                )
+        else:
+            apart = np.abs(ours - theirs)
+            limit = FLOAT32 * max(1.0, np.abs(theirs).max())
+            if not apart.max() <= limit:
+                at = np.unravel_index(apart.argmax(), apart.shape)
+                step = int(np.argwhere(apart > limit)[0][0])
+                found.append(
+                    f"{key}: {apart.max():g} apart at {tuple(map(int, at))}, "
+                    f"limit {limit:g}, first in step {step}"
+                )
+    return found
