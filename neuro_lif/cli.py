@@ -19,6 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
         conformance,
         demo,
         doctor,
+        explain,
         export,
         ladder,
         nir,
@@ -38,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     shown = (demo, run, quantize, predict, ladder, study, report, compare, certify, conformance,
-             export, nir, profiles, doctor)  # fmt: skip
+             export, nir, explain, profiles, doctor)  # fmt: skip
     for module in shown:
         module.add(commands)
     return parser

@@ -9,6 +9,8 @@ Not imported by ``import neuro_lif``; h5py is needed where a file is read or wri
 """
 
 from .causes import Divergence, Explanation, explain
+from .chip import ChipExplanation, Rung, explain_chip
+from .chip_pictures import chip_picture
 from .data import NirData, Observable, read_data
 from .export import Exported, from_network, from_stepped
 from .export_fixed import fixed_of, floats_of, from_fixed
@@ -55,6 +57,7 @@ __all__ = [
     "SWITCHES",
     "Affine",
     "AvgPool2d",
+    "ChipExplanation",
     "Conv1d",
     "Conv2d",
     "CubaLI",
@@ -78,10 +81,13 @@ __all__ = [
     "Output",
     "Read",
     "Report",
+    "Rung",
     "Scale",
     "SumPool2d",
     "Threshold",
+    "chip_picture",
     "explain",
+    "explain_chip",
     "find_rule",
     "fixed_of",
     "floats_of",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from .model import NIRGraph
 from .rules import RULES, NirRule, find_rule
 from .runner import NirRun, run
 from .switches import CHOICES, NUMBERS, SWITCHES
+
+if TYPE_CHECKING:
+    from ..profile_model import HardwareProfile
+    from .chip import ChipExplanation
 
 
 @dataclass(frozen=True)
@@ -90,26 +94,57 @@ class Explanation:
         return "\n".join(lines)
 
 
+Other = NirRule | str | Mapping[str, Array]
+
+
+@overload
+def explain(
+    graph: NIRGraph, inputs: Any, rule_a: NirRule | str, rule_b: Other, *, dt: float | None = None
+) -> Explanation: ...
+
+
+@overload
+def explain(
+    graph: NIRGraph, inputs: Any, rule_a: NirRule | str, *, dt: float | None = None,
+    chip: HardwareProfile | str, **options: Any,
+) -> ChipExplanation: ...  # fmt: skip
+
+
 def explain(
     graph: NIRGraph,
     inputs: Any,
     rule_a: NirRule | str,
-    rule_b: NirRule | str | Mapping[str, Array],
+    rule_b: Other | None = None,
     *,
     dt: float | None = None,
-) -> Explanation:
-    """Find what parts two rules, or a rule and a recording, on one graph.
+    chip: HardwareProfile | str | None = None,
+    **options: Any,
+) -> Explanation | ChipExplanation:
+    """Find what parts two rules, a rule and a recording, or a rule and a chip, on one graph.
 
     Args:
         graph: the graph.
         inputs: as of :func:`run`.
         rule_a: a rule or its name.
-        rule_b: another, or what was recorded elsewhere: node -> spikes (n_steps, *shape).
+        rule_b: another, or what was recorded elsewhere: node -> spikes (n_steps, *shape), or
+            (n_steps, neurons) in C order.
         dt: the step; None: that of rule_a, else of rule_b.
+        chip: in place of rule_b: a profile or its name, see :func:`explain_chip`.
+        **options: of :func:`explain_chip`.
 
     Raises:
         NetworkError, RangeError: as :func:`run`, or a recording that does not fit.
+        LoweringError: the rule or the chip cannot do it.
     """
+    if chip is not None:
+        if rule_b is not None:
+            raise RangeError("explain: a second rule and a chip, allowed: one of them")
+        from .chip import explain_chip  # here, because two rules do without chips
+
+        return explain_chip(graph, inputs, rule_a, chip, dt=dt, **options)
+    if rule_b is None or options:
+        given = ", ".join(sorted(options)) or "nothing"
+        raise RangeError(f"explain: {given}, allowed: a second rule, a recording, or chip=")
     a = find_rule(rule_a)
     if isinstance(rule_b, Mapping):
         return _recorded(graph, inputs, a, rule_b, dt)
@@ -117,7 +152,7 @@ def explain(
     dt = dt or a.dt or b.dt
     a, b = replace(a, dt=dt), replace(b, dt=dt)
     ran_a, ran_b = run(graph, inputs, a), run(graph, inputs, b)
-    _spiking(ran_a)
+    expect_spikes(ran_a)
     first, counts = compare(ran_a.spikes, ran_b.spikes)
     found = _Search(graph, inputs, ran_a.rule, ran_b)  # a rule may have taken another's place
     causes: dict[str, tuple[str, str]] = {}
@@ -130,7 +165,7 @@ def explain(
     )  # fmt: skip
 
 
-def _spiking(ran: NirRun) -> None:
+def expect_spikes(ran: NirRun) -> None:
     """Refuse a graph in which there is nothing to compare."""
     if not ran.spikes:
         raise RangeError("explain: the graph has no neurons that spike, so nothing is compared")
@@ -165,8 +200,8 @@ class _Search:
             return step is None or (until is not None and step >= until)
 
         return {
-            n: (_said(self.a, self.parts[n]), _said(self.b, self.parts[n]))
-            for n in _least(tuple(self.parts), enough)
+            n: (said_fields(self.a, self.parts[n]), said_fields(self.b, self.parts[n]))
+            for n in least(tuple(self.parts), enough)
         }
 
 
@@ -178,7 +213,8 @@ def _mixed(
     return replace(a, name="mixed", own_files="", **changes)
 
 
-def _said(rule: NirRule, names: list[str]) -> str:
+def said_fields(rule: NirRule, names: list[str]) -> str:
+    """Return fields of a rule with their values."""
     return ", ".join(f"{n} {getattr(rule, n)}" for n in names)
 
 
@@ -189,7 +225,7 @@ def _tried(
     return (None if first is None else first.step), sum(counts.values())
 
 
-def _least(names: tuple[str, ...], enough: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...]:
+def least(names: tuple[str, ...], enough: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...]:
     """Return names of which none can be left out; one alone is tried first."""
     for name in names:
         if enough((name,)):
@@ -227,7 +263,7 @@ def _recorded(
 ) -> Explanation:
     """Try single switches and all named rules against what was recorded elsewhere."""
     ran = run(graph, inputs, a, dt=dt)
-    _spiking(ran)
+    expect_spikes(ran)
     a = ran.rule
     spikes = _fitting(ran, recording)
     first, counts = compare(ran.spikes, spikes)
@@ -271,7 +307,10 @@ def _fitting(ran: NirRun, recording: Mapping[str, Array]) -> dict[str, Array]:
         if node not in ran.spikes:
             raise RangeError(f"recording: node {node!r}, allowed: {', '.join(sorted(ran.spikes))}")
         array = np.asarray(given)
-        if array.shape != ran.spikes[node].shape or array.dtype.kind not in "biuf":
+        shape = ran.spikes[node].shape
+        if array.ndim == 2 and array.shape == (shape[0], int(np.prod(shape[1:]))):
+            array = array.reshape(shape)  # NIRData has its neurons in a row
+        if array.shape != shape or array.dtype.kind not in "biuf":
             raise RangeError(
                 f"recording: node {node!r}: {array.dtype} of shape {array.shape}, "
                 f"allowed: shape {ran.spikes[node].shape}"

@@ -67,8 +67,9 @@ class Observable:
         neuron = idx[there].astype(np.int64)
         inside = (step >= 0) & (step < shape[1]) & (neuron < shape[2])
         if not inside.all():
-            raise RangeError(f"an event of neuron {neuron[~inside][0]} in step {step[~inside][0]}, "
-                             f"allowed: within {shape[1]} steps and {shape[2]} neurons")  # fmt: skip
+            raise RangeError(f"an event of neuron {neuron[~inside][0]} in step "
+                             f"{step[~inside][0]}, allowed: within {shape[1]} steps and "
+                             f"{shape[2]} neurons")  # fmt: skip
         values = self.arrays["value"][there] if "value" in self.arrays else 1.0
         grid = np.zeros(shape)
         np.add.at(grid, (sample, step, neuron), values)
@@ -118,8 +119,9 @@ class NirData:
                                       f"0..{len(grid) - 1}")  # fmt: skip
             found[node] = np.asarray(grid[sample])
         if not found:
-            raise FileFormatError(f"{self.path!r}: no observable {' or '.join(names)}, there: "
-                                  f"{show(sorted({o for n in self.nodes.values() for o in n}))}")  # fmt: skip
+            there = sorted({o for n in self.nodes.values() for o in n})
+            wanted = " or ".join(names)
+            raise FileFormatError(f"{self.path!r}: no observable {wanted}, there: {show(there)}")
         return found
 
 

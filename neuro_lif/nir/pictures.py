@@ -62,7 +62,7 @@ def picture(told: Explanation, path: str | Path) -> None:
     axes[0].legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, 1.3), ncols=3, frameon=False)
     told_causes = "; ".join(f"{k}: {x} → {y}" for k, (x, y) in told.causes.items())
     figure.suptitle(f"{told.a.name} and {other}: {told_causes or 'equal'}", fontsize=9, wrap=True)
-    _save(figure, path)
+    save(figure, path)
 
 
 def graph_picture(graph: NIRGraph, path: str | Path) -> None:
@@ -99,7 +99,7 @@ def graph_picture(graph: NIRGraph, path: str | Path) -> None:
         box = {"boxstyle": "round", "facecolor": "#f4f1ea", "edgecolor": "#555555"}
         text = f"{name}{loop}\n{kind(graph.nodes[name])}\n{shape}"
         axis.text(x, y, text, ha="center", va="center", fontsize=8, bbox=box, parse_math=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _places(graph: NIRGraph) -> dict[str, tuple[int, int]]:
@@ -121,7 +121,8 @@ def _places(graph: NIRGraph) -> dict[str, tuple[int, int]]:
     return places
 
 
-def _save(figure: Any, path: Path) -> None:
+def save(figure: Any, path: Path) -> None:
+    """Write a figure; the file appears whole or not at all."""
     suffix = path.suffix.removeprefix(".").lower()
     if suffix not in ("png", "svg", "pdf"):
         raise FileFormatError(f"picture {str(path)!r}, allowed: .png, .svg or .pdf")
