@@ -13,10 +13,10 @@ from ..discretize import SteppedNetwork, SteppedPopulation
 from ..errors import LoweringError
 from ..formats import near_tie
 from ..ledger import Entry, TimeConstant, entry
-from .counts import check_counts, foresee_counts, that_send
 from .draft import Draft, Plan, StagePlan, note, refuse_or_note
 from .folded import write_out
 from .form import DecayCode, LifForm, lif_form
+from .counts import check_counts, foresee_counts, that_send
 from .granularity import own_scales
 from .stage_form import stage_form
 from .stages import all_stages_of

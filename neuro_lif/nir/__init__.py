@@ -9,8 +9,9 @@ Not imported by ``import neuro_lif``; h5py is needed where a file is read or wri
 """
 
 from .causes import Divergence, Explanation, explain
-from .chip import ChipExplanation, Rung, explain_chip
+from .chip import explain_chip
 from .chip_pictures import chip_picture
+from .chip_results import ChipExplanation, Rung
 from .data import NirData, Observable, read_data
 from .export import Exported, from_network, from_stepped
 from .export_fixed import fixed_of, floats_of, from_fixed

@@ -20,7 +20,7 @@ from .switches import CHOICES, NUMBERS, SWITCHES
 
 if TYPE_CHECKING:
     from ..profile_model import HardwareProfile
-    from .chip import ChipExplanation
+    from .chip_results import ChipExplanation
 
 
 @dataclass(frozen=True)

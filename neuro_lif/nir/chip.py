@@ -9,7 +9,7 @@ before they are compared. A cause of the first divergence is what cannot be left
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,12 +21,14 @@ from ..ladder.fine import widened
 from ..ladder.parameters import FIELDS, Rounded
 from ..ladder.runs import overflowed
 from ..lower.draft import APPROXIMATIONS as OF_CHIPS
+from ..lower.form import lif_form
 from ..predict.identity import as_integers
 from ..profile import load_profile
 from ..quantize import quantize
 from ..reference import run_clocked
-from .causes import Divergence, compare, expect_spikes, least, said_fields
-from .fields import Array
+from ..stepped import SteppedNetwork
+from .causes import compare, expect_spikes, least, said_fields
+from .chip_results import ChipExplanation, Rung, Spikes
 from .lower import to_stepped
 from .lowered import Lowered
 from .model import NIRGraph
@@ -39,97 +41,13 @@ if TYPE_CHECKING:
     from ..profile_model import HardwareProfile
 
 STEPS, STATE, OVERFLOW = "chip's steps", "state", "overflow"
-Spikes = Mapping[str, Array]
-
+MODELS = {"most_spikes": "model's spikes per step", "reset": "model's reset"}
+"""What a chip's neuron does otherwise where that is allowed as an approximation."""
 TEXTS = {
     STEPS: "layers begin later, cycles and first steps as a chip has them",
     STATE: "u and v in whole numbers",
     OVERFLOW: "registers and sums as wide as the chip's",
 }
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One step from a rule to a chip.
-
-    Args:
-        name: a switch, ``chip's steps``, a group of parameters (``weights`` ...), ``state`` or
-            ``overflow``.
-        text: what changes.
-        entries: entries of spikes that change with it, on top of what stands above it.
-        total: entries that then differ from the rule's run.
-        first: where they differ first; None: not at all.
-    """
-
-    name: str
-    text: str
-    entries: int
-    total: int
-    first: Divergence | None
-
-
-@dataclass(frozen=True)
-class ChipExplanation:
-    """What parts a rule and a chip.
-
-    Args:
-        rule: in floats.
-        chip: name of the profile.
-        first: the first divergence (``a``: the rule, ``b``: the chip); None: the spikes are equal.
-        differences: node -> entries of its spikes that differ.
-        causes: name -> text: together they make the chip's spikes up to the first divergence, and
-            none can be left out. A chip's state can be rounded only together with its parameters:
-            of these are named then those that alone part from the rule no later.
-        needed: the same for the whole run.
-        rungs: one after the other, from the rule to the chip.
-        trials: what was set as on the chip -> (first step that differs from the chip or None,
-            entries that do).
-        shifts: node -> steps by which it is later on the chip; undone before spikes are compared.
-        notes: what lowering assumed.
-        spikes_a: of the rule, by node.
-        spikes_b: of the chip, in the graph's own time.
-        fixed: the network on the chip.
-    """
-
-    rule: NirRule
-    chip: str
-    first: Divergence | None
-    differences: Mapping[str, int]
-    causes: Mapping[str, str]
-    needed: Mapping[str, str]
-    rungs: tuple[Rung, ...]
-    trials: Mapping[str, tuple[int | None, int]]
-    shifts: Mapping[str, int]
-    notes: tuple[str, ...]
-    spikes_a: Spikes = field(default_factory=dict, repr=False)
-    spikes_b: Spikes = field(default_factory=dict, repr=False)
-    fixed: FixedNetwork | None = field(default=None, repr=False)
-
-    @property
-    def equal(self) -> bool:
-        """Tell whether all spikes are equal."""
-        return self.first is None
-
-    def __str__(self) -> str:
-        late = {n: s for n, s in self.shifts.items() if s}
-        lines = []
-        if self.first is None:
-            lines.append(f"{self.rule.name} and {self.chip}: all spikes are equal")
-        else:
-            total = sum(self.differences.values())
-            lines += [f"{self.rule.name} and {self.chip}: {total} entries differ",
-                      f"first: {self.first}"]  # fmt: skip
-            for title, found in (("cause", self.causes), ("in the whole run", self.needed)):
-                lines += [f"{title}: {k}: {x}" for k, x in found.items()] or [f"{title}: unknown"]
-        if late:
-            told = ", ".join(f"{n} {s}" for n, s in late.items())
-            lines.append(f"later on the chip by steps, undone before spikes are compared: {told}")
-        width = max([len(r.name) for r in self.rungs] or [0])
-        for r in self.rungs:
-            where = "as the rule" if r.first is None else f"{r.total} from step {r.first.step}"
-            text = f": {r.text}" if r.name not in self.causes or r.first is None else ""
-            lines.append(f"  {r.name:<{width}} {r.entries:>6} change, {where:<20}{text}".rstrip())
-        return "\n".join([*lines, *(f"note: {n}" for n in self.notes)])
 
 
 def explain_chip(
@@ -212,14 +130,48 @@ class _Climb:
         groups = [*SWITCHES.items(), *((n, (n,)) for n in NUMBERS)]
         apart = {n: [f for f in names if getattr(a, f) != getattr(b, f)] for n, names in groups}
         self.parts = {name: names for name, names in apart.items() if names}
-        there = {c.group for c in self.rounded.changes()}
+        self.models = self._models()
+        changes = [c for c in self.rounded.changes() if c.what != "reset"]
+        there = {c.group for c in changes}
         if any(len(p.tau_syn) > 1 for p in self.rounded.plain.described):
             there.add("decays")  # several currents become one
-        self.groups = tuple(g for g in FIELDS if g in there)
+        self.groups = (*self.models, *(g for g in FIELDS if g in there))
         self.known: dict[frozenset[str], Spikes] = {frozenset(): self.ran.spikes}
         self.trials: dict[str, tuple[int | None, int]] = {}
         self.given = self.lowered.inputs(self.inputs)
         self.names = (*self.parts, STEPS, *self.groups, STATE, OVERFLOW)
+
+    def _models(self) -> dict[str, str]:
+        """Return what the chip's neuron models do otherwise -> the field that says it."""
+        found = {}
+        for p in self.rounded.described.described:
+            if p.spikes:
+                apart = (self._limit(p.name) != p.limit, self._coded(p.name) != p.reset)
+                found |= {MODELS[f]: f for f, other in zip(MODELS, apart, strict=True) if other}
+        return found
+
+    def _limit(self, name: str) -> int:
+        """Return how many spikes a neuron sends in a step at most on the chip."""
+        return lif_form(self.fixed.profile, self.fixed.population(name).model).most
+
+    def _coded(self, name: str) -> str:
+        return str(self.rounded.coded.population(name).reset)
+
+    def network(self, chosen: Iterable[str]) -> SteppedNetwork:
+        """Return the stepped network with so much as on the chip, in floats."""
+        names = frozenset(chosen)
+        net = self.rounded.network([g for g in FIELDS if g in names and g in self.groups])
+        populations = []
+        for p in net.populations:
+            changes: dict[str, Any] = {}
+            if not p.graded and p.spikes:
+                was = self.rounded.described.population(p.name)
+                reset = MODELS["reset"] in names
+                changes["reset"] = self._coded(p.name) if reset else was.reset
+                if MODELS["most_spikes"] in names:
+                    changes["most_spikes"] = self._limit(p.name)
+            populations.append(replace(p, **changes))
+        return replace(net, populations=tuple(populations))
 
     # ------------------------------------------------------------------------------- runs
 
@@ -242,8 +194,8 @@ class _Climb:
             given = as_integers(fixed, self.given)
             record = run_fixed(fixed, self.lowered.steps(self.n_steps), given)
         elif STEPS in chosen:
-            stepped = self.rounded.network([g for g in self.groups if g in chosen])
-            record = run_clocked(stepped, self.lowered.steps(self.n_steps), self.given)
+            steps = self.lowered.steps(self.n_steps)
+            record = run_clocked(self.network(chosen), steps, self.given)
         else:
             changes = {f: getattr(self.lowered.rule, f) for n in chosen for f in self.parts[n]}
             rule: NirRule = replace(self.ran.rule, name="mixed", own_files="", **changes)
@@ -293,6 +245,8 @@ class _Climb:
         """Return what cannot be left out for the chip's spikes before a step."""
         last = (OVERFLOW, STATE, *reversed(self.groups), STEPS, *self.parts)
         found = least(last, lambda names: self._enough(names, until))
+        if len(found) == 1 and found[0] in self.groups and (node := self._alone(found[0], until)):
+            return {found[0]: f"those of node {node!r} alone; {self.text(found[0], node)}"}
         if STATE in found:
             own = [n for n in (*self.parts, STEPS, *self.groups)
                    if not _before(self._apart((n,), self.ran.spikes)[0], until)]  # fmt: skip
@@ -310,8 +264,24 @@ class _Climb:
             before = now
         return tuple(found)
 
-    def text(self, name: str) -> str:
-        """Return what a change is, in words."""
+    def _alone(self, group: str, until: int | None) -> str | None:
+        """Return the node of which a group of parameters alone makes the chip's spikes."""
+        before, after = self.network(()), self.network((group,))
+        concerned = {c.population for c in self.rounded.changes() if c.group == group}
+        if len(concerned) < 2 or len(before.projections) != len(after.projections):
+            return None
+        for p in self.rounded.described.described:
+            if p.name not in concerned:
+                continue
+            part = self.rounded.only(p.name, before, after)
+            record = run_clocked(part, self.lowered.steps(self.n_steps), self.given)
+            first, _ = compare(self.lowered.spikes(record, self.n_steps), self.chip)
+            if _before(None if first is None else first.step, until):
+                return self.lowered.nodes.get(p.name, p.name)
+        return None
+
+    def text(self, name: str, node: str | None = None) -> str:
+        """Return what a change is, in words; of one node, or of all."""
         if name in self.parts:
             a, b = (said_fields(r, self.parts[name]) for r in (self.ran.rule, self.lowered.rule))
             return f"{a} -> {b}"
@@ -319,10 +289,22 @@ class _Climb:
             return self._lsb() if name == STATE else self._events()
         if name == STEPS:
             return TEXTS[STEPS]
+        if name in self.models:
+            return self._model(self.models[name])
         names = self.lowered.nodes
-        texts = [f"node {names.get(c.population, c.population)!r}: {c.what}: {c.text}"
-                 for c in self.rounded.changes() if c.group == name]  # fmt: skip
+        texts = [f"node {names.get(c.population, c.population)!r}: {c.text}"
+                 for c in self.rounded.changes() if c.group == name
+                 and node in (None, names.get(c.population, c.population))]  # fmt: skip
         return "; ".join(texts[:4]) + (f" and {len(texts) - 4} more" if len(texts) > 4 else "")
+
+    def _model(self, field: str) -> str:
+        found = []
+        for p in self.rounded.described.described:
+            if p.spikes:
+                name, was = self.lowered.nodes.get(p.name, p.name), getattr(p, field)
+                now = self._limit(p.name) if field == "most_spikes" else self._coded(p.name)
+                found.append(f"node {name!r}: {'any number' if was is None else was} -> {now}")
+        return ", ".join(found)
 
     def _lsb(self) -> str:
         found = []

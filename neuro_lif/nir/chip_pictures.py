@@ -9,7 +9,7 @@ import numpy as np
 
 from ..checks import expect, expect_path
 from ..errors import RangeError
-from .chip import ChipExplanation
+from .chip_results import ChipExplanation
 from .pictures import BOTH, MOST_ROWS, ONLY_A, ONLY_B, save
 
 
@@ -84,5 +84,5 @@ def _raster(axis: Any, told: ChipExplanation, node: str) -> None:
     axis.set_ylabel(f"{node}\nneuron", parse_math=False)
     late = told.shifts.get(node, 0)
     text = f"{told.differences.get(node, 0)} entries differ"
-    axis.set_title(f"{text}; {late} steps later on the chip" if late else text,
+    axis.set_title(f"{text}; later on the chip by {late}" if late else text,
                    fontsize=9, loc="right")  # fmt: skip
