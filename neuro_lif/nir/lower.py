@@ -161,7 +161,7 @@ class _Lowering:
     def bias_ways(self, cell: Cell) -> list[Way]:
         """Return what brings a population's constants as spikes."""
         constants = {d + cell.late: c * cell.rows for d, c in cell.feed.constants.items()}
-        if cell.stage:
+        if not cell.synapse:  # the leak's own constant, too
             constants[0] = constants.get(0, 0.0) + cell.drift
         return [
             Way(self.channel, cell.name, d, self.least, column(c), np.ones(cell.size))
@@ -182,7 +182,7 @@ class _Lowering:
                 for c in self.cells
             }
             wrong = {n for n, s in starts.items() if s.why} - by_input
-            wrong = {n for n in wrong if np.any([*self.by_name[n].feed.constants.values()])}
+            wrong = {n for n in wrong if self.bias_ways(self.by_name[n])}
             if self.bias != "auto" or not wrong:
                 break
             for name in sorted(wrong):
