@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RangeError
+from . import nir_quantize
 
 if TYPE_CHECKING:
     from ..nir import NIRGraph, NirRule
@@ -26,6 +27,9 @@ def add(commands: Any) -> None:
     ran.add_argument("--out", type=Path, help="write spikes and voltages (.npz: spikes/NODE ...)")
     ran.add_argument("--golden", type=Path, help="write the same as NIRData")
     ran.set_defaults(run=run_file)
+    coded = actions.add_parser("quantize", help="lower it to a chip's integers")
+    _add_run(coded, inputs_needed=False)
+    nir_quantize.add_arguments(coded)
     told = actions.add_parser("explain", help="which switch parts two rules, or a recording")
     _add_run(told)
     group = told.add_mutually_exclusive_group(required=True)
@@ -41,7 +45,7 @@ def add(commands: Any) -> None:
     rules.set_defaults(run=show_rules)
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
+def _add_run(parser: argparse.ArgumentParser, inputs_needed: bool = True) -> None:
     parser.add_argument("file", type=Path, help="NIR file (.nir)")
     parser.add_argument(
         "--rule", help="how to step it (neuro-lif nir rules); default: as the file says"
@@ -49,7 +53,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--inputs",
         type=Path,
-        required=True,
+        required=inputs_needed,
         help=".npz: one array (n_steps, *shape) per input; a single input may be called 'input'",
     )
     parser.add_argument("--dt", type=float, help="step in the unit of the rule's times (s)")

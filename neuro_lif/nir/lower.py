@@ -241,6 +241,7 @@ class _Lowering:
         trains = {n: sizes[n] for n in spiking} | ({self.channel: 1} if biased else {})
         network = described(plan, self.cells, trains, {n: t for n, (t, _) in currents.items()},
                             self.notes)  # fmt: skip
+        self._tell(shift)
         stepped = SteppedNetwork(
             network, dt, rule, populations, projections_of(plan, inside, self.by_name, self.taken),
             tuple(self.notes),
@@ -254,6 +255,14 @@ class _Lowering:
             {name: current for name, (_, current) in currents.items()},
             self.channel if biased else "", tuple(self.notes),
         )  # fmt: skip
+
+    def _tell(self, shift: Mapping[str, int]) -> None:
+        """Note what nodes are called, and when they begin."""
+        for cell in self.cells:
+            if not cell.stage and (shift[cell.name] or cell.name != cell.node):
+                late = f", {shift[cell.name]} step(s) late" if shift[cell.name] else ""
+                self.notes.append(f"node {cell.node!r} is population {cell.name!r}{late}")
+        self.notes[:] = dict.fromkeys(self.notes)
 
     def _currents(
         self, ways: list[Way], shift: Mapping[str, int]
