@@ -13,7 +13,6 @@ from typing import Any
 from ..errors import RangeError, show
 from ..lower.codes import code_network
 from ..lower.draft import Draft
-from ..lower.folded import keep_folded
 from ..lower.models import choose_models, code_decays, share_parameters
 from ..lower.scales import choose_scales
 from ..lower.stages import lower_stages
@@ -50,8 +49,7 @@ class Coding:
 CODINGS = {
     "own": Coding(
         "our own quantiser: scales searched for the least error that leaves head-room",
-        (choose_models, lower_stages, share_parameters, code_decays, keep_folded, choose_scales,
-         code_network),
+        (choose_models, lower_stages, share_parameters, code_decays, choose_scales, code_network),
         (
             "weight_bits",
             "gain_compensation",

@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
     add_arguments(parser)
 
 
-def add_run(parser: argparse.ArgumentParser) -> None:
+def add_run(parser: argparse.ArgumentParser, inputs_needed: bool = True) -> None:
     """Add the arguments that say a graph, a rule and inputs."""
     parser.add_argument("file", type=Path, help="NIR file (.nir)")
     parser.add_argument(
@@ -33,7 +33,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--inputs",
         type=Path,
-        required=True,
+        required=inputs_needed,
         help=".npz: one array (n_steps, *shape) per input; a single input may be called 'input'; "
         "or NIRData with the inputs, as --golden writes it",
     )

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import explain
+from . import explain, nir_quantize
 
 if TYPE_CHECKING:
     from ..nir import NIRGraph
@@ -25,6 +25,9 @@ def add(commands: Any) -> None:
     ran.add_argument("--out", type=Path, help="write spikes and voltages (.npz: spikes/NODE ...)")
     ran.add_argument("--golden", type=Path, help="write the same as NIRData")
     ran.set_defaults(run=run_file)
+    coded = actions.add_parser("quantize", help="lower it to a chip's integers")
+    explain.add_run(coded, inputs_needed=False)
+    nir_quantize.add_arguments(coded)
     told = actions.add_parser("explain", help=explain.ABOUT, description=explain.__doc__)
     explain.add_arguments(told)
     mended = actions.add_parser("convert", help="write it anew, with all repairs made")

@@ -105,6 +105,9 @@ def code_delays(draft: Draft, q: SteppedProjection, where: str) -> tuple[Draft, 
         early = routing.delay_lo - int(delays.min())
         text = f"{where} wants its spikes {early} step(s) earlier than they can arrive"
         mend = "Use a step rule with input_latency=1" if external else "Use a shorter dt"
+        if not external and q.latency < latency:
+            text += f" (latency={q.latency}: in the step they are sent in)"
+            mend = f"Let populations hear each other a step later (latency={latency})"
         draft = refuse_or_note(draft, "delay", text, mend)
     if np.any(delays > routing.delay_hi):
         longest = int(delays.max())

@@ -136,7 +136,5 @@ def _foresee_inputs(draft: Draft, names: Sequence[str]) -> Draft:
             "more that are given at run time may overflow"
         )
         draft = note(draft, notes=(text,))
-        draft = replace(
-            draft, most=draft.most | {name: FORESEEN}, assumed=draft.assumed | {name}
-        )
+        draft = replace(draft, most=draft.most | {name: FORESEEN}, assumed=draft.assumed | {name})
     return draft

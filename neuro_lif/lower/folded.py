@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
 
 from ..discretize import SteppedNetwork, SteppedProjection
 from .draft import Draft, note
+from .incoming import gain_of
 from .kernels import by_channel, is_folded
-from .scales import gain_of
 
 
 def one_delay(q: SteppedProjection) -> SteppedProjection | None:
@@ -18,20 +18,26 @@ def one_delay(q: SteppedProjection) -> SteppedProjection | None:
     delays = np.asarray(q.delays)
     if delays.ndim == 0:
         return q
-    return replace(q, delays=delays.flat[0]) if delays.size and np.ptp(delays) == 0 else None
+    return (
+        replace(q, delays=np.asarray(delays.flat[0]))
+        if delays.size and np.ptp(delays) == 0
+        else None
+    )
 
 
-def write_out(
-    draft: Draft, why: str, chosen: Callable[[SteppedProjection], bool] = lambda _: True
-) -> Draft:
-    """Return the draft with the matrices of chosen convolutions in their place, and a note."""
-    names = [q.name for q in draft.stepped.projections if is_folded(q.weights) and chosen(q)]
+def folded_onto(stepped: SteppedNetwork, name: str) -> tuple[str, ...]:
+    """Return the convolutions onto a population or stage."""
+    return tuple(q.name for q in stepped.projections if q.post == name and is_folded(q.weights))
+
+
+def write_out(draft: Draft, why: str, names: Collection[str]) -> Draft:
+    """Return the draft with the matrices of some convolutions in their place, and a note."""
     if not names:
         return draft
     projections = tuple(
         replace(q, weights=q.matrix) if q.name in names else q for q in draft.stepped.projections
     )
-    stepped: SteppedNetwork = replace(draft.stepped, projections=projections)
+    stepped = replace(draft.stepped, projections=projections)
     text = f"convolution {', '.join(map(repr, names))}: coded as a matrix, since {why}"
     return note(replace(draft, stepped=stepped), notes=(text,))
 
@@ -41,10 +47,12 @@ def keep_folded(draft: Draft) -> Draft:
     same = {q.name: one_delay(q) for q in draft.stepped.projections if is_folded(q.weights)}
     projections = tuple(same.get(q.name) or q for q in draft.stepped.projections)
     draft = replace(draft, stepped=replace(draft.stepped, projections=projections))
-    draft = write_out(draft, "its delays differ", lambda q: same[q.name] is None)
-
-    def uneven(q: SteppedProjection) -> bool:
-        p = draft.stepped.population(q.post)
-        return by_channel(q.weights, gain_of(draft, p, q.receptor)) is None
-
+    draft = write_out(draft, "its delays differ", [n for n, q in same.items() if q is None])
+    uneven = [
+        q.name
+        for q in draft.stepped.projections
+        if is_folded(q.weights)
+        and by_channel(q.weights, gain_of(draft, draft.stepped.population(q.post), q.receptor))
+        is None
+    ]
     return write_out(draft, "the decays of its target's neurons differ", uneven)

@@ -13,10 +13,10 @@ from ..discretize import SteppedNetwork, SteppedPopulation
 from ..errors import LoweringError
 from ..formats import near_tie
 from ..ledger import Entry, TimeConstant, entry
-from .draft import Draft, Plan, StagePlan, note, refuse_or_note
-from .folded import write_out
-from .form import DecayCode, LifForm, lif_form
 from .counts import check_counts, foresee_counts, that_send
+from .draft import Draft, Plan, StagePlan, note, refuse_or_note
+from .folded import folded_onto, keep_folded, write_out
+from .form import DecayCode, LifForm, lif_form
 from .granularity import own_scales
 from .stage_form import stage_form
 from .stages import all_stages_of
@@ -87,7 +87,9 @@ def share_parameters(draft: Draft) -> Draft:
         per = draft.profile.params[plan.form.threshold].per
         if per == "neuron" or not p.spikes or np.all(p.threshold == p.threshold[0]):
             continue
-        draft = write_out(draft, "its target's thresholds differ", lambda q: q.post == p.name)
+        draft = write_out(
+            draft, "its target's thresholds differ", folded_onto(draft.stepped, p.name)
+        )
         relative = p.threshold.max() / p.threshold
         stepped = _on_own_scale(draft.stepped, p, relative)
         stepped = _same_threshold(stepped, p)
@@ -111,9 +113,8 @@ def _scale_neurons(draft: Draft) -> Draft:
                 f'granularity = "neuron", population {p.name!r}: profile {draft.profile.name} has '
                 f'one {plan.form.threshold} per {per}, allowed: "global", "projection" or "sign"'
             )
-        draft = write_out(
-            draft, "its target's neurons have scales of their own", lambda q: q.post == p.name
-        )
+        why = "its target's neurons have scales of their own"
+        draft = write_out(draft, why, folded_onto(draft.stepped, p.name))
         relative = own_scales(draft, p)
         stepped = _on_own_scale(draft.stepped, p, relative)
         text = (
@@ -162,7 +163,7 @@ def _rows(weights: object, relative: FloatArray) -> FloatArray:
 
 
 def code_decays(draft: Draft) -> Draft:
-    """Code the decays of u and v."""
+    """Code the decays of u and v; write out convolutions that they keep from being one kernel."""
     for p in draft.stepped.described:
         plan, where = draft.plans[p.name], f"population {p.name!r}"
         form, meant_u = plan.form, _meant_u(draft.stepped, p)
@@ -181,7 +182,7 @@ def code_decays(draft: Draft) -> Draft:
         draft = replace(draft, plans=draft.plans | {p.name: plan})
         taus = time_constants(draft.stepped, p, loss_u, loss_v)
         draft = note(draft, entries=entry_u + entry_v, time_constants=taus)
-    return _code_stages(draft)
+    return keep_folded(_code_stages(draft))
 
 
 def _code_stages(draft: Draft) -> Draft:

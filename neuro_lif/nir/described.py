@@ -42,7 +42,7 @@ def described(
         notes: gets a line.
     """
     dt = STEP if plan.rule.tau_unit == "steps" else plan.dt
-    populations = [Population(c.name, c.size, _neuron(c, dt, plan)) for c in cells if not c.stage]
+    populations = [_population(c, dt, plan) for c in cells if not c.stage]
     inputs: list[Any] = [SpikeInput(name, size) for name, size in trains.items()]
     inputs += [CurrentInput(name, target) for name, target in currents.items()]
     notes.append(
@@ -52,19 +52,18 @@ def described(
     return Network(populations, (), inputs)
 
 
-def _neuron(cell: Cell, dt: float, plan: Plan) -> Any:
-    """Return a neuron with the numbers of a cell, as near as a description allows."""
+def _population(cell: Cell, dt: float, plan: Plan) -> Population:
+    """Return a population with the numbers of a cell, as near as a description allows."""
     taus = _taus(cell.keep_v, dt, plan.rule.integrator == "exact")
-    still = bool(np.isinf(taus).all())
     tau = np.where(np.isfinite(taus), taus, 1e6 * dt)
-    spiking = bool(np.isfinite(cell.threshold).all())
-    try:
-        if not spiking:
-            return LI(tau, v_init=cell.v_init)
+    neuron: Any = LI(tau, v_init=cell.v_init)
+    if np.isfinite(cell.threshold).all():
         over = cell.threshold + cell.v_zero
         common: dict[str, Any] = {"v_threshold": over, "v_init": cell.v_init}
-        if still:
-            return IF(v_reset=cell.v_zero, **common)
-        return LIF(tau, v_reset=cell.v_zero, **common)
+        common |= {"v_reset": cell.v_zero}
+        neuron = IF(**common) if np.isinf(taus).all() else LIF(tau, **common)
+    try:
+        return Population(cell.name, cell.size, neuron)
     except NetworkError:  # thresholds below the reset and the like
-        return LIF(dt) if spiking else LI(dt)
+        spiking = np.isfinite(cell.threshold).all()
+        return Population(cell.name, cell.size, LIF(dt) if spiking else LI(dt))

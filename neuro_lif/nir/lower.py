@@ -161,7 +161,7 @@ class _Lowering:
     def bias_ways(self, cell: Cell) -> list[Way]:
         """Return what brings a population's constants as spikes."""
         constants = {d + cell.late: c * cell.rows for d, c in cell.feed.constants.items()}
-        if cell.stage:
+        if not cell.synapse:  # the leak's own constant, too
             constants[0] = constants.get(0, 0.0) + cell.drift
         return [
             Way(self.channel, cell.name, d, self.least, column(c), np.ones(cell.size))
@@ -182,7 +182,7 @@ class _Lowering:
                 for c in self.cells
             }
             wrong = {n for n, s in starts.items() if s.why} - by_input
-            wrong = {n for n in wrong if np.any([*self.by_name[n].feed.constants.values()])}
+            wrong = {n for n in wrong if self.bias_ways(self.by_name[n])}
             if self.bias != "auto" or not wrong:
                 break
             for name in sorted(wrong):
@@ -241,6 +241,7 @@ class _Lowering:
         trains = {n: sizes[n] for n in spiking} | ({self.channel: 1} if biased else {})
         network = described(plan, self.cells, trains, {n: t for n, (t, _) in currents.items()},
                             self.notes)  # fmt: skip
+        self._tell(shift)
         stepped = SteppedNetwork(
             network, dt, rule, populations, projections_of(plan, inside, self.by_name, self.taken),
             tuple(self.notes),
@@ -254,6 +255,14 @@ class _Lowering:
             {name: current for name, (_, current) in currents.items()},
             self.channel if biased else "", tuple(self.notes),
         )  # fmt: skip
+
+    def _tell(self, shift: Mapping[str, int]) -> None:
+        """Note what nodes are called, and when they begin."""
+        for cell in self.cells:
+            if not cell.stage and (shift[cell.name] or cell.name != cell.node):
+                late = f", {shift[cell.name]} step(s) late" if shift[cell.name] else ""
+                self.notes.append(f"node {cell.node!r} is population {cell.name!r}{late}")
+        self.notes[:] = dict.fromkeys(self.notes)
 
     def _currents(
         self, ways: list[Way], shift: Mapping[str, int]

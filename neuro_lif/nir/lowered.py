@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Faults, RangeError
+from ..fixed import FixedNetwork
 from ..recording import Recording
 from ..stepped import SteppedNetwork
 from .fields import Array, Shape
@@ -65,12 +66,13 @@ class Lowered:
         """Return how many steps show what the graph does in ``n_steps``."""
         return n_steps + max([0, *self.shifts.values(), *self.voltage_shifts.values()])
 
-    def inputs(self, given: Any) -> dict[str, Array]:
-        """Return inputs of the graph as inputs of the stepped network and of what it becomes.
+    def inputs(self, given: Any, fixed: FixedNetwork | None = None) -> dict[str, Array]:
+        """Return inputs of the graph as inputs of the stepped network, or of a chip's.
 
         Args:
             given: ``(n_steps, *shape)``, or ``(batch, n_steps, *shape)``, where there is one Input;
                 else Input name -> such an array.
+            fixed: what :func:`neuro_lif.quantize` made: spikes and currents become its integers.
 
         Returns:
             Input -> ``(steps, n)`` or ``(batch, steps, n)``, as long as :meth:`steps` says.
@@ -93,7 +95,10 @@ class Lowered:
             found[name] = _current(current, arrays, steps)
         if self.bias:
             found[self.bias] = np.ones((*batch, steps, 1), np.uint8)
-        return found
+        if fixed is None:
+            return found
+        counted = {q.pre for q in self.stepped.projections if q.graded}
+        return _integers(found, fixed, counted)
 
     def _given(self, given: Any) -> dict[str, Array]:
         known = {n for n in self.shapes if n not in self.voltage_shifts and n not in self.shifts}
@@ -157,6 +162,32 @@ class Lowered:
                 part = np.concatenate([none, part[..., : n + late, :]], axis=-2)
             found[node] = part.reshape(*part.shape[:-1], *self.shapes[node])
         return found
+
+
+def _integers(
+    inputs: Mapping[str, Array], fixed: FixedNetwork, counted: set[str]
+) -> dict[str, Array]:
+    """Return inputs of a stepped network as integers of a chip."""
+    from ..lower.encode import encode_current
+
+    directs = {d.name: d for d in fixed.directs}
+    found: dict[str, Array] = {}
+    for name, array in inputs.items():
+        if name in directs:
+            found[name] = encode_current(directs[name], array)
+            continue
+        if np.any(array != np.rint(array)):
+            raise RangeError(
+                f"input {name!r}: numbers that are not whole, allowed: spike counts, or lower the "
+                "graph with inputs='current'"
+            )
+        if name not in counted and np.max(array, initial=0) > 1:
+            raise RangeError(
+                f"input {name!r}: {np.max(array):g} spikes in a step, allowed: 0 or 1, or lower "
+                "the graph with inputs='counts'"
+            )
+        found[name] = array.astype(np.int64)
+    return found
 
 
 def _longer(array: Array, late: int, steps: int) -> Array:

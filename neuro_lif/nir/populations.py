@@ -26,7 +26,7 @@ def population_of(
         own_synapse: its spikes act on itself, and not through its synapse.
     """
     n, exact = cell.size, plan.rule.integrator == "exact"
-    decays, first = [cell.keep_u], [start.v if cell.stage else start.u]
+    decays, first = [cell.keep_u], [start.u]
     taus = [_tau(cell.keep_u, dt, exact)] if cell.synapse or cell.stage else [0.0]
     if own_synapse and cell.synapse:
         decays.append(np.zeros(n))

@@ -8,7 +8,7 @@ and v from which the recurrence, without input, comes to what the graph has then
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,9 +44,12 @@ def start_of(cell: Cell, shift: int, strict: bool, constants: bool = True) -> St
         strict: a spike where v > threshold, not >=.
         constants: what comes in and does not change becomes a bias; else another way is found.
     """
+    if cell.stage:
+        return _stage_start(cell, shift)
     coming = {d + cell.late: c * cell.rows for d, c in cell.feed.constants.items() if np.any(c)}
     if not constants:
         coming = {}
+        cell = cell if cell.synapse else replace(cell, drift=np.zeros(cell.size))
     last, n = max(coming, default=0), cell.size
     whole = sum(coming.values(), np.zeros(n))
     if np.any((cell.keep_u == 1) & (whole != 0)):
@@ -63,6 +66,14 @@ def start_of(cell: Cell, shift: int, strict: bool, constants: bool = True) -> St
     if back.why or shift == 0:
         return back
     return Start(bias, back.v, back.u, _lead_in(cell, shift, back, strict))
+
+
+def _stage_start(cell: Cell, shift: int) -> Start:
+    """Return how a filter stage begins, whose constants come as spikes."""
+    with np.errstate(all="ignore"):
+        first = np.where(cell.keep_u != 0, cell.v_init / cell.keep_u**shift, 0.0)
+    why = "it sends its first value before the inputs begin" if shift and np.any(first) else ""
+    return Start(cell.drift, np.zeros(cell.size), first, why)
 
 
 def _rewound(
@@ -88,8 +99,6 @@ def _rewound(
 
 def _lead_in(cell: Cell, shift: int, start: Start, strict: bool) -> str:
     """Return what goes wrong before the graph begins."""
-    if cell.stage:
-        return "it begins at a value other than 0" if np.any(start.u != 0) else ""
     most = np.where(np.isfinite(cell.threshold), LARGEST * np.abs(cell.threshold), np.inf)
     if np.any(np.abs(start.v) > most) or np.any(np.abs(start.u) > most):
         return f"its first state would be above {LARGEST:g} thresholds"

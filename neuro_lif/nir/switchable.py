@@ -9,17 +9,20 @@ from ..errors import LoweringError, RangeError, show
 from .rules import NirRule
 
 STAND_INS: dict[str, tuple[str, dict[str, str], str]] = {
-    "integrator": (
-        "event or shift",
-        {"event": "exact", "shift": "euler"},
-        "a clock and floats",
-    ),
-    "floor": ("any but none", {"*": "none"}, "no least voltage"),
-    "reset": ("subtract-once", {"subtract-once": "subtract"}, "plain subtraction"),
+    "integrator": ("integrator", {"event": "exact", "shift": "euler"}, "a clock and floats"),
+    "floor": ("floor", {"*": "none"}, "no least voltage"),
+    "double-reset": ("reset", {"subtract-once": "subtract"}, "plain subtraction"),
 }
-"""Field of a rule -> (values no stepped network has, what may be taken instead, in words)."""
-OTHERS = ("cycle",)
-APPROXIMATIONS = (*STAND_INS, *OTHERS)
+"""Name of an approximation -> (field of a rule, its values that no stepped network has and what may
+be taken instead, in words)."""
+APPROXIMATIONS = {
+    "integrator": "step by a clock, in floats, where the rule's spikes fall between steps or its "
+    "states are integers",
+    "floor": "leave out a least voltage",
+    "double-reset": "subtract plainly where the rule does not subtract a pending spike twice",
+    "cycle": "give a cycle that is shorter than its edges need the steps it lacks",
+}
+"""What :func:`neuro_lif.nir.to_stepped` may approximate."""
 
 
 def checked(approximate: Iterable[str]) -> frozenset[str]:
@@ -42,16 +45,16 @@ def expressible(rule: NirRule, allowed: frozenset[str], notes: list[str]) -> Nir
         LoweringError: a switch is set to what a chip's clocked neurons do not do.
     """
     changes: dict[str, str] = {}
-    for name, (_, instead, words) in STAND_INS.items():
+    for approximation, (name, instead, words) in STAND_INS.items():
         value = getattr(rule, name)
         other = instead.get(value, instead.get("*", value))
         if other == value:
             continue
-        if name not in allowed:
+        if approximation not in allowed:
             raise LoweringError(
                 f"rule {rule.name!r}: {name} = {value!r}, allowed on a chip: {other!r} "
                 f"({words}): choose a rule that has it (snntorch, nir-euler), "
-                f"find_rule({rule.name!r}, {name}={other!r}), or approximate=({name!r},)"
+                f"find_rule({rule.name!r}, {name}={other!r}), or approximate=({approximation!r},)"
             )
         changes[name] = other
         if value == "shift":  # such neurons have no gains

@@ -12,7 +12,7 @@ from ..arrays import FloatArray, entries, post_of_entries
 from ..checks import expect
 from ..dequantize import as_lowered, check_same, dequantize, effective_matrix
 from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
-from ..errors import RangeError
+from ..errors import LoweringError, RangeError
 from ..fixed import FixedNetwork, FixedProjection
 from ..lower.form import DecayCode, LifForm, lif_form
 from ..lower.stage_form import StageForm, stage_form
@@ -131,6 +131,7 @@ def coded_lif(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> 
     model = fixed.population(population).model
     form, ops = lif_form(fixed.profile, model), walk(fixed.profile.ops(model))
     meant = stepped.population(population)
+    _check_followed(meant, form)
     bare = FixedNetwork(fixed.profile, fixed.populations, fixed.projections, fixed.sources,
                         fixed.directs, fixed.dt, enforce_ranges=fixed.enforce_ranges)  # fmt: skip
     real = dequantize(bare, stepped).population(population)
@@ -173,6 +174,19 @@ def _checked(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> S
     if population not in names:
         raise RangeError(f"population = {population!r}, allowed: {', '.join(names)}")
     return stepped
+
+
+def _check_followed(p: SteppedPopulation, form: LifForm) -> None:
+    """Refuse what the formulas do not follow.
+
+    Raises:
+        LoweringError: naming the population and the field.
+    """
+    where = f"predict: population {p.name!r}"
+    if p.u_init is not None and np.any(p.u_init):
+        raise LoweringError(f"{where}: u_init is not 0, allowed: synaptic states that start at 0")
+    if p.spikes and (p.most_spikes != 1 or form.most > 1):
+        raise LoweringError(f"{where}: several spikes in a step, allowed: most_spikes = 1")
 
 
 def _relayed(
