@@ -34,6 +34,7 @@ from .nodes import (
 )
 from .pictures import graph_picture, picture
 from .reader import Read, read
+from .recurrence import with_recurrence
 from .report import Finding, Report
 from .rules import RULES, NirRule, find_rule
 from .runner import NirRun, run
@@ -76,6 +77,7 @@ __all__ = [
     "picture",
     "read",
     "run",
+    "with_recurrence",
     "with_rule",
     "write",
     "write_data",
