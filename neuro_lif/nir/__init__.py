@@ -43,6 +43,7 @@ from .nodes import (
 )
 from .pictures import graph_picture, picture
 from .reader import Read, read
+from .recurrence import with_recurrence
 from .report import Finding, Report
 from .rules import RULES, NirRule, find_rule
 from .runner import NirRun, run
@@ -101,6 +102,7 @@ __all__ = [
     "read_data",
     "run",
     "to_stepped",
+    "with_recurrence",
     "with_rule",
     "write",
     "write_data",

@@ -21,8 +21,11 @@ def compared(path: Path) -> list[str]:
         graph = nir.read(path.with_suffix(".nir")).graph
         rule = nir.find_rule(said["rule"], **said["changes"])
         with np.load(path.with_suffix(".npz")) as peer:
-            ran = nir.run(graph, peer["input"], rule, dt=said["dt"])
-            return differences(ran, {k: peer[k] for k in peer.files if k != "input"})
+            traces = dict(peer)
+        for key in [k for k in traces if k.startswith("weights:")]:
+            graph = nir.with_recurrence(graph, key.partition(":")[2], traces.pop(key))
+        ran = nir.run(graph, traces.pop("input"), rule, dt=said["dt"])
+        return differences(ran, traces)
     except Exception as error:  # noqa: BLE001
         return [f"{type(error).__name__}: {error}"]
 

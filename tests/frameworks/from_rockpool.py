@@ -39,7 +39,7 @@ def neurons(rng: Any, kind: str, n: int, most: float | None = None) -> Any:
         return made
     slow = torch.from_numpy(syn[:, None])
     if kind == "rec":
-        w_rec = torch.from_numpy(normal(rng, n, n, scale=0.2, mean=0.0))
+        w_rec = torch.from_numpy(normal(rng, n, n, scale=0.1, mean=-0.1))
         return LIFTorch(n, "taus", mem, slow, bias=zero, has_rec=True, w_rec=w_rec, **how)
     return LIFTorch(n, "taus", mem, slow, bias=zero, **how)
 
@@ -90,3 +90,10 @@ def cases(seed: int) -> Iterator[Case]:
     yield case("cuba", cuba, rows(rng, T, 8), {}, "LIFTorch")
     few = Sequential(linear(rng, 8, 10, scale=0.6), neurons(rng, "cuba", 10, 1.0))
     yield case("cuba_one", few, rows(rng, T, 8), {"most_spikes": 1}, "max_spikes_per_dt = 1")
+    rec = Sequential(
+        linear(rng, 8, 10, scale=0.2), neurons(rng, "rec", 10),
+        linear(rng, 10, 4, scale=0.2), neurons(rng, "cuba", 4),
+    )  # fmt: skip
+    weights = rec[1].w_rec.detach().numpy().T.copy()
+    note = "LIFTorch with w_rec, which Rockpool leaves out of the file"
+    yield case("rec", rec, rows(rng, T, 8), {}, note, {"weights:1_LIFTorch": weights})

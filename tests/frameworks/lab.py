@@ -27,7 +27,8 @@ class Case:
         name: of the case.
         graph: as exported.
         inputs: (n_steps, *shape).
-        traces: "spikes:NODE", "voltage:NODE", "current:NODE", "outputs:NODE" -> (n_steps, *shape).
+        traces: "spikes:NODE", "voltage:NODE", "current:NODE", "outputs:NODE" -> (n_steps, *shape);
+            "weights:NODE" -> (to, from), recurrent weights that the file lacks.
         rule: the rule of neuro_lif that should repeat it.
         changes: its fields that a user sets.
         dt: the step, where it is not the rule's own.
