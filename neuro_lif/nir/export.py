@@ -26,6 +26,7 @@ from .export_parts import (
     Losses,
     allowed,
     common_reset,
+    heard,
     inflow_of,
     refuse,
     rest_of,
@@ -83,9 +84,10 @@ class Exported:
         feeds = float_feeds(net, self.dt, steps, 1, given)
         found = {}
         for name in self.graph.inputs:
-            rows = np.asarray(feeds[name].rows(0, steps)[0], np.float64)
             node: Any = self.graph.nodes[name]
-            found[name] = np.broadcast_to(rows, (steps, rows.shape[-1])).reshape(steps, *node.shape)
+            found[name] = np.zeros((steps, *node.shape))
+            if name in feeds:  # others are there because the nir package wants an Input
+                found[name] += feeds[name].rows(0, steps)[0].reshape(steps, *node.shape)
         return found
 
 
@@ -128,6 +130,7 @@ def said(
     losses = Losses(allowed(allow))
     for note in stepped.notes:
         losses.note("", "", note)
+    own, stepped = stepped, heard(stepped, losses)
     inflow = inflow_of(stepped, losses)
     reset, spikes, most = common_reset(stepped, losses)
     integrator = _integrator(stepped)
@@ -156,7 +159,7 @@ def said(
         **origin,
     }
     graph = _delayed(built, rule, {KEY: rule_entry(rule, stepped.dt), EXPORT: entry})
-    return Exported(graph, rule, Report("export", "1.0.8", tuple(losses.found)), stepped, zero)
+    return Exported(graph, rule, Report("export", "1.0.8", tuple(losses.found)), own, zero)
 
 
 def _integrator(stepped: SteppedNetwork) -> str:

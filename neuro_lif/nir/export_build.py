@@ -21,7 +21,7 @@ from .export_values import factor, lost, time_constant
 from .export_weights import MOST_DELAYS, Planes, by_delay, weight_node
 from .fields import Array, Shape
 from .model import Edge
-from .nodes import IF, LI, LIF, CubaLI, CubaLIF, Delay, I, Input, Node, Output, Scale
+from .nodes import IF, LI, LIF, Affine, CubaLI, CubaLIF, Delay, I, Input, Node, Output, Scale
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ class Builder:
         for name, population in self.inflow.currents.items():
             self._current(name, population)
         for name in list(self.rest):
-            self._own_bias(name, entries[name])
+            self._own_bias(name)
+        self._silent_inputs()
         self._outputs()
         return self.built
 
@@ -217,15 +218,35 @@ class Builder:
         scale = self.built.add(f"{name}_gain", Scale(_in(shape, np.asarray(p.gain))))
         self.built.edges += [(name, scale), (scale, population)]
 
-    def _own_bias(self, name: str, entries: dict[tuple[int, bool], str]) -> None:
-        """Let a population without inputs have its bias through weights of zero onto itself."""
+    def _own_bias(self, name: str) -> None:
+        """Let a population have its bias from an input of zeros, through weights of zero."""
         p = self.stepped.population(name)
-        none = SteppedProjection(f"{name}_bias", name, name, np.zeros((p.size, p.size)),
-                                 np.asarray(0), 0, 1)  # fmt: skip
-        node, *_ = weight_node(none.weights, self.rest.pop(name), self.planes, none)
-        added = self.built.add(none.name, node)
-        self.built.edges += [(name, added), (added, name)]
-        self.losses.note(name, "i_bias", "without inputs: the bias of weights that are all 0")
+        shape = self.planes.shape(name, p.size)
+        source = self.built.add(f"{name}_in", Input((1,)))
+        bias = _in(shape, self.rest.pop(name))
+        weights = self.built.add(f"{name}_bias", Affine(np.zeros((*shape, 1)), bias))
+        self.built.edges += [(source, weights), (weights, name)]
+        self.losses.note(name, "i_bias", f"is that of weights of 0, behind the input {source!r} "
+                         "of zeros")  # fmt: skip
+
+    def _silent_inputs(self) -> None:
+        """Give an Input to what none leads to, as the nir package would when it reads the graph."""
+        onward: dict[str, list[str]] = {}
+        for a, b in self.built.edges:
+            onward.setdefault(a, []).append(b)
+        waiting = [n for n, node in self.built.nodes.items() if isinstance(node, Input)]
+        reached = set(waiting)
+        for p in (None, *self.stepped.described):
+            if p is not None and p.name not in reached:
+                source = self.built.add(f"{p.name}_in", Input(self.planes.shape(p.name, p.size)))
+                self.built.edges.append((source, p.name))
+                self.losses.note(p.name, "", f"no input leads to it: {source!r}, of zeros")
+                waiting, reached = [p.name], reached | {p.name}
+            while waiting:
+                for name in onward.get(waiting.pop(), []):
+                    if name not in reached:
+                        reached.add(name)
+                        waiting.append(name)
 
     def _outputs(self) -> None:
         described = [p.name for p in self.stepped.described]

@@ -7,7 +7,7 @@ reset and one first voltage for a whole graph.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -83,6 +83,16 @@ class Inflow:
     spikes: dict[str, int]
     currents: dict[str, str]
     constant: dict[str, Array]
+
+
+def heard(stepped: SteppedNetwork, losses: Losses) -> SteppedNetwork:
+    """Return the network without what a read-out would send: it has no spikes, an LI node has v."""
+    mute = {p.name for p in stepped.described if not p.spikes}
+    for q in stepped.projections:
+        if q.pre in mute:
+            losses.note(q.name, "", f"a read-out sends no spikes: not written (from {q.pre!r})")
+    projections = tuple(q for q in stepped.projections if q.pre not in mute)
+    return replace(stepped, projections=projections)
 
 
 def inflow_of(stepped: SteppedNetwork, losses: Losses) -> Inflow:
