@@ -8,11 +8,12 @@
 Not imported by ``import neuro_lif``; h5py is needed where a file is read or written.
 """
 
-from .causes import Divergence, Explanation, explain
+from .causes import Divergence, Explanation
 from .chip import explain_chip
 from .chip_pictures import chip_picture
 from .chip_results import ChipExplanation, Rung
 from .data import NirData, Observable, read_data
+from .explaining import explain
 from .export import Exported, from_network, from_stepped
 from .export_fixed import fixed_of, floats_of, from_fixed
 from .export_parts import ALLOWED

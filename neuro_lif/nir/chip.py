@@ -143,7 +143,7 @@ class _Climb:
 
     def _models(self) -> dict[str, str]:
         """Return what the chip's neuron models do otherwise -> the field that says it."""
-        found = {}
+        found: dict[str, str] = {}
         for p in self.rounded.described.described:
             if p.spikes:
                 apart = (self._limit(p.name) != p.limit, self._coded(p.name) != p.reset)

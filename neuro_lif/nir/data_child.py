@@ -27,6 +27,18 @@ KINDS = {
     "EventData": (("idx", "time"), ("n_neurons", "t_max")),
     "ValuedEventData": (("idx", "time", "value"), ("n_neurons", "t_max")),
 }
+DAMAGE = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    ArithmeticError,
+    SystemError,
+)
+"""What h5py and numpy raise on damage."""
 MOST_OBSERVABLES = 5000
 MOST_LEVELS = 16
 
@@ -149,7 +161,7 @@ def main() -> None:
         answer = {"fault": str(fault)}
     except MemoryError:
         answer = {"fault": "more memory is needed than is allowed"}
-    except Exception as error:  # whatever h5py and numpy raise on damage
+    except DAMAGE as error:  # anything else ends this process, which is told too
         answer = {"fault": "damaged, or no HDF5 file: " + " ".join(str(error).split())[:160]}
     out.write(json.dumps(answer).encode() + b"\n")
     if "fault" not in answer:
