@@ -24,8 +24,8 @@ def chip_run(graph: nir.NIRGraph, inputs: Any, rule: str, **options: Any) -> Any
     """Lower, quantise and run by hand: the chip's spikes in the graph's own time."""
     lowered = nir.to_stepped(graph, rule)
     fixed = nl.quantize(lowered.stepped, "loihi2", n_steps=lowered.steps(len(inputs)), **options)
-    record = nl.run_fixed(fixed, lowered.steps(len(inputs)),
-                          {k: v.astype(int) for k, v in lowered.inputs(inputs).items()})  # fmt: skip
+    given = {k: v.astype(int) for k, v in lowered.inputs(inputs).items()}
+    record = nl.run_fixed(fixed, lowered.steps(len(inputs)), given)
     return lowered.spikes(record, len(inputs))
 
 

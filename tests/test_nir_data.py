@@ -48,8 +48,7 @@ def test_events_of_the_nir_package(tmp_path: Path) -> None:
     _, run = ran()
     spikes = run.spikes["lif1.lif"]
     events = real.TimeGriddedData(spikes[None].astype(bool), run.dt).to_event(2000)
-    valued = real.ValuedEventData(idx=events.idx, time=events.time, n_neurons=events.n_neurons,
-                                  t_max=events.t_max, value=np.full(events.idx.shape, 3.0))  # fmt: skip
+    valued = real.ValuedEventData(**vars(events), value=np.full(events.idx.shape, 3.0))
     path = tmp_path / "e.nir"  # nested ones it cannot write: nir 1.0.8 recurses for ever
     real.write_data(path, real.NIRGraphData({
         "lif1.lif": real.NIRNodeData({"spikes": events}),

@@ -92,12 +92,11 @@ def _golden(args: argparse.Namespace, found: Exported) -> int:
     from ..nir import write_data
     from ..reference import run_clocked
 
-    given = read_inputs(args.inputs)
-    fed = found.inputs(args.steps, given)
-    if not fed and args.steps is None:
-        raise RangeError("--steps is missing, allowed: a number of steps")
+    fed = found.inputs(args.steps, read_inputs(args.inputs))
     ran = run_graph(found.graph, fed)
     steps = len(next(iter(ran.voltage.values())))
+    known = {i.name for i in found.stepped.network.inputs}
+    given = {name: a.reshape(steps, -1) for name, a in fed.items() if name in known}
     own = run_clocked(found.stepped, steps, given)
     apart = {n: int(np.sum(a.reshape(steps, -1) != np.asarray(own.spikes[n])))
              for n, a in ran.spikes.items()}  # fmt: skip
@@ -106,4 +105,7 @@ def _golden(args: argparse.Namespace, found: Exported) -> int:
               "entries differ from our own run")  # fmt: skip
     write_data(args.golden, ran, fed)
     print(f"written to {args.golden}")
-    return 1 if any(apart.values()) else 0
+    lost = any(f.kind == "loss" for f in found.report.findings)
+    if lost and any(apart.values()):
+        print("the differences come with the losses above")
+    return 1 if any(apart.values()) and not lost else 0

@@ -17,6 +17,8 @@ from ..checks import expect
 from ..discretize import discretize
 from ..errors import NetworkError
 from ..feeds import float_feeds
+from ..fixed import FixedNetwork
+from ..fixed_inputs import FixedSource
 from ..network import Network
 from ..stepped import SteppedNetwork, SteppedPopulation, StepRule
 from ..stimulate import Inputs, check_given, input_sizes, steps_of
@@ -55,6 +57,7 @@ class Exported:
         report: losses and notes.
         stepped: what it says, run by :func:`neuro_lif.run_clocked`.
         zero: population -> ``(n,)`` V that 0 stands for in the graph.
+        fixed: the integers it comes from; None: there are none.
     """
 
     graph: NIRGraph
@@ -62,6 +65,7 @@ class Exported:
     report: Report
     stepped: SteppedNetwork
     zero: Mapping[str, Array]
+    fixed: FixedNetwork | None = None
 
     @property
     def dt(self) -> float:
@@ -73,14 +77,18 @@ class Exported:
 
         Args:
             n_steps: steps; None: as many as ``inputs`` have.
-            inputs: as of :func:`neuro_lif.run_clocked`, of one sample.
+            inputs: as of :func:`neuro_lif.run_clocked`, of one sample; absent spikes are those
+                that the network holds.
 
         Raises:
             RangeError: inputs that the network does not have, or no length.
         """
         net = self.stepped.network
-        given = check_given(inputs, input_sizes(net))
+        given = dict(check_given(inputs, input_sizes(net)))
         steps = steps_of(n_steps, given)
+        for source in self.fixed.sources if self.fixed else ():
+            if source.name not in given:
+                given[source.name] = _held(source, steps)
         feeds = float_feeds(net, self.dt, steps, 1, given)
         found = {}
         for name in self.graph.inputs:
@@ -89,6 +97,17 @@ class Exported:
             if name in feeds:  # others are there because the nir package wants an Input
                 found[name] += feeds[name].rows(0, steps)[0].reshape(steps, *node.shape)
         return found
+
+
+def _held(source: FixedSource, n_steps: int) -> Array:
+    """Return the spikes of an integer network's own input, zeros after its raster."""
+    rows = np.zeros((n_steps, source.size))
+    if source.stream is not None:
+        rows += source.stream.reader((0,))(0, n_steps)[0]
+    elif source.raster is not None:
+        part = source.raster[:n_steps]
+        rows[: len(part)] = part
+    return rows
 
 
 def from_network(

@@ -8,45 +8,17 @@ A population with several synaptic time constants, or with currents beside them,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..errors import RangeError
-from ..filter_stage import free_name
 from ..stepped import SteppedNetwork, SteppedPopulation, SteppedProjection
-from .export_parts import Inflow, Losses, Start
+from .export_parts import Built, Chain, Inflow, Losses, Start
 from .export_values import factor, lost, time_constant
 from .export_weights import MOST_DELAYS, Planes, by_delay, weight_node
 from .fields import Array, Shape
-from .model import Edge
 from .nodes import IF, LI, LIF, Affine, CubaLI, CubaLIF, Delay, I, Input, Node, Output, Scale
-
-
-@dataclass(frozen=True)
-class Chain:
-    """A way from a source to a population: edges, its Delay node or none, and how late it is."""
-
-    where: str
-    edges: tuple[Edge, ...]
-    delay: str | None
-    steps: int
-
-
-@dataclass
-class Built:
-    """A graph as it grows."""
-
-    nodes: dict[str, Node] = field(default_factory=dict)
-    edges: list[Edge] = field(default_factory=list)
-    chains: list[Chain] = field(default_factory=list)
-
-    def add(self, name: str, node: Node) -> str:
-        """Add a node under a name that is free; returns that name."""
-        free = free_name(name, self.nodes)
-        self.nodes[free] = node
-        return free
 
 
 class Builder:

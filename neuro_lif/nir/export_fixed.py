@@ -8,6 +8,7 @@ them back whole.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def from_fixed(fixed: FixedNetwork, *, allow: Collection[str] | str = ()) -> Exp
         "volts_per_weight": {q.name: _unit(fixed, q) for q in fixed.projections},
         "fixed": _nested(pack_fixed(fixed)),
     }
-    return said(stepped, allow, origin)
+    return replace(said(stepped, allow, origin), fixed=fixed)
 
 
 def fixed_of(graph: NIRGraph) -> FixedNetwork:
@@ -129,8 +130,11 @@ def floats_of(fixed: FixedNetwork) -> SteppedNetwork:
         [p for p in fixed.probes if p.population in described],
     )  # fmt: skip
     projections = tuple(_projection(fixed, q, forms[q.post].in_shift) for q in fixed.projections)
-    note = f"integers of {fixed.profile.name}, with a float state"
-    return SteppedNetwork(network, fixed.dt, rule, populations, projections, (note,))
+    notes = [f"integers of {fixed.profile.name}, with a float state"]
+    for i in (*fixed.sources, *fixed.directs):
+        if i.raster is not None or i.stream is not None:
+            notes.append(f"input {i.name!r}: what it holds is fed when it is run")
+    return SteppedNetwork(network, fixed.dt, rule, populations, projections, tuple(notes))
 
 
 def _loss(code: DecayCode | None, params: dict[str, Any], size: int) -> FloatArray:

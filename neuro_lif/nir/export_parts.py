@@ -13,9 +13,12 @@ import numpy as np
 
 from ..arrays import per_neuron
 from ..errors import Faults, NetworkError, RangeError, show
+from ..filter_stage import free_name
 from ..network import IF, Constant, PoissonInput
 from ..stepped import SteppedNetwork, SteppedPopulation
 from .fields import Array
+from .model import Edge
+from .nodes import Node
 from .report import Finding
 
 ALLOWED = {
@@ -200,3 +203,28 @@ def common_reset(stepped: SteppedNetwork, losses: Losses) -> tuple[str, str, int
 def refuse(losses: Losses) -> None:
     """Raise one error with all that cannot be said."""
     losses.faults.raise_if_any(NetworkError, "NIR cannot say this")
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A way from a source to a population: edges, its Delay node or none, and how late it is."""
+
+    where: str
+    edges: tuple[Edge, ...]
+    delay: str | None
+    steps: int
+
+
+@dataclass
+class Built:
+    """A graph as it grows."""
+
+    nodes: dict[str, Node] = field(default_factory=dict)
+    edges: list[Edge] = field(default_factory=list)
+    chains: list[Chain] = field(default_factory=list)
+
+    def add(self, name: str, node: Node) -> str:
+        """Add a node under a name that is free; returns that name."""
+        free = free_name(name, self.nodes)
+        self.nodes[free] = node
+        return free

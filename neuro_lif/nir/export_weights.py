@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +10,9 @@ from ..arrays import is_sparse
 from ..convolution import Convolution
 from ..errors import RangeError
 from ..stepped import SteppedNetwork, SteppedProjection
+from .export_parts import Built, Losses
 from .fields import Array, Shape
 from .nodes import Affine, Conv2d, Flatten, Linear, Node
-
-if TYPE_CHECKING:
-    from .export_build import Built
-    from .export_parts import Losses
 
 MOST_DELAYS = 64
 """Different delays of one projection that are written."""
