@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import NeuroLifError, RangeError
 from .fields import Array
 from .model import NIRGraph
-from .rules import RULES, NirRule, find_rule
+from .rules import RULES, NirRule, find_rule, rule_said
 from .runner import NirRun, run
 from .switches import CHOICES, NUMBERS, SWITCHES
 
@@ -84,7 +84,9 @@ class Explanation:
             return f"{self.a.name} and {other}: all spikes are equal"
         total = sum(self.differences.values())
         lines = [f"{self.a.name} and {other}: {total} entries differ", f"first: {self.first}"]
-        for title, found in (("cause", self.causes), ("in the whole run", self.needed)):
+        closest = self.b is None and not self.needed
+        title = "closest, but not equal" if closest and self.causes else "cause"
+        for title, found in ((title, self.causes), ("in the whole run", self.needed)):
             told = [f"{k}: {x} -> {y}" for k, (x, y) in found.items()] or ["no switch"]
             lines += [f"{title}: {t}" for t in told]
         return "\n".join(lines)
@@ -223,7 +225,9 @@ def _recorded(
         return Explanation(a, None, None, counts, {}, {}, {}, ran.spikes, spikes)
     trials: dict[str, tuple[int | None, int]] = {}
     told: dict[str, tuple[str, str, str]] = {}
-    for label, rule, change in _neighbours(a):
+    own = rule_said(graph.metadata)
+    near = [] if own is None else [(f"rule {own.name}", own, ("rule", a.name, own.name))]
+    for label, rule, change in [*near, *_neighbours(a)]:
         try:
             trials[label] = _tried(graph, inputs, replace(rule, dt=ran.dt, own_files=""), spikes)
             told[label] = change
