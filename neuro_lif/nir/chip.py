@@ -243,15 +243,24 @@ class _Climb:
 
     def _least(self, until: int | None) -> dict[str, str]:
         """Return what cannot be left out for the chip's spikes before a step."""
+        single = [n for n in self.names if self._enough((n,), until)]
+        if single:
+            return {single[0]: self._of_one(single, until)}
         last = (OVERFLOW, STATE, *reversed(self.groups), STEPS, *self.parts)
         found = least(last, lambda names: self._enough(names, until))
-        if len(found) == 1 and found[0] in self.groups and (node := self._alone(found[0], until)):
-            return {found[0]: f"those of node {node!r} alone; {self.text(found[0], node)}"}
         if STATE in found:
             own = [n for n in (*self.parts, STEPS, *self.groups)
                    if not _before(self._apart((n,), self.ran.spikes)[0], until)]  # fmt: skip
             found = (*own, *(n for n in (STATE, OVERFLOW) if n in found))
         return {n: self.text(n) for n in self.names if n in found}
+
+    def _of_one(self, single: list[str], until: int | None) -> str:
+        """Return the text of a cause that is enough by itself, with the others that would be."""
+        name, *others = single
+        node = self._alone(name, until) if name in self.groups else None
+        text = f"those of node {node!r} alone; " if node else ""
+        more = f" ({' or '.join(others)} alone would do it, too)" if others else ""
+        return text + self.text(name, node) + more
 
     def _rungs(self) -> tuple[Rung, ...]:
         found, before = [], self.ran.spikes
