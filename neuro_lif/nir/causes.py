@@ -85,8 +85,8 @@ class Explanation:
         total = sum(self.differences.values())
         lines = [f"{self.a.name} and {other}: {total} entries differ", f"first: {self.first}"]
         closest = self.b is None and not self.needed
-        title = "closest, but not equal" if closest and self.causes else "cause"
-        for title, found in ((title, self.causes), ("in the whole run", self.needed)):
+        cause = "closest, but not equal" if closest and self.causes else "cause"
+        for title, found in ((cause, self.causes), ("in the whole run", self.needed)):
             told = [f"{k}: {x} -> {y}" for k, (x, y) in found.items()] or ["no switch"]
             lines += [f"{title}: {t}" for t in told]
         return "\n".join(lines)

@@ -46,8 +46,8 @@ class ChipExplanation:
         differences: node -> entries of its spikes that differ.
         causes: name -> text: together they make the chip's spikes up to the first divergence, and
             none can be left out; where one alone does, the first of these in the order of the
-            rungs, with the others in its text. A chip's state can be rounded only together with its parameters:
-            of these are named then those that alone part from the rule no later.
+            rungs, with the others in its text. A chip's state can be rounded only together with
+            its parameters: of these are named then those that alone part from the rule no later.
         needed: the same for the whole run.
         rungs: one after the other, from the rule to the chip.
         trials: what was set as on the chip -> (first step that differs from the chip or None,
