@@ -98,3 +98,36 @@ def test_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert graph.read_bytes()[:4] == b"\x89PNG" and b"<svg" in parts.read_bytes()[:600]
     assert main(["nir", "show", FILE, "--picture", str(tmp_path / "a.bmp")]) == 2
     assert "allowed: .png, .svg or .pdf" in capsys.readouterr().err
+
+
+def test_quantize(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, chip, ran = (tmp_path / name for name in ("net.npz", "chip.npz", "ran.npz"))
+    given = ["nir", "quantize", FILE, "--rule", "snntorch", "--profile", "loihi2"]
+    written = ["--out", str(out), "--inputs-out", str(chip)]
+    assert main([*given, "--inputs", INPUTS, *written]) == 0
+    shown = capsys.readouterr().out
+    assert "Ledger for profile loihi2" in shown and "0 of 1600 entries differ" in shown
+    assert "node 'lif1.lif' is population 'lif1_lif', 1 step(s) late" in shown
+    assert main(["run", str(out), "--inputs", str(chip), "--out", str(ran)]) == 0
+    assert "lif1_lif: 16 neurons, 200 spikes" in capsys.readouterr().out
+    assert main([*given, "--inputs", INPUTS, "--calibrate", "--as", "current"]) == 0
+    assert "calibrated on 1 sample" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--rule", "exact", "--dt", "1e-4"], "integrator = 'event'"),
+        (["--approximate", "all"], "allowed: counts, cycle"),
+        (["--calibrate"], "--calibrate without --inputs"),
+        (["--inputs-out", "x.npz"], "--inputs-out without --inputs"),
+        (["--profile", "loihi9"], "loihi9"),
+        (["--out", "x.txt"], "ends in .npz"),
+    ],
+)
+def test_quantize_told_wrong(
+    more: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["nir", "quantize", FILE, "--rule", "snntorch", "--profile", "loihi2"]
+    assert main([*given, *more]) != 0
+    assert told in capsys.readouterr().err

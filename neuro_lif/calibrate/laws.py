@@ -107,7 +107,7 @@ def _heard(q: SteppedProjection, part: Incoming, rows: IntArray, n: int, sent: F
     if len(rows) == n:
         return Heard(q.weights, part, sent)
     chosen = np.isin(post_of_entries(q.weights), rows)
-    weights = q.weights[rows] if is_sparse(q.weights) else np.asarray(q.weights)[rows]
+    weights = q.matrix[rows] if is_sparse(q.matrix) else np.asarray(q.matrix)[rows]
     fewer = replace(
         part, values=part.values[chosen], post=part.post[chosen], lane=0, lanes=1,
         draws=None if part.draws is None else part.draws[chosen],

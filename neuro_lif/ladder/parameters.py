@@ -248,7 +248,7 @@ class Rounded:
         plain = np.asarray(entries(a.weights), np.float64)
         ideal = plain * self._gain(a, low)
         got = c.weights
-        if is_sparse(got) != is_sparse(a.weights):
+        if is_sparse(got) != is_sparse(a.matrix):
             got = got.toarray() if is_sparse(got) else got
         return plain, ideal, _kept(ideal, np.asarray(entries(got), np.float64))
 

@@ -71,7 +71,7 @@ class Signal:
             matrix.shape[0],
             {key: matrix @ m for key, m in self.matrices.items()},
             {d: matrix @ c for d, c in self.constants.items()},
-            {key: name for key in self.matrices if key not in self.through},
+            {key: "" if key in self.through else name for key in self.matrices},
         )
 
     def plus(self, constant: FloatArray) -> Signal:
@@ -91,7 +91,8 @@ def total(size: int, signals: Iterable[Signal]) -> Signal:
                 through[key] = ""
             else:
                 matrices[key] = m
-                through[key] = signal.through.get(key, "")
+                if key in signal.through:
+                    through[key] = signal.through[key]
         for step, c in signal.constants.items():
             constants[step] = constants[step] + c if step in constants else c
     return Signal(size, matrices, constants, through)

@@ -81,7 +81,7 @@ def _rewound(
 ) -> Start:
     """Return the state so many steps before u and v."""
     if steps == 0:
-        return Start(bias, v, u)
+        return Start(bias, v, np.where(cell.keep_u != 0, u, 0.0))
     with np.errstate(all="ignore"):
         first = np.where(cell.keep_u != 0, u / cell.keep_u**steps, 0.0)
         at, gone = np.zeros(cell.size), first
