@@ -131,3 +131,10 @@ def test_quantize_told_wrong(
     given = ["nir", "quantize", FILE, "--rule", "snntorch", "--profile", "loihi2"]
     assert main([*given, *more]) != 0
     assert told in capsys.readouterr().err
+
+
+def test_rules_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nir", "rules", "snntorch", "spyx"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["switch", "snntorch", "spyx"] and ["emit", "new", "old"] in rows
+    assert main(["nir", "rules", "snntorc"]) == 2

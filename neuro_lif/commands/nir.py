@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ def add(commands: Any) -> None:
     mended.add_argument("out", type=Path, help="NIR file to write")
     mended.set_defaults(run=convert_file)
     rules = actions.add_parser("rules", help="the rules by name")
+    rules.add_argument("rule", nargs="*", help="print the switches of these, side by side")
     rules.set_defaults(run=show_rules)
 
 
@@ -43,7 +45,7 @@ def show_file(args: argparse.Namespace) -> int:
     from ..nir import graph_picture, read
 
     found = read(args.file)
-    _table(found.graph, "")
+    _table(found.graph)
     print(found.report)
     if args.picture:
         graph_picture(found.graph, args.picture)
@@ -51,25 +53,29 @@ def show_file(args: argparse.Namespace) -> int:
     return 0
 
 
-def _table(graph: NIRGraph, prefix: str) -> None:
+def _table(graph: NIRGraph) -> None:
+    """Print name, type, shape and targets of each node; a nested one is called graph/node."""
+    rows = list(_rows(graph, ""))
+    width = min(60, max((len(row[0]) for row in rows), default=1))
+    for name, kind, shape, to in rows:
+        print(f"{name:<{width}}  {kind:<10} {shape:>12}  -> {to}".rstrip())
+
+
+def _rows(graph: NIRGraph, prefix: str) -> Iterator[tuple[str, str, str, str]]:
     from ..nir import NIRGraph
-    from ..nir.order import order
+    from ..nir.order import neighbours, order
     from ..nir.shapes import graph_shapes
 
     shapes = graph_shapes(graph.nodes, graph.edges)
     sequence, back = order(graph.nodes, graph.edges)
-    width = max(len(prefix + n) for n in sequence) if sequence else 1
+    targets = neighbours(graph.nodes, graph.edges)[1]
     for name in sequence:
         node = graph.nodes[name]
-        to = [
-            t + (" (back)" if (s, t) in back else "") for s, t in sorted(graph.edges) if s == name
-        ]
+        to = [t + (" (back)" if (name, t) in back else "") for t in targets[name]]
         shape = "x".join(map(str, shapes[name])) if name in shapes else "?"
-        print(
-            f"{prefix + name:<{width}}  {type(node).__name__:<10} {shape:>12}  -> {', '.join(to)}"
-        )
+        yield prefix + name, type(node).__name__, shape, ", ".join(to)
         if isinstance(node, NIRGraph):
-            _table(node, f"{prefix}{name}/")
+            yield from _rows(node, f"{prefix}{name}/")
 
 
 def run_file(args: argparse.Namespace) -> int:
@@ -111,9 +117,23 @@ def convert_file(args: argparse.Namespace) -> int:
 
 
 def show_rules(args: argparse.Namespace) -> int:
-    """Print the rules and their switches."""
-    from ..nir import RULES
+    """Print the rules, or the switches of some of them side by side."""
+    from ..nir import RULES, find_rule
 
-    for rule in RULES.values():
-        print(f"{rule.name}: {rule.about}")
+    if not args.rule:
+        for rule in RULES.values():
+            print(f"{rule.name}: {rule.about}")
+        print("the switches of one, or of several: neuro-lif nir rules NAME ...")
+        return 0
+    rules = [find_rule(name) for name in args.rule]
+    head = ["switch", *(rule.name for rule in rules)]
+    tables = [rule.switches() for rule in rules]
+    rows = [[name, *(_shown(table[name]) for table in tables)] for name in tables[0]]
+    widths = [max(len(row[k]) for row in [head, *rows]) for k in range(len(head))]
+    for row in [head, *rows]:
+        print("  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip())
     return 0
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

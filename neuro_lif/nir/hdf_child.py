@@ -64,9 +64,10 @@ class Budget:
 
 
 def tell(out: Any, **message: Any) -> None:
-    """Send a line."""
+    """Send a line; what comes before something that may never end leaves at once."""
     out.write(json.dumps(message).encode() + b"\n")
-    out.flush()
+    if message["kind"] not in ("group", "array", "text", "attributes"):
+        out.flush()
 
 
 def answer(request: dict[str, Any], out: Any) -> None:
@@ -94,16 +95,18 @@ def limit(more: int) -> None:
     try:
         import resource
 
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        seconds = int(usage.ru_utime + usage.ru_stime + 60 + more / 1e6)
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
-
         with open("/proc/self/statm") as statm:
             now = int(statm.read().split()[0]) * resource.getpagesize()
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        resource.setrlimit(resource.RLIMIT_AS, (now + more, hard))
+        _lower(resource, resource.RLIMIT_AS, now + more)
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        _lower(resource, resource.RLIMIT_CPU, int(usage.ru_utime + usage.ru_stime + more / 1e7))
     except (ImportError, OSError, ValueError):
         pass  # no such limits on this system
+
+
+def _lower(resource: Any, which: int, most: int) -> None:
+    hard = resource.getrlimit(which)[1]
+    resource.setrlimit(which, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def main() -> None:
@@ -223,7 +226,6 @@ class Walk:
         item.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
         tell(self.out, kind="array", dtype=dtype.str, shape=array.shape, bytes=array.nbytes)
         self.out.write(array.tobytes() if size < 2**16 else array.reshape(-1).view(np.uint8).data)
-        self.out.flush()
         self.attributes(item)
 
     def storage(self, plist: Any) -> int:

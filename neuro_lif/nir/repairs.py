@@ -51,13 +51,13 @@ def mend(draft: Draft, metadata: Mapping[str, Any]) -> NIRGraph:
 
 
 def _mend_edges(draft: Draft) -> None:
-    used = {e for pair in draft.edges for e in pair}
+    near = _Near(draft)
     ends: list[dict[str, str]] = [{}, {}]  # what a name at an end of an edge means
     times: dict[Edge, int] = {}
     for edge in draft.edges:
         for end, name in enumerate(edge):
             if name not in ends[end]:
-                ends[end][name] = _existing(draft, edge, end, used)
+                ends[end][name] = _existing(draft, edge, end, near)
         mended = (ends[0][edge[0]], ends[1][edge[1]])
         times[mended] = times.get(mended, 0) + 1
     for edge, count in times.items():
@@ -77,19 +77,16 @@ def _arrow(edge: Edge) -> str:
     return f"{show(edge[0])} -> {show(edge[1])}"
 
 
-def _existing(draft: Draft, edge: Edge, end: int, used: set[str]) -> str:
-    """Return the node that an end of an edge means; ``used`` are the names in edges."""
+def _existing(draft: Draft, edge: Edge, end: int, near: _Near) -> str:
+    """Return the node that an end of an edge means."""
     name = edge[end]
     if name in draft.nodes:
         return name
     port = _port(draft, edge, end)
     if port is not None:
         return port
-    idle = [n for n in draft.nodes if n not in used]
-    inner_ends = (Input, Output)
-    rest = [n for n, node in draft.nodes.items() if not isinstance(node, inner_ends)]
-    near = _alike(idle, name) or _alike(rest, name)
-    if len(near) != 1:
+    alike = near.of(name)
+    if len(alike) != 1:
         known = show(sorted(draft.nodes), 100)
         raise NetworkError(
             f"edge {_arrow(edge)}: node = {show(name)}, allowed: a node of this graph: {known}"
@@ -97,10 +94,10 @@ def _existing(draft: Draft, edge: Edge, end: int, used: set[str]) -> str:
     draft.findings.repair(
         draft.where,
         "edges",
-        f"{show(name)}, as in {_arrow(edge)}, names no node; {near[0]!r} is meant, "
+        f"{show(name)}, as in {_arrow(edge)}, names no node; {alike[0]!r} is meant, "
         "the only one like it",
     )
-    return near[0]
+    return alike[0]
 
 
 def _port(draft: Draft, edge: Edge, end: int) -> str | None:
@@ -128,9 +125,34 @@ def _port(draft: Draft, edge: Edge, end: int) -> str | None:
     return outer
 
 
-def _alike(names: list[str], name: str) -> list[str]:
-    """Return the names that are this one with a number behind it: lif1 for lif."""
-    return [n for n in names if name and re.fullmatch(re.escape(name) + r"[_.]?\d+", n)]
+class _Near:
+    """Nodes by the names without the number behind: lif1 for lif; first those in no edge."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self.stems: list[dict[str, list[str]]] = []
+
+    def of(self, name: str) -> list[str]:
+        """Return the nodes that a name may mean."""
+        if not self.stems:
+            used = {e for pair in self.draft.edges for e in pair}
+            nodes = self.draft.nodes
+            idle = [n for n in nodes if n not in used]
+            rest = [n for n in nodes if not isinstance(nodes[n], (Input, Output))]
+            self.stems = [_stems(idle), _stems(rest)]
+        return self.stems[0].get(name) or self.stems[1].get(name, [])
+
+
+def _stems(names: list[str]) -> dict[str, list[str]]:
+    """Return what is left of names without the number behind, and which names have that."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        numbered = re.search(r"\d{1,9}\Z", name)
+        for end in range(numbered.start() if numbered else len(name), len(name)):
+            stem = name[:end]
+            for one in {stem, stem[:-1] if stem[-1:] in ("_", ".") else stem} - {""}:
+                found.setdefault(one, []).append(name)
+    return found
 
 
 def _free(draft: Draft, name: str) -> str:
