@@ -26,6 +26,10 @@ def coefficients(node: Any, rule: NirRule, dt: float, in_cycle: bool) -> Coeffic
     """Return what a neuron node comes to under a rule; dt in the unit of the file's times."""
     kind = type(node).__name__
     r = np.asarray(node.r, np.float64)
+    if rule.layer_dt != "run" and not isinstance(node, (I, IF)):
+        # Source: Rockpool 3.1.0 nn/modules/torch/nir.py, min(tau_mem / (1 + r))
+        tau_file = node.tau_mem if isinstance(node, (CubaLI, CubaLIF)) else node.tau
+        dt = float(np.min(np.asarray(tau_file, np.float64) / (1 + r)))
     leak = np.zeros(r.shape)
     if isinstance(node, (I, IF)):
         keep, gain = np.ones(r.shape), r * dt if rule.if_gain == "r" else np.ones(r.shape)

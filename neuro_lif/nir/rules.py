@@ -22,6 +22,8 @@ class NirRule:
     Args:
         name: of the rule.
         dt: step that is taken where the call gives none, in the unit of tau; None: none.
+        layer_dt: each layer takes the step of the ``run``, or that of its own which Rockpool's
+            import finds in it, the least ``tau/(1+r)``.
         integrator: of the membrane. ``euler``: keep 1 - dt/tau; ``exact``: keep exp(-dt/tau);
             ``event``: exact, and a spike falls between steps where v crosses the threshold;
             ``shift``: integers of 1/4096, decays of 12 bits, rounded towards zero.
@@ -80,6 +82,7 @@ class NirRule:
 
     name: str
     dt: float | None = None
+    layer_dt: str = "run"
     integrator: str = "euler"
     synapse_integrator: str = "same"
     input_gain: str = "r"
@@ -283,6 +286,13 @@ RULES: Mapping[str, NirRule] = {
             about="Sinabs 3.1.3, from_nir: IF nodes get min_v_mem = -threshold",
         ),
         _ROCKPOOL,
+        replace(
+            _ROCKPOOL,
+            name="rockpool-imported",
+            layer_dt="tau/(1+r)",
+            recurrent_bias="never",
+            about="Rockpool 3.1.0, from_nir: a step for each layer, no recurrent bias",
+        ),
         _NENGO,
         replace(
             _NENGO,

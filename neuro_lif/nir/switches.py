@@ -27,12 +27,13 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "state": ("fresh", "kept"),
     "weights": ("given", "int8", "lava"),
     "arithmetic": ("float32", "float64"),
+    "layer_dt": ("run", "tau/(1+r)"),
     "layout": ("channels-first", "channels-last"),
     "recurrent_input": ("edge", "neuron"),
 }
 
 SWITCHES: dict[str, tuple[str, ...]] = {
-    "dt": ("dt",),
+    "dt": ("dt", "layer_dt"),
     "integrator": ("integrator", "synapse_integrator"),
     "gain": ("input_gain", "if_gain", "cuba_gain", "synapse_gain"),
     "compare": ("compare",),

@@ -66,6 +66,15 @@ def in_spikingjelly(graph: Any, inputs: Any, dt: float) -> Any:
     return np.stack(out)
 
 
+def in_rockpool(graph: Any, inputs: Any, dt: float) -> Any:
+    """from_nir; all steps at once, each layer with the step that the import finds for it."""
+    import torch
+    from rockpool.nn.modules.torch.nir import from_nir
+
+    y = from_nir(graph)(torch.from_numpy(inputs)[None])
+    return (y[0] if isinstance(y, tuple) else y).detach().numpy()[0].copy()
+
+
 def in_spyx(graph: Any, inputs: Any, dt: float) -> Any:
     """from_nir; channels are its last axis."""
     import jax.numpy as jnp
@@ -82,6 +91,7 @@ RUNNERS: dict[str, Callable[[Any, Any, float], Any]] = {
     "norse": in_norse,
     "sinabs": in_sinabs,
     "spikingjelly": in_spikingjelly,
+    "rockpool": in_rockpool,
     "spyx": in_spyx,
 }
 

@@ -30,13 +30,19 @@ class Written:
 
     def digest(self) -> int:
         """Return a number that says whether this is the graph and the input of a recording."""
-        whole = crc32(np.ascontiguousarray(self.inputs, np.float32).tobytes())
-        for name, node in sorted(self.graph.nodes.items()):
-            whole = crc32(repr((name, type(node).__name__)).encode(), whole)
-            for key, value in sorted(vars(node).items()):
-                if isinstance(value, np.ndarray):
-                    whole = crc32(key.encode() + np.asarray(value, "<f8").tobytes(), whole)
-        return crc32(repr(sorted(self.graph.edges)).encode(), whole)
+        return digest(self.graph, crc32(np.asarray(self.inputs, "<f4").tobytes()))
+
+
+def digest(graph: nir.NIRGraph, whole: int = 0) -> int:
+    """Return a number for a graph, whatever the order of its nodes and edges and its dtypes."""
+    for name, node in sorted(graph.nodes.items()):
+        whole = crc32(repr((name, type(node).__name__)).encode(), whole)
+        if isinstance(node, nir.NIRGraph):
+            whole = digest(node, whole)
+        for key, value in sorted(vars(node).items()):
+            if isinstance(value, np.ndarray):
+                whole = crc32(key.encode() + np.asarray(value, "<f8").tobytes(), whole)
+    return crc32(repr(sorted(graph.edges)).encode(), whole)
 
 
 @dataclass
@@ -246,11 +252,24 @@ def spyx(m: Maker) -> dict[str, Any]:
     return {}
 
 
+def rockpool(m: Maker) -> dict[str, Any]:
+    """CubaLIF, recurrent where it is nested; each layer takes a step of its own from r and tau."""
+    m.dense(10, -0.2, 0.3, bool(m.rng.integers(2)))
+    if m.rng.integers(2):
+        m.recurrent(cuba(m, v_threshold=1.0), True)
+    else:
+        m.add("n1", cuba(m))
+    m.dense(6, -0.2, 0.3, False)
+    m.add("n2", cuba(m))
+    return {}
+
+
 MAKERS: dict[str, tuple[Callable[[Maker], dict[str, Any]], str, float]] = {
     "snntorch": (snntorch, "snntorch", 1e-4),
     "norse": (norse, "norse", 1e-3),
     "sinabs": (sinabs, "sinabs-imported", 1.0),
     "spikingjelly": (spikingjelly, "spikingjelly", 1e-3),
+    "rockpool": (rockpool, "rockpool-imported", 1e-3),
     "spyx": (spyx, "spyx", 1e-3),
 }
 """framework -> (what makes a graph, the rule, dt)."""
