@@ -57,9 +57,7 @@ def apply(node: Node, x: Array, weight: Any, bias: Array | None, last: bool = Fa
     return x
 
 
-def windows(
-    node: Conv1d | Conv2d | SumPool2d | AvgPool2d, x: Array, last: bool = False
-) -> Array:
+def windows(node: Conv1d | Conv2d | SumPool2d | AvgPool2d, x: Array, last: bool = False) -> Array:
     """Return the windows of (C, sizes...): (C, places..., kernel...), a view of a padded copy."""
     axes = x.ndim - 1
     each = [window(node, axis) for axis in range(axes)]

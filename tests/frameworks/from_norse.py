@@ -110,5 +110,3 @@ def cases(seed: int) -> Iterator[Case]:
     yield case("mixed", mixed, rows(rng, T, 8), {}, "LIFCell, LIFBoxCell, IAFCell")
     iaf = norse.SequentialState(linear(rng, 8, 10), cell(rng, "iaf", 10))
     yield case("iaf", iaf, rows(rng, T, 8), {}, "IAFCell alone: no time constant in the file")
-
-

@@ -104,7 +104,8 @@ def cases(seed: int) -> Iterator[Case]:
     yield case("conv_sumpool", images, rows(rng, 30, 2, 8, 8), 5, 1e-3, "Flatten is H, W, C")
     pools = snn.Sequential(
         nnx.Conv(2, 3, (3, 3), strides=(2, 2), padding="VALID", rngs=nnx.Rngs(seed)),
-        cell(rng, "LIF", (4, 4, 3)), snn.SumPool((3, 3), (2, 2), "SAME"), cell(rng, "IF", (2, 2, 3)),
+        cell(rng, "LIF", (4, 4, 3)), snn.SumPool((3, 3), (2, 2), "SAME"),
+        cell(rng, "IF", (2, 2, 3)),
         snn.Flatten(), linear(rng, 12, 5, scale=0.2), cell(rng, "CuBaLIF", (5,)),
     )  # fmt: skip
     yield case("conv_same_pool", pools, rows(rng, 40, 2, 9, 9), 5, 1e-3, "SumPool pads SAME")
