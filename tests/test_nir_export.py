@@ -111,7 +111,7 @@ def compared(found: nir.Exported, inputs: dict[str, Any], n_steps: int | None = 
 SPIKES = {"seen": 0}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(seed=st.integers(0, 2**31), rule=st.sampled_from(sorted(RULES)), latency=st.integers(0, 1))
 def test_runs_spike_for_spike_as_our_own(seed: int, rule: str, latency: Any) -> None:
     net, base = network(seed), RULES[rule]
@@ -125,7 +125,7 @@ def test_those_runs_had_spikes() -> None:
     # the law above would hold for silent networks, too
     if not SPIKES["seen"]:
         test_runs_spike_for_spike_as_our_own()
-    assert SPIKES["seen"] > 10_000
+    assert SPIKES["seen"] > 2_000
 
 
 @settings(max_examples=60, deadline=None)
@@ -156,7 +156,7 @@ def test_exact_ties_on_binary_fractions(data: st.DataObject) -> None:
     assert np.array_equal(own.traces["p", "v"], ran.voltage["p"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**31))
 def test_written_and_read_back_equal(seed: int, tmp_path_factory: Any) -> None:
     found = nir.from_network(network(seed), DT)

@@ -22,8 +22,9 @@ from ..fixed_inputs import FixedSource
 from ..network import Network
 from ..stepped import SteppedNetwork, SteppedPopulation, StepRule
 from ..stimulate import Inputs, check_given, input_sizes, steps_of
-from .export_build import Builder, Built
+from .export_build import Builder
 from .export_parts import (
+    Built,
     Inflow,
     Losses,
     allowed,

@@ -17,7 +17,7 @@ from ..arrays import FloatArray, entries, frozen, post_of_entries, with_entries
 from ..checks import expect
 from ..errors import LoweringError, RangeError
 from ..files.fixed import pack_fixed, unpack_fixed
-from ..fixed import FixedNetwork, FixedPopulation, FixedProjection
+from ..fixed import DirectInput, FixedNetwork, FixedPopulation, FixedProjection, FixedSource
 from ..lower.form import LifForm, lif_form
 from ..lower.stage_form import StageForm, stage_form
 from ..network import IF, LIF, CurrentInput, Network, Population, SpikeInput
@@ -131,7 +131,8 @@ def floats_of(fixed: FixedNetwork) -> SteppedNetwork:
     )  # fmt: skip
     projections = tuple(_projection(fixed, q, forms[q.post].in_shift) for q in fixed.projections)
     notes = [f"integers of {fixed.profile.name}, with a float state"]
-    for i in (*fixed.sources, *fixed.directs):
+    held: tuple[FixedSource | DirectInput, ...] = (*fixed.sources, *fixed.directs)
+    for i in held:
         if i.raster is not None or i.stream is not None:
             notes.append(f"input {i.name!r}: what it holds is fed when it is run")
     return SteppedNetwork(network, fixed.dt, rule, populations, projections, tuple(notes))
