@@ -319,3 +319,28 @@ def test_integers(chip: str, tmp_path: Path) -> None:
         assert np.array_equal(ours.traces[name, "v"], theirs.traces[name, "v"])
     with pytest.raises(RangeError, match="no 'fixed'"):
         nir.fixed_of(nir.from_network(net, DT).graph)
+
+
+@pytest.mark.parametrize("many", [1, 3, None])
+def test_first_voltages_and_several_spikes(many: int | None) -> None:
+    from dataclasses import replace
+
+    rng = np.random.default_rng(4)
+    net = Network(
+        [Population("p", 3, LIF(0.02, v_rest=-0.2, v_reset=-0.5, v_init=[0.4, -0.5, 0.0])),
+         Population("q", 2, IF(v_threshold=1.5, v_reset=0.5, v_init=0.7))],
+        [Projection("w", "x", "p", rng.uniform(0.2, 3, (3, 4))),
+         Projection("v", "p", "q", rng.uniform(0, 0.5, (2, 3)))],
+        [SpikeInput("x", 4)], [Probe("p", "v"), Probe("q", "v")],
+    )  # fmt: skip
+    stepped = nl.discretize(net, DT)
+    stepped = replace(stepped, populations=tuple(
+        replace(p, most_spikes=many) for p in stepped.populations))  # fmt: skip
+    given_x = {"x": (rng.random((100, 4)) < 0.4).astype(float)}
+    if many != 1:
+        # several spikes are counted in thresholds above where 0 is, so it has to be v_reset
+        with pytest.raises(NetworkError, match="v_init"):
+            nir.from_stepped(stepped)
+        stepped = replace(stepped, populations=tuple(
+            replace(p, v_init=np.zeros(p.size)) for p in stepped.populations))  # fmt: skip
+    assert compared(nir.from_stepped(stepped), given_x) > 50

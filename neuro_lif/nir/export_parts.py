@@ -165,9 +165,14 @@ def start_of(stepped: SteppedNetwork, leaks: dict[str, Array | None], losses: Lo
     for p in stepped.described:
         if not first[p.name].any():
             continue
-        if p.spikes and p.reset == "subtract":
-            losses.lose("start", ("population", p.name), "v_init", float(p.v_init.flat[0]),
-                        "v_reset where reset is 'subtract', or v_rest everywhere")  # fmt: skip
+        if p.spikes and (p.reset == "subtract" or p.most_spikes != 1):
+            losses.lose(
+                "start",
+                ("population", p.name),
+                "v_init",
+                float(p.v_init.flat[0]),
+                "v_reset with 'subtract' or many spikes, or v_rest everywhere",
+            )
         else:
             zero[p.name] = first[p.name]
     return Start("zero", zero)
