@@ -34,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--approximate", action="append", default=[], metavar="WHAT",
                         help="allow an approximation: of a rule: integrator, floor, double-reset, "
                         "cycle; of a profile: " + ", ".join(APPROXIMATIONS))  # fmt: skip
+    parser.add_argument("--steps", type=int, metavar="N",
+                        help="of the runs it is meant for; default: as --inputs has")  # fmt: skip
     parser.add_argument("--coding", choices=list(CODINGS), default="own")
     parser.add_argument("--weight-bits", type=int, help="bits of the weight mantissa")
     parser.add_argument("--proved", action="store_true",
@@ -94,6 +96,9 @@ def _fixed(args: argparse.Namespace, low: Lowered, given: Any) -> FixedNetwork:
     asked: dict[str, Any] = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
     asked["approximate"] = [a for a in args.approximate if a in APPROXIMATIONS]
     asked |= {"coding": args.coding, "weight_bits": args.weight_bits, "proved": args.proved}
+    asked["n_steps"] = args.steps
+    if args.steps is None and given is not None:
+        asked["n_steps"] = low.steps(len(next(iter(given.values()))))
     if not args.calibrate:
         return quantize(low.stepped, profile, **asked)
     with progress_bar("calibration") as progress:

@@ -173,10 +173,13 @@ def bias_of(draft: Draft, p: SteppedPopulation) -> FloatArray:
 def least_leak(draft: Draft, p: SteppedPopulation) -> float:
     """Return the share of v lost per step below which bounds are over a number of steps.
 
-    Over 1,000; of a read-out, which adds up all it hears, over ``n_steps`` if those are more.
+    Over 1,000, or ``n_steps`` if those are fewer; of a read-out, which adds up all it hears, over
+    ``n_steps`` if those are more, too.
     """
-    long = draft.n_steps is not None and not p.spikes
-    return min(LEAST_LEAK, 1.0 / draft.n_steps) if long and draft.n_steps else LEAST_LEAK
+    if not draft.n_steps:
+        return LEAST_LEAK
+    wanted = 1.0 / draft.n_steps
+    return max(LEAST_LEAK, wanted) if p.spikes else wanted
 
 
 def u_init_of(draft: Draft, p: SteppedPopulation) -> FloatArray | None:
@@ -353,9 +356,10 @@ def note_scales(draft: Draft) -> Draft:
 
 
 def _for_how_long(draft: Draft, p: SteppedPopulation) -> tuple[str, ...]:
-    """Tell for how many steps a read-out that hardly leaks can add up what it hears."""
+    """Tell for how many steps what hardly leaks can add up what it hears."""
     least = least_leak(draft, p)
-    if p.spikes or np.all(draft.plans[p.name].loss_v >= least):
+    usual = p.spikes and least == LEAST_LEAK
+    if usual or np.all(draft.plans[p.name].loss_v >= least):
         return ()
     return (
         f"population {p.name!r} leaks next to nothing: head-room of v is for {round(1 / least)} "
