@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RangeError
+from ..errors import FileFormatError, RangeError
 
 if TYPE_CHECKING:
     from ..nir import NIRGraph, NirRule
@@ -124,17 +124,19 @@ def _inputs(args: argparse.Namespace, graph: NIRGraph) -> Any:
 
     arrays = read_inputs(args.inputs) or {}
     names = graph.inputs
-    if len(names) == 1:
-        for name in (names[0], "input"):
-            if name in arrays:
-                return {names[0]: arrays[name]}
-    missing = [n for n in names if n not in arrays]
+    taken = {name: name for name in names}
+    if len(names) == 1 and names[0] not in arrays and "input" in arrays:
+        taken = {names[0]: "input"}
+    rest = sorted(arrays.keys() - set(taken.values()))
+    if rest:
+        print(f"note: arrays of {args.inputs} that are no inputs: {', '.join(rest)}")
+    missing = [n for n in names if taken[n] not in arrays]
     if missing:
         raise RangeError(
             f"inputs {str(args.inputs)!r}: array {missing[0]!r} is missing, "
             f"allowed: {', '.join(names)}"
         )
-    return {name: arrays[name] for name in names}
+    return {name: arrays[taken[name]] for name in names}
 
 
 def run_file(args: argparse.Namespace) -> int:
@@ -142,6 +144,8 @@ def run_file(args: argparse.Namespace) -> int:
     from ..nir import read, run, write_data
     from ..npz import replacing, write_npz
 
+    if args.out and args.out.suffix != ".npz":
+        raise FileFormatError(f"--out {str(args.out)!r}, allowed: a .npz file")
     found = read(args.file)
     print(found.report)
     ran = run(found.graph, _inputs(args, found.graph), _rule(args, found.graph), dt=args.dt)
