@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,3 +139,14 @@ def test_rules_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert rows[0] == ["switch", "snntorch", "spyx"] and ["emit", "new", "old"] in rows
     assert main(["nir", "rules", "snntorc"]) == 2
+
+
+def test_arrays_that_are_no_inputs_are_named(tmp_path: Path, capsys: Any) -> None:
+    assert main(["nir", "run", FILE, "--rule", "snntorch", "--inputs", INPUTS]) == 0
+    assert "that are no inputs: lif1_mem, lif1_spk" in capsys.readouterr().out
+    copied = tmp_path / "net.nir"
+    copied.write_bytes(Path(FILE).read_bytes())
+    ask = ["nir", "run", str(copied), "--rule", "snntorch", "--inputs", INPUTS]
+    assert main([*ask, "--out", str(copied)]) == 2, "a network is not overwritten with a run"
+    assert "allowed: a .npz file" in capsys.readouterr().err
+    assert copied.read_bytes() == Path(FILE).read_bytes()

@@ -163,7 +163,8 @@ def inputs_of(args: argparse.Namespace, graph: NIRGraph) -> Any:
     from ..nir.data import is_hdf, read_data
 
     names = graph.inputs
-    if is_hdf(args.inputs):
+    traces = is_hdf(args.inputs)
+    if traces:
         dt = args.dt or _said_dt(graph)
         arrays = read_data(args.inputs).recorded(("output", "spikes"), dt)
         for name in names:
@@ -172,17 +173,19 @@ def inputs_of(args: argparse.Namespace, graph: NIRGraph) -> Any:
                 arrays[name] = arrays[name].reshape(-1, *shape)
     else:
         arrays = read_inputs(args.inputs) or {}
-    if len(names) == 1:
-        for name in (names[0], "input"):
-            if name in arrays:
-                return {names[0]: arrays[name]}
-    missing = [n for n in names if n not in arrays]
+    taken = {name: name for name in names}
+    if len(names) == 1 and names[0] not in arrays and "input" in arrays:
+        taken = {names[0]: "input"}
+    rest = sorted(arrays.keys() - set(taken.values()))
+    if rest and not traces:
+        print(f"note: arrays of {args.inputs} that are no inputs: {', '.join(rest)}")
+    missing = [n for n in names if taken[n] not in arrays]
     if missing:
         raise RangeError(
             f"inputs {str(args.inputs)!r}: array {missing[0]!r} is missing, "
             f"allowed: {', '.join(names)}"
         )
-    return {name: arrays[name] for name in names}
+    return {name: arrays[taken[name]] for name in names}
 
 
 def _said_dt(graph: NIRGraph) -> float | None:

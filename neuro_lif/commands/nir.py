@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import FileFormatError
 from . import explain, nir_quantize
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def run_file(args: argparse.Namespace) -> int:
     from ..nir import read, run, write_data
     from ..npz import replacing, write_npz
 
+    if args.out and args.out.suffix != ".npz":
+        raise FileFormatError(f"--out {str(args.out)!r}, allowed: a .npz file")
     found = read(args.file)
     print(found.report)
     given = explain.inputs_of(args, found.graph)
