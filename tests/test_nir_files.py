@@ -408,6 +408,7 @@ ONES = np.ones(3)
         (lambda: nir.NIRGraph({"a": nir.Input((1,))}, (("a", "b"),)), "'b'"),
         (lambda: nir.NIRGraph({"a": nir.Input((1,))}, (("a", "a"), ("a", "a"))), "each edge once"),
         (lambda: nir.Input((1,), metadata={"a": object()}), "metadata/a"),
+        (lambda: nir.NIRGraph({}, np.array(None)), "edges"),  # type: ignore[arg-type]
         (lambda: nir.Input((1,), metadata={"a/b": 1}), "metadata"),
     ],
 )

@@ -107,6 +107,8 @@ class Demand:
         lost: LSB that one rounding of a decay takes from the magnitude, on average.
         feeds: the filter stages that lead to it.
         u_init: V per step that u starts at; None: 0.
+        least: where v leaks less than this per step, a bound that is no proof is over ``1 / least``
+            steps.
     """
 
     threshold: FloatArray
@@ -120,6 +122,7 @@ class Demand:
     lost: float = 0.5
     feeds: tuple[Feed, ...] = ()
     u_init: FloatArray | None = None
+    least: float = LEAST_LEAK
 
 
 @dataclass(frozen=True)
@@ -218,13 +221,15 @@ def all_arriving(
 def bounds(demand: Demand, activity: float) -> Bounds:
     """Return how far sum, u and v can go while at most ``activity`` of the sources fire per step.
 
-    Without a leak (or with hardly any, where the bound is no proof) it is over 1,000 steps.
+    Without a leak (or with hardly any, where the bound is no proof) it is over 1,000 steps, of v
+    over those that ``demand.least`` stands for.
     """
     n = len(demand.threshold)
     up, down = all_arriving(demand.incoming, demand.feeds, n, activity)
     # a current is coded so that u follows it: it adds to u once, not 1/loss_u times
     kept = 1.0 - demand.loss_u
-    loss_u, leak = _settling(demand.loss_u, activity), _settling(demand.loss_v, activity)
+    loss_u = _settling(demand.loss_u, activity)
+    leak = _settling(demand.loss_v, activity, demand.least)
     largest = np.maximum(up, down) + (1.0 + kept) * demand.current
     # u that starts above what its input keeps up only falls towards that
     first = np.zeros(n) if demand.u_init is None else demand.u_init
@@ -250,9 +255,9 @@ def bounds(demand: Demand, activity: float) -> Bounds:
     )
 
 
-def _settling(loss: FloatArray, activity: float) -> FloatArray:
-    least = np.maximum(loss, LEAST_LEAK)
-    return np.where(loss > 0, loss, least) if activity == 1.0 else least
+def _settling(loss: FloatArray, activity: float, least: float = LEAST_LEAK) -> FloatArray:
+    shares = np.maximum(loss, least)
+    return np.where(loss > 0, loss, shares) if activity == 1.0 else shares
 
 
 def highest_scale(b: Bounds, limits: Limits, spikes: bool = True) -> float:

@@ -56,10 +56,8 @@ def that_send(
     elif wanted > 1:
         mend = "Use a shorter dt, or a profile with such a model (generic)"
     near = several if several and wanted > 1 else single or forms
-    sent = {f.most for f in near}
     text += f"; its models send {' or '.join(str(n) for n in sorted({f.most for f in forms}))}"
-    draft = refuse_or_note(draft, "multi-spike", text, mend)
-    return note(draft, notes=(f"{where}: up to {max(sent)} spike(s) of a neuron in a step",)), near
+    return refuse_or_note(draft, "multi-spike", text, mend), near
 
 
 def foresee_counts(draft: Draft) -> Draft:

@@ -13,7 +13,7 @@ from ..errors import LoweringError
 from ..ledger import Headroom
 from ..network import Constant, CurrentInput
 from ..numerics import MOST_SPIKES
-from .bounds import Demand, Limits, bounds
+from .bounds import LEAST_LEAK, Demand, Limits, bounds
 from .counts import hears_assumed
 from .draft import Draft, Plan, note
 from .encode import largest_current
@@ -170,6 +170,18 @@ def bias_of(draft: Draft, p: SteppedPopulation) -> FloatArray:
     return (p.bias + constant_current(draft, p)) * leak_gain(p, plan, draft.compensate)
 
 
+def least_leak(draft: Draft, p: SteppedPopulation) -> float:
+    """Return the share of v lost per step below which bounds are over a number of steps.
+
+    Over 1,000, or ``n_steps`` if those are fewer; of a read-out, which adds up all it hears, over
+    ``n_steps`` if those are more, too.
+    """
+    if not draft.n_steps:
+        return LEAST_LEAK
+    wanted = 1.0 / draft.n_steps
+    return max(LEAST_LEAK, wanted) if p.spikes else wanted
+
+
 def u_init_of(draft: Draft, p: SteppedPopulation) -> FloatArray | None:
     """Return what u starts at, V per step ``(n,)``; None: 0.
 
@@ -205,6 +217,7 @@ def demand_of(draft: Draft, p: SteppedPopulation) -> Demand:
         0.0 if decay is not None and decay.rounding == "nearest_up" else 0.5,
         feeds_of(draft, p.name),
         u_init_of(draft, p),
+        least_leak(draft, p),
     )
 
 
@@ -233,7 +246,8 @@ def headroom_of(draft: Draft, p: SteppedPopulation) -> tuple[Headroom, ...]:
         raise LoweringError("head-room is known only of a coded network")
     activity, varying = plan.scale.activity, _varying(draft, p)
     stages, _ = stage_reaches(draft, p.name, activity)
-    found = reach(draft.fixed, p.name, plan.form, draft.most, activity, p.spikes, stages)
+    found = reach(draft.fixed, p.name, plan.form, draft.most, activity, p.spikes, stages,
+                  least_leak(draft, p))  # fmt: skip
     open_ = any(c.stimulus is None for c in varying)
     if found is not None and not open_:
         sure = activity == 1.0 and not hears_assumed(draft, p.name)
@@ -335,9 +349,22 @@ def note_scales(draft: Draft) -> Draft:
         if plan.scale.predicted["total"] > POOR:
             text += f"; {draft.profile.name} has too little resolution for it, expect other spikes"
         lsb = float((1.0 / plan.lsb_per_volt).max())
-        said = (text, *_allowances(draft, p), *_cut_counts(draft, p, plan.scale.activity))
+        said = (text, *_allowances(draft, p), *_cut_counts(draft, p, plan.scale.activity),
+                *_for_how_long(draft, p))  # fmt: skip
         draft = note(draft, scales=((p.name, lsb),), notes=said)
     return draft
+
+
+def _for_how_long(draft: Draft, p: SteppedPopulation) -> tuple[str, ...]:
+    """Tell for how many steps what hardly leaks can add up what it hears."""
+    least = least_leak(draft, p)
+    usual = p.spikes and least == LEAST_LEAK
+    if usual or np.all(draft.plans[p.name].loss_v >= least):
+        return ()
+    return (
+        f"population {p.name!r} leaks next to nothing: head-room of v is for {round(1 / least)} "
+        "steps; for longer runs give quantize their n_steps",
+    )
 
 
 def _cut_counts(draft: Draft, p: SteppedPopulation, activity: float) -> tuple[str, ...]:

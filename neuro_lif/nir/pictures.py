@@ -65,7 +65,7 @@ def picture(told: Explanation, path: str | Path) -> None:
     axes[0].legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, 1.3), ncols=3, frameon=False)
     told_causes = "; ".join(f"{k}: {x} → {y}" for k, (x, y) in told.causes.items())
     figure.suptitle(f"{told.a.name} and {other}: {told_causes or 'equal'}", fontsize=9, wrap=True)
-    _save(figure, path)
+    save(figure, path)
 
 
 def graph_picture(graph: NIRGraph, path: str | Path) -> None:
@@ -127,7 +127,7 @@ def graph_picture(graph: NIRGraph, path: str | Path) -> None:
                 zorder=4,
             )  # fmt: skip
         )
-    _save(figure, path, min(150, MOST_PIXELS / max(width, height)))
+    save(figure, path, min(150, MOST_PIXELS / max(width, height)))
 
 
 def _course(arrow: Arrow) -> tuple[list[tuple[float, float]], list[int]]:
@@ -154,7 +154,8 @@ def _course(arrow: Arrow) -> tuple[list[tuple[float, float]], list[int]]:
     return [start, (start[0], y), (end[0], y), end], [1, 4, 4, 4]
 
 
-def _save(figure: Any, path: Path, dpi: float = 150) -> None:
+def save(figure: Any, path: Path, dpi: float = 150) -> None:
+    """Write a figure; the file appears whole or not at all."""
     suffix = path.suffix.removeprefix(".").lower()
     if suffix not in ("png", "svg", "pdf"):
         raise FileFormatError(f"picture {str(path)!r}, allowed: .png, .svg or .pdf")

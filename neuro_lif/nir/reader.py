@@ -248,12 +248,11 @@ def _graph(
     try:
         return mend(draft, metadata)
     except NetworkError as error:
-        prefix = (
-            f"{title} (NIRGraph): field 'edges' or 'nodes': "
-            if "node" not in str(error)[:5]
-            else (f"in graph {where!r}: " if where else "")
-        )
-        raise NetworkError(prefix + str(error)) from None
+        text = str(error).removeprefix("NIRGraph: ")
+        if text.startswith("node "):
+            raise NetworkError(f"in {title}: {text}" if where else text) from None
+        field = "field 'edges': " if text.startswith("edge ") else "field "
+        raise NetworkError(f"{title} (NIRGraph): {field}{text}") from None
 
 
 def _edges(value: Any, title: str) -> list[Edge]:
