@@ -53,8 +53,9 @@ def dequantize(fixed: FixedNetwork, stepped: SteppedNetwork) -> SteppedNetwork:
     )
     units = {name: form.in_shift for name, form in forms.items()}
     units |= {p.name: _stage_form(fixed).in_shift for p in stepped.populations if p.graded}
+    stages = {p.name for p in stepped.populations if p.graded}
     projections = tuple(
-        _projection(fixed, q, p, units[q.post])
+        _projection(fixed, q, p, units[q.post], stages)
         for q, p in zip(fixed.projections, stepped.projections, strict=True)
     )
     rule = replace(stepped.rule, compare=compare)  # type: ignore[arg-type]
@@ -191,10 +192,10 @@ def _loss(code: DecayCode | None, params: dict[str, IntArray]) -> FloatArray:
 
 
 def _projection(
-    fixed: FixedNetwork, q: FixedProjection, p: SteppedProjection, in_shift: int
+    fixed: FixedNetwork, q: FixedProjection, p: SteppedProjection, in_shift: int, stages: set[str]
 ) -> SteppedProjection:
     unit = 2.0 ** (fixed.sum_exponent(q) + in_shift)
-    if q.graded and p.pre in {x.name for x in fixed.populations}:  # a link: one, in float
+    if p.pre in stages:  # a link: one, in float
         return replace(p, delays=q.delays, receptor=0, latency=fixed.latency(q))
     effective = effective_matrix(fixed, q, p)
     lsb = np.asarray(fixed.population(q.post).lsb)[post_of_entries(effective)]
