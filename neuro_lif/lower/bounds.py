@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import FloatArray, IntArray
+from ..convolution import Convolution
+from .kernels import by_neuron, strongest_folded
 
 if TYPE_CHECKING:
     from ..profile_model import Weights
@@ -37,6 +39,8 @@ class Incoming:
         most: most spikes one source sends in one step.
         rounding: of :data:`neuro_lif.lower.rounding.ROUNDINGS`; ``draws`` ``(m,)`` those of a
             stochastic one.
+        folded: the convolution, if it is one: ``values`` are then its planar kernel's entries, and
+            ``post`` one neuron of each.
     """
 
     values: FloatArray
@@ -49,6 +53,20 @@ class Incoming:
     lanes: int = 1
     rounding: str = "nearest"
     draws: FloatArray | None = None
+    folded: Convolution | None = None
+
+    def strongest(self, sign: int, n: int, count: int) -> FloatArray:
+        """Return, per neuron, the most of one sign that arrives while ``count`` sources fire."""
+        values = sign * self.values
+        if self.folded is not None:
+            return strongest_folded(self.folded, values, count)
+        return strongest(values, self.post, n, count, self.lane, self.lanes)
+
+    def by_neuron(self, values: FloatArray, n: int) -> FloatArray:
+        """Return the sum of one value per synapse over the synapses of each neuron ``(n,)``."""
+        if self.folded is not None:
+            return by_neuron(self.folded, values)
+        return np.asarray(np.bincount(self.post, values, minlength=n))
 
 
 @dataclass(frozen=True)
@@ -88,6 +106,7 @@ class Demand:
         current: largest injected current, V per step.
         lost: LSB that one rounding of a decay takes from the magnitude, on average.
         feeds: the filter stages that lead to it.
+        u_init: V per step that u starts at; None: 0.
     """
 
     threshold: FloatArray
@@ -100,6 +119,7 @@ class Demand:
     current: FloatArray
     lost: float = 0.5
     feeds: tuple[Feed, ...] = ()
+    u_init: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -172,8 +192,8 @@ def arriving(
     up, down = np.zeros(n), np.zeros(n)
     for p in incoming:
         count = active(p.sources, activity)
-        up += p.most * strongest(p.values, p.post, n, count, p.lane, p.lanes)
-        down += p.most * strongest(-p.values, p.post, n, count, p.lane, p.lanes)
+        up += p.most * p.strongest(1, n, count)
+        down += p.most * p.strongest(-1, n, count)
     return up, down
 
 
@@ -206,8 +226,10 @@ def bounds(demand: Demand, activity: float) -> Bounds:
     kept = 1.0 - demand.loss_u
     loss_u, leak = _settling(demand.loss_u, activity), _settling(demand.loss_v, activity)
     largest = np.maximum(up, down) + (1.0 + kept) * demand.current
-    u_up = up / loss_u + demand.current
-    u_down = down / loss_u + demand.current
+    # u that starts above what its input keeps up only falls towards that
+    first = np.zeros(n) if demand.u_init is None else demand.u_init
+    u_up = np.maximum(up / loss_u, first) + demand.current
+    u_down = np.maximum(down / loss_u, -first) + demand.current
     drive_up = np.maximum(u_up + demand.bias, 0.0)
     drive_down = np.maximum(u_down - demand.bias, 0.0)
     start = np.abs(demand.v_init)

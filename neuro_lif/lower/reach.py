@@ -20,9 +20,10 @@ from ..certify.spans import hull, shifted, within
 from ..certify.world import World
 from ..fixed import FixedNetwork, FixedProjection
 from ..numerics import walk
-from ..stored import shift_rounded
+from ..stored import kernel_stages, shift_rounded
 from .bounds import LEAST_LEAK, active, lanes_of, strongest
 from .form import LifForm
+from .kernels import strongest_folded
 
 MONOTONE = ("rtz", "floor", "raz", "nearest_up")
 MULTIPLIED = ("mult_keep", "mult_step", "mult_by")
@@ -93,7 +94,7 @@ def lends_itself(ops: Any) -> bool:
             return False
         if kind == "decay" and op["into"]:
             return False
-        if kind == "fire" and (op["multi"] != "once" or op["min_v"] is not None):
+        if kind == "fire" and op["min_v"] is not None:
             return False
         if kind == "fire" and op["cmp_reg"] not in (None, op["reg"]):
             return False
@@ -195,11 +196,15 @@ def arriving(
 
 def delivered(fixed: FixedNetwork, p: FixedProjection, most: int, activity: float) -> IntArray:
     """Return the lowest and highest sum one projection delivers in one step ``(2, n_post)``."""
-    n_post, n_pre = p.weights.shape
-    effective = fixed.effective_weights(p)
-    values, post = entries(effective).astype(np.float64), post_of_entries(effective)
-    count, lane = active(n_pre, activity), lanes_of(p.delays)
-    up, down = (strongest(sign * values, post, n_post, count, *lane) for sign in (1, -1))
+    n_post, n_pre = p.shape
+    count = active(n_pre, activity)
+    if p.convolution is not None and p.is_folded and np.ndim(p.delays) == 0:
+        conv, kernel = p.convolution, kernel_stages(fixed.profile, p, p.convolution).delivered
+        up, down = (strongest_folded(conv, sign * kernel, count) for sign in (1, -1))
+    else:
+        effective, lane = fixed.effective_weights(p), lanes_of(p.delays)
+        values, post = entries(effective).astype(np.float64), post_of_entries(effective)
+        up, down = (strongest(sign * values, post, n_post, count, *lane) for sign in (1, -1))
     # float64 sums of integers are exact here: far below 2^53
     whole = np.asarray(np.rint([-down, up]), np.int64) * most
     rounding = fixed.profile.weights.exponent_round
