@@ -95,10 +95,10 @@ class Maker:
         n = int(np.prod(self.shape))
         self.add(f"f{len(self.nodes)}", nir.Flatten(self.shape, 0, -1), (n,))
 
-    def recurrent(self, node: nir.Node, bias: bool) -> None:
+    def recurrent(self, node: nir.Node, bias: bool, high: float = 0.3) -> None:
         """Put a layer with weights onto itself behind the last node, nested as a graph."""
         n, k = self.shape[0], len(self.nodes)
-        weight = self.numbers(-0.3, 0.3, n, n)
+        weight = self.numbers(-0.3, high, n, n)
         w_rec = nir.Affine(weight, self.numbers(-0.1, 0.1, n)) if bias else nir.Linear(weight)
         nodes = {"input": nir.Input((n,)), "lif": node, "w_rec": w_rec, "output": nir.Output((n,))}
         edges = (("input", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output"))
@@ -256,7 +256,7 @@ def rockpool(m: Maker) -> dict[str, Any]:
     """CubaLIF, recurrent where it is nested; each layer takes a step of its own from r and tau."""
     m.dense(10, -0.2, 0.3, bool(m.rng.integers(2)))
     if m.rng.integers(2):
-        m.recurrent(cuba(m, v_threshold=1.0), True)
+        m.recurrent(cuba(m, v_threshold=1.0), True, 0.0)
     else:
         m.add("n1", cuba(m))
     m.dense(6, -0.2, 0.3, False)
