@@ -6,7 +6,7 @@ the matrix's entries (how many, how large, which sums) is counted from the kerne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -63,7 +63,7 @@ class Convolution:
         if self.layout not in LAYOUTS:
             faults.add("convolution", "layout", self.layout, ", ".join(LAYOUTS))
         shape = self.input_shape
-        if np.shape(shape) != (3,) or not all(_whole(n, 1) for n in shape):
+        if not _listed(shape) or len(shape) != 3 or not all(_whole(n, 1) for n in shape):
             faults.add("convolution", "input_shape", shape, "three whole numbers >= 1")
         for name, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
             pair = _pair(getattr(self, name))
@@ -154,7 +154,7 @@ class Convolution:
         first, second = (axis.inside().argmax(axis=1) for axis in self.axes)
         channel = np.arange(self.planar_kernel.shape[2])[:, None]
         x, y = first[:, None, None, None], second[:, None, None]
-        posts = self._number(self.output_shape, x, y, channel)
+        posts = self.numbers(self.output_shape, x, y, channel)
         return np.asarray(np.broadcast_to(posts, self.planar_kernel.shape))
 
     def largest_sum(self, values: Any) -> float:
@@ -181,8 +181,8 @@ class Convolution:
         x_in, y_in = first.place(x_out, kx[:, None]), second.place(y_out, ky[:, None])
         inside = (x_in >= 0) & (x_in < first.n_in) & (y_in >= 0) & (y_in < second.n_in)
         group = (c_out // (kernel.shape[2] // self.groups)) * kernel.shape[3]
-        post = self._number(self.output_shape, x_out, y_out, c_out[:, None])
-        pre = self._number(self.input_shape, x_in, y_in, (group + c_in)[:, None])
+        post = self.numbers(self.output_shape, x_out, y_out, c_out[:, None])
+        pre = self.numbers(self.input_shape, x_in, y_in, (group + c_in)[:, None])
         values = np.broadcast_to(kernel[kx, ky, c_out, c_in][:, None], inside.shape)
         entries = (values[inside], (post[inside], pre[inside]))
         return sparse.csr_matrix(entries, shape=self.shape, dtype=kernel.dtype)
@@ -195,7 +195,29 @@ class Convolution:
             found = _matrices.keep(self, frozen_synapses(self.matrix(), self.kernel.dtype)[0])
         return found
 
-    def _number(self, plane: tuple[int, int, int], x: Any, y: Any, channel: Any) -> Any:
+    def scaled(self, factors: Any) -> Convolution | None:
+        """Return the convolution whose weights are those of each row times its factor, in float64.
+
+        Args:
+            factors: ``(n_post,)``, or one for all.
+
+        Returns:
+            The convolution; None where it is none any more: neurons of one channel have different
+            factors, or a weight becomes 0 or infinite.
+        """
+        channels = self.planar_kernel.shape[2]
+        each = np.broadcast_to(np.asarray(factors, np.float64), self.shape[:1])
+        by_channel = each.reshape(channels, -1) if self.layout == "torch" else (
+            each.reshape(-1, channels).T)  # fmt: skip
+        if (by_channel != by_channel[:, :1]).any():
+            return None
+        with np.errstate(over="ignore"):
+            kernel = self.kernel * by_channel[:, :1, None, None]
+        if not np.isfinite(kernel).all() or ((kernel != 0) != (self.kernel != 0)).any():
+            return None
+        return replace(self, kernel=kernel)
+
+    def numbers(self, plane: tuple[int, int, int], x: Any, y: Any, channel: Any) -> Any:
         """Return the neurons at places and channels of a plane."""
         if self.layout == "torch":
             return (channel * plane[1] + x) * plane[2] + y
@@ -236,9 +258,13 @@ def _whole(value: object, least: int) -> bool:
     return whole and int(value) >= least  # type: ignore[call-overload]
 
 
+def _listed(value: object) -> bool:
+    return isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
 def _pair(value: Any) -> Pair | None:
     """Return one number or two as a pair; None where they are no whole numbers."""
-    values = (value, value) if np.ndim(value) == 0 else tuple(value)
+    values = tuple(value) if _listed(value) else (value, value)
     if len(values) != 2 or not all(_whole(v, -(2**31)) for v in values):
         return None
     return int(values[0]), int(values[1])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from test_kernel_clocked import (
 
 import neuro_lif as nl
 from neuro_lif import nir
+from neuro_lif.calibrate import meant_by
 from neuro_lif.convolution import Convolution
 from neuro_lif.errors import RangeError
 from neuro_lif.stepped import MOST_AT_ONCE
@@ -480,3 +482,50 @@ def test_several_spikes_as_nir_says(engine: str, seed: int) -> None:
     got = nl.run_clocked(stepped, n_steps, {"x": x}, "all", engine=engine)
     np.testing.assert_array_equal(got.spikes["n"], np.squeeze(wanted.spikes["n"]))
     np.testing.assert_array_equal(got.trace("n", "v"), np.squeeze(wanted.voltage["n"]))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("layout", ["torch", "lava"])
+def test_no_engine_makes_the_matrix(
+    engine: str, layout: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A convolution of 151 million synapses takes what its kernel takes."""
+
+    def refuse(_: object) -> None:
+        raise AssertionError("the matrix was made")
+
+    rng, n_steps = np.random.default_rng(9), 4
+    torch, side, channels = layout == "torch", 64, 64
+    kernel = rng.normal(size=(channels, channels, 3, 3) if torch else (channels, 3, 3, channels))
+    plane = (channels, side, side) if torch else (side, side, channels)
+    c = Convolution(kernel, plane, padding=1, layout=layout)
+    assert int(c.uses().sum()) > 1.4e8
+    monkeypatch.setattr(Convolution, "matrix", refuse)
+    n = c.shape[0]
+    net = nl.Network([nl.Population("n", n, nl.LIF(20e-3, v_threshold=0.5))],
+                     [nl.Projection("c", "x", "n", c, nl.Exponential(5e-3, "psp"), 1e-3)],
+                     [nl.SpikeInput("x", n)])  # fmt: skip
+    x = rng.random((2, n_steps, n)) < 1e-4
+    got = nl.run_clocked(nl.discretize(net, 1e-3), n_steps, {"x": x}, "all", engine=engine)
+    sums = got.trace("n", "u")[:, 2]
+    assert np.count_nonzero(sums) <= x[:, 0].sum() * 9 * channels and sums.any()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_recordings_keep_counts(engine: str, tmp_path: Path) -> None:
+    """Above 255, too, in memory and in a file."""
+    got = nl.run_clocked(one([300.5, 2.5, 0.5], most_spikes=None), 2, engine=engine)
+    assert got.spikes["n"].tolist() == [[300, 2, 0], [0, 0, 0]]
+    got.save(tmp_path / "run.npz")
+    read = nl.Recording.load(tmp_path / "run.npz").spikes["n"]
+    assert read.dtype == np.int64 and read.tolist() == [[300, 2, 0], [0, 0, 0]]
+
+
+def test_calibration_hears_counts() -> None:
+    """What a population sends is how many spikes, not in how many steps."""
+    stepped = one([5.5, 2.5], most_spikes=None)
+    net = stepped.network
+    source = nl.SpikeInput("x", 2)
+    again = nl.Network(net.populations, [], [source])
+    meant = meant_by(replace(stepped, network=again), {"x": np.zeros((4, 2))}, None)
+    np.testing.assert_array_equal(meant.sent["n"], [[5 / 4, 2 / 4]])

@@ -105,7 +105,7 @@ def listener(draft: Draft, p: SteppedPopulation, room: Room, meant: Meant) -> Li
 
 def _heard(q: SteppedProjection, part: Incoming, rows: IntArray, n: int, sent: FloatArray) -> Heard:
     if len(rows) == n:
-        return Heard(q.weights, part, sent)
+        return Heard(q.matrix, part, sent)
     chosen = np.isin(post_of_entries(q.weights), rows)
     weights = q.matrix[rows] if is_sparse(q.matrix) else np.asarray(q.matrix)[rows]
     fewer = replace(

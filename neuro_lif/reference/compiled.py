@@ -18,6 +18,7 @@ from ..kernel import missing_reason, native
 from ..lanes import only_delay
 from ..rasters import Rasters
 from .float_rows import float_rows
+from .folded import weights_by_input
 
 Array = npt.NDArray[Any]
 
@@ -171,11 +172,7 @@ def _convolution(given: Convolution) -> tuple[Any, ...] | None:
     axes = [[a.n_in, a.n_out, a.taps, a.stride, a.padding, a.dilation] for a in given.axes]
     if max(map(max, axes)) >= 2**31:
         return None
-    planar = np.asarray(given.planar_kernel, np.float64)
-    n_first, n_second, n_out, n_in = planar.shape
-    torch, each = given.layout == "torch", n_out // given.groups
-    parts = planar.reshape(n_first, n_second, given.groups, each, n_in)
-    # by channel in (group, then the group's), then what a spike of it reads at once
-    order = (2, 4, 3, 0, 1) if torch else (2, 4, 0, 1, 3)
-    weights = np.ascontiguousarray(parts.transpose(order)).ravel()
-    return torch, n_in * given.groups, given.groups, each, axes, weights
+    torch = given.layout == "torch"
+    weights = weights_by_input(given, torch)
+    each = weights.shape[1 if torch else 3]
+    return torch, len(weights), given.groups, each, axes, weights.ravel()
