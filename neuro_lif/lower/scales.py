@@ -173,13 +173,16 @@ def bias_of(draft: Draft, p: SteppedPopulation) -> FloatArray:
 def least_leak(draft: Draft, p: SteppedPopulation) -> float:
     """Return the share of v lost per step below which bounds are over a number of steps.
 
-    Over 1,000, or ``n_steps`` if those are fewer; of a read-out, which adds up all it hears, over
-    ``n_steps`` if those are more, too.
+    Over 1,000, or ``n_steps`` if those are fewer and it hardly leaks; of a read-out, which adds up
+    all it hears, over ``n_steps``.
     """
     if not draft.n_steps:
         return LEAST_LEAK
     wanted = 1.0 / draft.n_steps
-    return max(LEAST_LEAK, wanted) if p.spikes else wanted
+    if not p.spikes:
+        return wanted
+    leaks = bool(np.all(draft.plans[p.name].loss_v >= LEAST_LEAK))
+    return LEAST_LEAK if leaks else max(LEAST_LEAK, wanted)
 
 
 def u_init_of(draft: Draft, p: SteppedPopulation) -> FloatArray | None:
