@@ -53,6 +53,7 @@ class Outcome:
         engine: seconds of them in the integer engine.
         arrays: content of the ``.npz`` file that is kept, where one is.
         lost: why there is no outcome at all (this machine has too little memory); not stored.
+        own: whether the error is one of a measuring function of the user's.
     """
 
     result: str
@@ -61,6 +62,7 @@ class Outcome:
     engine: float
     arrays: bytes | None = None
     lost: str | None = None
+    own: bool = False
 
 
 @dataclass
@@ -190,17 +192,19 @@ class Worker:
             return Outcome("", job.error or "it was not run", job.seconds, 0.0)
         while not job.future.done():  # some systems see Ctrl-C only between two waits
             wait([job.future], 0.1)
-        start, engine = time.perf_counter(), 0.0
+        start, engine, own = time.perf_counter(), 0.0, False
         try:
             recording, engine = job.future.result()
             self._last = engine
             result = measured(self.base.groups, job.fixed, recording, job.reference,
                               self.base.task)  # fmt: skip
             for function in self.base.more:
+                own = True
                 result |= _more(function, job.fixed, recording, {*result, *TAKEN})
             text = canonical(result)
         except ERRORS as error:
-            return Outcome("", _text(error), job.seconds + time.perf_counter() - start, engine)
+            seconds = job.seconds + time.perf_counter() - start
+            return Outcome("", _text(error), seconds, engine, own=own)
         except MemoryError as error:
             return Outcome("", None, job.seconds, engine, lost=_text(error))
         arrays = _kept(recording) if "spikes" in self.base.keep else None
