@@ -8,7 +8,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -190,8 +192,7 @@ class Worker:
             return Outcome("", None, job.seconds, 0.0, lost=job.lost)
         if job.error is not None or job.future is None:
             return Outcome("", job.error or "it was not run", job.seconds, 0.0)
-        while not job.future.done():  # some systems see Ctrl-C only between two waits
-            wait([job.future], 0.1)
+        _wait(job.future)
         start, engine, own = time.perf_counter(), 0.0, False
         try:
             recording, engine = job.future.result()
@@ -227,6 +228,13 @@ class _Job:
     def done(self) -> bool:
         """Whether there is nothing to wait for."""
         return self.future is None or self.future.done()
+
+
+def _wait(future: Future[Any]) -> None:
+    """Wait for a run to end; some systems see Ctrl-C only between two waits."""
+    while not future.done():
+        with suppress(FutureTimeout):
+            future.exception(0.1)
 
 
 def _text(error: BaseException) -> str:
