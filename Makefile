@@ -13,7 +13,7 @@ LONG = -rP --durations=25 --dist=worksteal -m "verify or hypothesis" --hypothesi
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-new verify mutation lava-env lava-ready new-env oracles nnmt trains lock upgrade \
+.PHONY: help setup demo lint test test-new verify mutation lava-env lava-ready new-env oracles nnmt trains frameworks lock upgrade \
 	dist clean replicate bench bench-quick bench-bounds bench-env
 
 help: ## List the targets
@@ -38,7 +38,7 @@ test-new: lava-ready new-env ## Run the tests on the newest Python (3.11-3.13) w
 
 # With Python 3.10 all peers run live, from an environment of their own; without it what
 # needs them says so and is skipped. -rP shows what the passing tests found.
-verify: oracles nnmt trains ## Run the long differential tests, the peers live
+verify: oracles nnmt trains frameworks ## Run the long differential tests, the peers live
 	@if [ -x .venv-oracles/bin/python ]; then \
 	    set -ex; .venv-oracles/bin/python $(PYTEST) tests/test_codings*.py tests/test_dialect*.py; \
 	    .venv-oracles/bin/python $(PYTEST) $(LONG) tests; \
@@ -81,6 +81,10 @@ trains: ## Create .venv-trains: PySpike and elephant, which verify compares the 
 	@$(BASH) scripts/setup_venv.sh trains || \
 	    echo "note: no .venv-trains: what needs PySpike and elephant is skipped"
 
+frameworks: ## Create .venv-frameworks: snnTorch, Norse and others, which verify runs NIR files in
+	@$(BASH) scripts/setup_venv.sh frameworks || \
+	    echo "note: no .venv-frameworks: what needs the frameworks of NIR is skipped"
+
 replicate: setup ## Measure the replications beside what is expected (ten minutes)
 	$(PY) examples/replications/all.py $(REPLICATE_ARGS)
 
@@ -107,7 +111,7 @@ dist: setup ## Build the sdist, and the wheel from it, into dist/
 	$(PY) scripts/dist.py dist
 
 clean: ## Remove the environments, caches and build products
-	rm -rf .venv .venv-new .venv-lava .venv-oracles .venv-bench .venv-nnmt .venv-trains build dist neuro_lif_demo
+	rm -rf .venv .venv-new .venv-lava .venv-oracles .venv-bench .venv-nnmt .venv-trains .venv-frameworks build dist neuro_lif_demo
 	rm -f neuro_lif/kernel/_native.*.*
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

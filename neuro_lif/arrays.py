@@ -64,13 +64,23 @@ def frozen_matrix(matrix: Any, dtype: Any) -> Any:
     return frozen_csr(matrix, dtype) if is_sparse(matrix) else frozen(matrix, dtype)
 
 
+def plain_matrix(matrix: Any) -> Any:
+    """Return a dense or CSR matrix as it is, of a convolution its matrix (CSR, made once)."""
+    return getattr(matrix, "csr", matrix)
+
+
 def entries(matrix: Any) -> Any:
-    """Return the stored values of a dense or CSR matrix, as one flat array."""
+    """Return the stored values of a dense or CSR matrix, or a convolution's, as one flat array."""
+    matrix = plain_matrix(matrix)
     return matrix.data if is_sparse(matrix) else np.asarray(matrix).ravel()
 
 
 def with_entries(matrix: Any, values: Any) -> Any:
-    """Return a read-only matrix of the same structure as ``matrix`` with other stored values."""
+    """Return a read-only matrix of the same structure as ``matrix`` with other stored values.
+
+    A convolution becomes CSR: its stored values may be different everywhere.
+    """
+    matrix = plain_matrix(matrix)
     if not is_sparse(matrix):
         return frozen(np.asarray(values).reshape(np.shape(matrix)))
     csr = sparse.csr_matrix((np.array(values), matrix.indices, matrix.indptr), shape=matrix.shape)
@@ -81,6 +91,7 @@ def with_entries(matrix: Any, values: Any) -> Any:
 
 def post_of_entries(matrix: Any) -> IntArray:
     """Return the row (post neuron) of every stored value."""
+    matrix = plain_matrix(matrix)
     if is_sparse(matrix):
         return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     return np.repeat(np.arange(np.shape(matrix)[0]), np.shape(matrix)[1])

@@ -183,14 +183,16 @@ def check_delays(
     if not np.all(array >= 0):
         faults.add(where, "delay", float(array.min()), "delays >= 0 s")
         return None
+    if array.ndim == 0:
+        return array
     count = entries(weights).shape
     matrix = count if is_sparse(weights) else weights.shape
     # the flat form is what a Projection holds, so a copy of one can be built from its fields
-    if array.shape not in [(), count, matrix]:
+    if array.shape not in [count, matrix]:
         faults.add(where, "delay", f"shape {array.shape}",
                    f"a scalar or one per synapse, shape {matrix}")  # fmt: skip
         return None
-    return array if array.ndim == 0 else frozen(in_stored_order(given, array.ravel()))
+    return frozen(in_stored_order(given, array.ravel()))  # type: ignore[no-any-return]
 
 
 def _delays_like(delay: Any, weights: Any) -> Any:

@@ -19,8 +19,10 @@ def build_parser() -> argparse.ArgumentParser:
         conformance,
         demo,
         doctor,
+        explain,
         export,
         ladder,
+        netx,
         nir,
         predict,
         profiles,
@@ -38,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     shown = (demo, run, quantize, predict, ladder, study, report, compare, certify, conformance,
-             export, nir, profiles, doctor)  # fmt: skip
+             export, nir, netx, explain, profiles, doctor)  # fmt: skip
     for module in shown:
         module.add(commands)
     return parser

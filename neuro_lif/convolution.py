@@ -6,14 +6,15 @@ the matrix's entries (how many, how large, which sums) is counted from the kerne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from .arrays import IntArray, frozen
+from .arrays import IntArray, frozen, frozen_synapses
 from .errors import Faults, RangeError
 from .lazy import sparse
+from .memo import Memo
 
 LAYOUTS = ("lava", "torch")
 Pair = tuple[int, int]
@@ -29,7 +30,8 @@ class Convolution:
     numbered in C order of their plane; what lies outside the input counts as 0.
 
     Args:
-        kernel: whole numbers.
+        kernel: whole numbers, kept as int64, or finite floats, kept as float64. A chip's projection
+            has whole numbers only.
         input_shape: the presynaptic plane.
         stride, padding, dilation: one number, or one for each of the two directions.
         groups: channels are convolved in this many separate groups.
@@ -52,13 +54,16 @@ class Convolution:
     def __post_init__(self) -> None:
         faults = Faults()
         kernel = np.asarray(self.kernel)
-        if kernel.dtype.kind not in "iu" or kernel.ndim != 4 or 0 in kernel.shape:
+        if kernel.dtype.kind not in "iuf" or kernel.ndim != 4 or 0 in kernel.shape:
             faults.add("convolution", "kernel", f"{kernel.dtype} {kernel.shape}",
-                       "four dimensions of whole numbers")  # fmt: skip
+                       "four dimensions of whole numbers, or of finite floats")  # fmt: skip
+        elif kernel.dtype.kind == "f" and not np.isfinite(kernel).all():
+            faults.add("convolution", "kernel", float(kernel[~np.isfinite(kernel)][0]),
+                       "finite numbers (no NaN, no infinity)")  # fmt: skip
         if self.layout not in LAYOUTS:
             faults.add("convolution", "layout", self.layout, ", ".join(LAYOUTS))
         shape = self.input_shape
-        if np.shape(shape) != (3,) or not all(_whole(n, 1) for n in shape):
+        if not _listed(shape) or len(shape) != 3 or not all(_whole(n, 1) for n in shape):
             faults.add("convolution", "input_shape", shape, "three whole numbers >= 1")
         for name, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
             pair = _pair(getattr(self, name))
@@ -69,7 +74,8 @@ class Convolution:
         if not _whole(self.groups, 1):
             faults.add("convolution", "groups", self.groups, "a whole number >= 1")
         faults.raise_if_any(RangeError)
-        object.__setattr__(self, "kernel", frozen(kernel, np.int64))
+        dtype = np.float64 if kernel.dtype.kind == "f" else np.int64
+        object.__setattr__(self, "kernel", frozen(kernel, dtype))
         object.__setattr__(self, "input_shape", tuple(int(n) for n in shape))
         self._check_fit(faults)
         faults.raise_if_any(RangeError)
@@ -88,7 +94,12 @@ class Convolution:
                        f"at least as large as the kernel {self.kernel.shape}")  # fmt: skip
 
     @property
-    def planar_kernel(self) -> IntArray:
+    def is_whole(self) -> bool:
+        """Tell whether the kernel was given in whole numbers."""
+        return bool(self.kernel.dtype.kind == "i")
+
+    @property
+    def planar_kernel(self) -> Any:
         """The kernel as (first direction, second, channels out, channels in), not flipped."""
         if self.layout == "torch":
             return np.asarray(self.kernel.transpose(2, 3, 0, 1))
@@ -143,7 +154,7 @@ class Convolution:
         first, second = (axis.inside().argmax(axis=1) for axis in self.axes)
         channel = np.arange(self.planar_kernel.shape[2])[:, None]
         x, y = first[:, None, None, None], second[:, None, None]
-        posts = self._number(self.output_shape, x, y, channel)
+        posts = self.numbers(self.output_shape, x, y, channel)
         return np.asarray(np.broadcast_to(posts, self.planar_kernel.shape))
 
     def largest_sum(self, values: Any) -> float:
@@ -159,7 +170,10 @@ class Convolution:
         return float(taps.max())
 
     def matrix(self) -> Any:
-        """Return the weights as CSR ``(n_post, n_pre)`` int64, zeros of the kernel left out."""
+        """Return the weights as CSR ``(n_post, n_pre)``, zeros of the kernel left out.
+
+        They are int64 or float64, as the kernel is.
+        """
         kernel, (ox, oy), (first, second) = self.planar_kernel, self._plane_out, self.axes
         kx, ky, c_out, c_in = np.nonzero(kernel)
         # one row per non-zero entry of the kernel, one column per place of the output
@@ -167,17 +181,50 @@ class Convolution:
         x_in, y_in = first.place(x_out, kx[:, None]), second.place(y_out, ky[:, None])
         inside = (x_in >= 0) & (x_in < first.n_in) & (y_in >= 0) & (y_in < second.n_in)
         group = (c_out // (kernel.shape[2] // self.groups)) * kernel.shape[3]
-        post = self._number(self.output_shape, x_out, y_out, c_out[:, None])
-        pre = self._number(self.input_shape, x_in, y_in, (group + c_in)[:, None])
+        post = self.numbers(self.output_shape, x_out, y_out, c_out[:, None])
+        pre = self.numbers(self.input_shape, x_in, y_in, (group + c_in)[:, None])
         values = np.broadcast_to(kernel[kx, ky, c_out, c_in][:, None], inside.shape)
         entries = (values[inside], (post[inside], pre[inside]))
-        return sparse.csr_matrix(entries, shape=self.shape, dtype=np.int64)
+        return sparse.csr_matrix(entries, shape=self.shape, dtype=kernel.dtype)
 
-    def _number(self, plane: tuple[int, int, int], x: Any, y: Any, channel: Any) -> Any:
+    @property
+    def csr(self) -> Any:
+        """The matrix, read-only, made when it is first asked for."""
+        found = _matrices.get(self)
+        if found is None:
+            found = _matrices.keep(self, frozen_synapses(self.matrix(), self.kernel.dtype)[0])
+        return found
+
+    def scaled(self, factors: Any) -> Convolution | None:
+        """Return the convolution whose weights are those of each row times its factor, in float64.
+
+        Args:
+            factors: ``(n_post,)``, or one for all.
+
+        Returns:
+            The convolution; None where it is none any more: neurons of one channel have different
+            factors, or a weight becomes 0 or infinite.
+        """
+        channels = self.planar_kernel.shape[2]
+        each = np.broadcast_to(np.asarray(factors, np.float64), self.shape[:1])
+        by_channel = each.reshape(channels, -1) if self.layout == "torch" else (
+            each.reshape(-1, channels).T)  # fmt: skip
+        if (by_channel != by_channel[:, :1]).any():
+            return None
+        with np.errstate(over="ignore"):
+            kernel = self.kernel * by_channel[:, :1, None, None]
+        if not np.isfinite(kernel).all() or ((kernel != 0) != (self.kernel != 0)).any():
+            return None
+        return replace(self, kernel=kernel)
+
+    def numbers(self, plane: tuple[int, int, int], x: Any, y: Any, channel: Any) -> Any:
         """Return the neurons at places and channels of a plane."""
         if self.layout == "torch":
             return (channel * plane[1] + x) * plane[2] + y
         return (x * plane[1] + y) * plane[2] + channel
+
+
+_matrices: Memo[Any] = Memo()
 
 
 @dataclass(frozen=True)
@@ -211,9 +258,13 @@ def _whole(value: object, least: int) -> bool:
     return whole and int(value) >= least  # type: ignore[call-overload]
 
 
+def _listed(value: object) -> bool:
+    return isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
 def _pair(value: Any) -> Pair | None:
     """Return one number or two as a pair; None where they are no whole numbers."""
-    values = (value, value) if np.ndim(value) == 0 else tuple(value)
+    values = tuple(value) if _listed(value) else (value, value)
     if len(values) != 2 or not all(_whole(v, -(2**31)) for v in values):
         return None
     return int(values[0]), int(values[1])

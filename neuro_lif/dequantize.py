@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .arrays import FloatArray, IntArray, entries, frozen, post_of_entries, with_entries
 from .checks import expect
+from .convolution import Convolution
 from .discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
 from .errors import RangeError
 from .fixed import FixedNetwork, FixedProjection
 from .network import Constant
+from .stored import kernel_stages
 
 if TYPE_CHECKING:
     from .lower.form import DecayCode, LifForm
@@ -116,7 +118,7 @@ def check_same(fixed: FixedNetwork, stepped: SteppedNetwork) -> None:
         ),
         (
             "projections",
-            [(q.name, q.pre, q.post, q.weights.shape) for q in fixed.projections],
+            [(q.name, q.pre, q.post, q.shape) for q in fixed.projections],
             [(q.name, q.pre, q.post, q.weights.shape) for q in stepped.projections],
         ),
     )
@@ -151,9 +153,21 @@ def _population(
         threshold=frozen(threshold) if p.spikes else p.threshold,
         refractory=frozen(held, np.int64) if p.spikes else p.refractory,
         v_init=frozen(fixed.initial(p.name)[form.registers[0]] * lsb),
+        u_init=_u_init(fixed, p, form, lsb),
         reset=form.reset if p.spikes else p.reset,  # type: ignore[arg-type]
         tau_syn=frozen(p.tau_syn[:1]),
     )
+
+
+def _u_init(
+    fixed: FixedNetwork, p: SteppedPopulation, form: LifForm, lsb: FloatArray
+) -> FloatArray | None:
+    """Return what the register of u starts at, V per step ``(1, n)``; None where that is 0."""
+    voltage, current = form.registers
+    start = fixed.initial(p.name)[current]
+    if current == voltage or not start.any():
+        return None
+    return frozen((start * lsb)[None])  # type: ignore[no-any-return]
 
 
 def _gain(fixed: FixedNetwork, p: SteppedPopulation, lsb: FloatArray) -> FloatArray:
@@ -179,10 +193,30 @@ def _loss(code: DecayCode | None, params: dict[str, IntArray]) -> FloatArray:
 def _projection(
     fixed: FixedNetwork, q: FixedProjection, p: SteppedProjection, in_shift: int
 ) -> SteppedProjection:
-    effective = fixed.effective_weights(q)
     unit = 2.0 ** (fixed.sum_exponent(q) + in_shift)
     if q.graded and p.pre in {x.name for x in fixed.populations}:  # a link: one, in float
         return replace(p, delays=q.delays, receptor=0, latency=fixed.latency(q))
+    effective = effective_matrix(fixed, q, p)
     lsb = np.asarray(fixed.population(q.post).lsb)[post_of_entries(effective)]
     volts = with_entries(effective, np.asarray(entries(effective) * unit * lsb))
     return replace(p, weights=volts, delays=q.delays, receptor=0, latency=fixed.latency(q))
+
+
+def effective_matrix(fixed: FixedNetwork, q: FixedProjection, p: SteppedProjection) -> Any:
+    """Return the weights a spike delivers as a matrix with the stored entries of ``p``.
+
+    Args:
+        fixed: the network of ``q``.
+        q: coded from ``p``. Of a convolution, entries of the kernel that became 0 are no synapses
+            any more; here they stay, as zeros.
+        p: the float projection.
+    """
+    from .lower.kernels import from_planar
+
+    conv, coded = p.weights, q.convolution
+    if coded is None or not q.is_folded or not isinstance(conv, Convolution):
+        return fixed.effective_weights(q)
+    planar = conv.planar_kernel
+    number = np.where(planar != 0, np.arange(1, planar.size + 1).reshape(planar.shape), 0)
+    kernel = kernel_stages(fixed.profile, q, coded).delivered.ravel()
+    return with_entries(p.matrix, kernel[entries(from_planar(conv, number)) - 1])

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import FloatArray, frozen, per_neuron, with_entries
+from .convolution import Convolution
 from .errors import NetworkError, RangeError, show
 from .filter_stage import Stages, free_name
 from .network import IF, LI, CurrentInput, Delta, Network, Population, Projection
@@ -176,7 +177,11 @@ def _step_projection(
     delays, receptor = frozen(steps, np.int64), taus.index(tau_of_u(p.synapse))
 
     def scaled(name: str, onto: str, rows: FloatArray, receptor: int) -> SteppedProjection:
-        weights = with_entries(p.weights, scaled_rows(p.weights, rows, post.size))
+        weights: Any = None
+        if isinstance(p.weights, Convolution):
+            weights = p.weights.scaled(rows)
+        if weights is None:
+            weights = with_entries(p.weights, scaled_rows(p.weights, rows, post.size))
         return SteppedProjection(name, p.pre, onto, weights, delays, receptor, latency)
 
     to_u, to_stage = gains(p.synapse, post, dt, rule)

@@ -209,6 +209,10 @@ class FixedProjection:
         """Keep a convolution in the place of its matrix."""
         given: object = self.weights
         if isinstance(given, Convolution):
+            if not given.is_whole:
+                faults.add(where, "weights", f"a convolution of {given.kernel.dtype}",
+                           "a convolution of whole numbers")  # fmt: skip
+                faults.raise_if_any(RangeError)
             object.__setattr__(self, "convolution", given)
             object.__delattr__(self, "weights")
             object.__setattr__(self, "delays", _flat(self.delays))  # as the matrix is stored

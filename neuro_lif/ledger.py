@@ -238,7 +238,7 @@ def _holds(h: Headroom) -> str:
     if h.proved:
         return "for every input"
     if h.activity == 1.0:
-        return "for 1,000 steps, and currents as foreseen"
+        return "for 1,000 steps (or as noted), and currents as foreseen"
     return f"while at most {h.activity:.0%} of the sources fire at once"
 
 

@@ -7,13 +7,13 @@ resistances in ohm, capacitances in F, conductances in S.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import frozen, is_sparse
+from .arrays import frozen, is_sparse, plain_matrix
 from .checks import (
     check_delays,
     check_link,
@@ -21,9 +21,11 @@ from .checks import (
     check_name,
     check_size,
     check_unique,
+    is_real,
     number_array,
     one_of,
 )
+from .convolution import Convolution
 from .errors import Faults, NetworkError
 from .neurons import IF, LI, LIF, Neuron, checked_neuron
 from .spike_inputs import PoissonInput
@@ -101,11 +103,13 @@ class Projection:
         name: unique among projections.
         pre: name of the source.
         post: name of the target population.
-        weights: ``(n_post, n_pre)``, dense or scipy sparse; the unit is the synapse's.
+        weights: ``(n_post, n_pre)``, dense or scipy sparse, or a :class:`Convolution`, whose
+            kernel becomes float64; the unit is the synapse's.
         synapse: :class:`Delta`, :class:`Exponential`, :class:`Alpha` or :class:`BiExponential`.
         delay: s, >= 0: a scalar, or one per synapse (dense ``(n_post, n_pre)``; for sparse weights
             a sparse matrix of the same structure or an array with one value per stored weight).
-            Held flat, one value per stored weight, row by row.
+            Held flat, one value per stored weight, row by row; of a convolution, per stored weight
+            of its ``csr``.
     """
 
     name: str
@@ -127,13 +131,25 @@ class Projection:
             faults.add(where, "synapse", synapse, allowed)
         else:
             object.__setattr__(self, "synapse", checked_synapse(where, synapse, faults))
-        weights = check_matrix(where, "weights", self.weights, faults)
+        weights = self.weights
+        if not isinstance(weights, Convolution):
+            weights = check_matrix(where, "weights", weights, faults)
+        elif weights.is_whole:
+            weights = replace(weights, kernel=np.asarray(weights.kernel, np.float64))
         if weights is not None:
-            given = None if is_sparse(self.delay) else self.weights
-            delay = check_delays(where, self.delay, weights, faults, given)
+            # the matrix of a convolution is made only where delays have to fit it
+            one = is_real(self.delay) and np.ndim(self.delay) == 0
+            plain = weights if one else plain_matrix(weights)
+            given = None if is_sparse(self.delay) or plain is not weights else self.weights
+            delay = check_delays(where, self.delay, plain, faults, given)
             object.__setattr__(self, "weights", weights)
             object.__setattr__(self, "delay", delay)
         faults.raise_if_any(NetworkError)
+
+    @property
+    def matrix(self) -> Any:
+        """The weights as a matrix, dense or CSR; that of a convolution is made once."""
+        return plain_matrix(self.weights)
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,7 +62,8 @@ def quantize(
         approximate: names of :data:`neuro_lif.APPROXIMATIONS` that are allowed.
         weight_bits: bits of the weight mantissa; absent means the profile's.
         n_steps: a current input that has no end of its own (a sinusoid) is coded ahead for so many
-            steps; None: as a run goes, as is what is random or long, for runs of any length.
+            steps; None: as a run goes, as is what is random or long, for runs of any length. Where
+            v hardly leaks, its head-room is for so many steps, else for 1,000.
         gain_compensation: rescale weights and bias so that rounding the decays changes only the
             time constants, not the steady state.
         proved: choose only scales at which no input whatever can overflow a register, even where

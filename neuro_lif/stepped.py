@@ -7,12 +7,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .arrays import FloatArray, IntArray
+from .arrays import FloatArray, IntArray, plain_matrix
 from .errors import Faults, NetworkError
 from .network import Network
 
 NO_SPIKE = np.inf
 """Threshold of a neuron that never spikes (a read-out)."""
+
+MOST_AT_ONCE = 2**53
+"""Most spikes of a neuron in one step: floats count up to here."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,9 @@ class SteppedPopulation:
         u_init: ``(n_receptors, n)`` V per step, each synaptic state before the first step; None:
             zeros.
         most_spikes: how many spikes a neuron may send in one step: 1; or more, or None for any
-            number: it then sends ``k = min(floor(v / threshold), most_spikes)`` spikes, but at
-            least one where v passes the threshold, and ``reset="subtract"`` takes away
-            ``k * threshold``.
+            number (up to :data:`MOST_AT_ONCE`): it then sends ``k = min(floor(v / threshold),
+            most_spikes)`` spikes, but at least one where v passes the threshold, and one where the
+            threshold is not above 0; ``reset="subtract"`` takes away ``k * threshold``.
     """
 
     name: str
@@ -125,6 +128,16 @@ class SteppedPopulation:
         """False for a read-out and a filter stage."""
         return bool(np.isfinite(self.threshold).any())
 
+    @property
+    def limit(self) -> int:
+        """Most spikes of a neuron in one step: ``most_spikes``, or :data:`MOST_AT_ONCE`."""
+        return MOST_AT_ONCE if self.most_spikes is None else self.most_spikes
+
+    @property
+    def counts_dtype(self) -> Any:
+        """Type in which a run's spikes are recorded: uint8, or int64 where it would not do."""
+        return np.dtype(np.uint8 if self.limit <= 255 else np.int64)
+
 
 @dataclass(frozen=True, eq=False)
 class SteppedProjection:
@@ -134,7 +147,8 @@ class SteppedProjection:
         name, pre, post: as described.
         weights: ``(n_post, n_pre)`` dense or CSR, or a
             :class:`~neuro_lif.convolution.Convolution`, V per step added to u.
-        delays: whole steps >= 0, a scalar array or one per stored weight.
+        delays: whole steps >= 0, a scalar array or one per stored weight (of a convolution, per
+            stored weight of its ``csr``).
         receptor: which synaptic state of the target.
         latency: 1; 0 for inputs under ``input_latency=0``, and allowed from a population that is
             listed before the target.
@@ -150,6 +164,11 @@ class SteppedProjection:
     receptor: int
     latency: int = 1
     graded: bool = False
+
+    @property
+    def matrix(self) -> Any:
+        """The weights as a matrix, dense or CSR; that of a convolution is made once."""
+        return plain_matrix(self.weights)
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,9 @@ compile lock-nnmt.txt --universal --python-version 3.10 --fork-strategy fewest $
 # PySpike and elephant, which the metrics are compared with; PySpike is there as source only.
 compile lock-trains.txt --universal --python-version 3.10 --fork-strategy fewest \
     --no-binary pyspike ${1+"$1"} requirements/trains.in
+# The frameworks of NIR: what stands there is all there is, because their demands contradict.
+compile lock-frameworks.txt --no-deps --python-version 3.11 --no-binary norse \
+    --no-binary rockpool ${1+"$1"} requirements/frameworks.in
 # The peers of `make bench` that live on newer Pythons (lock-bench-torch.txt is kept by hand).
 compile lock-bench-py311plus.txt --universal --python-version 3.11 --fork-strategy fewest \
     ${1+"$1"} requirements/bench-py311plus.in

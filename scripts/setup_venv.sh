@@ -8,6 +8,7 @@
 #   setup_venv.sh bench    .venv-bench    Python 3.11-3.13 with the other peers of `make bench`
 #   setup_venv.sh nnmt     .venv-nnmt     Python 3.10-3.13 with NNMT alone, for `make verify` to call
 #   setup_venv.sh trains   .venv-trains   Python 3.10-3.13 with PySpike and elephant, likewise
+#   setup_venv.sh frameworks .venv-frameworks  Python 3.11 with the frameworks of NIR, likewise
 #
 # PYTHON=/path/to/python in the environment overrides the choice for `main`.
 set -euo pipefail
@@ -46,8 +47,11 @@ nnmt)
 trains)
     venv=.venv-trains
     python=$(find_python 3.10 3.11 3.12 3.13) || fail "no working Python 3.10-3.13 was found" ;;
+frameworks)
+    venv=.venv-frameworks # lock-bench-torch.txt is for Python 3.11
+    python=$(find_python 3.11) || fail "the frameworks need Python 3.11, and none was found" ;;
 *)
-    fail "usage: $0 main|new|lava|oracles|bench|nnmt|trains" ;;
+    fail "usage: $0 main|new|lava|oracles|bench|nnmt|trains|frameworks" ;;
 esac
 
 version=$("$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])') ||
@@ -58,6 +62,7 @@ oracles/3.10) lock=requirements/lock-oracles-py310.txt ;;
 bench/*) lock=requirements/lock-bench-py311plus.txt ;;
 nnmt/*) lock=requirements/lock-nnmt.txt ;;
 trains/*) lock=requirements/lock-trains.txt ;;
+frameworks/*) lock=requirements/lock-frameworks.txt ;;
 */3.10) lock=requirements/lock-py310.txt ;;
 */3.11 | */3.12 | */3.13) lock=requirements/lock-py311plus.txt ;;
 *) fail "$python is Python $version, but 3.10-3.13 is needed" ;;
@@ -89,10 +94,19 @@ if ! holds "$venv/deps.stamp" "$deps_stamp" || ! "$venv/bin/python" -c '' 2>/dev
         sed '/^pyspike==/,/^[^ ]/ { /^pyspike==/d; /^ /d; }' "$lock" >"$partly"
         install "$partly" && rm -f "$partly"
         install "$lock" --no-binary pyspike --no-build-isolation
+    elif [ "$1" = frameworks ]; then # two are source only; PyTorch is checked for first
+        install requirements/lock-bench-torch.txt 2>/dev/null ||
+            fail "pip finds no PyTorch for CPUs (requirements/lock-bench-torch.txt says how)"
+        partly=$(mktemp)
+        sed '/^\(norse\|rockpool\)==/,/^[^ ]/ { /^\(norse\|rockpool\)==/d; /^ /d; }' "$lock" >"$partly"
+        install "$partly" && rm -f "$partly"
+        install "$lock" --no-binary norse,rockpool --no-build-isolation
     else
         install "$lock"
     fi
-    "$venv/bin/python" -m pip check --disable-pip-version-check >/dev/null ||
+    # Sinabs asks for an older nir and for samna, which are not needed here.
+    [ "$1" = frameworks ] ||
+        "$venv/bin/python" -m pip check --disable-pip-version-check >/dev/null ||
         fail "$lock is not consistent (run: $venv/bin/python -m pip check)"
     echo "$deps_stamp" >"$venv/deps.stamp"
 fi
@@ -108,7 +122,7 @@ fi
 # The kernel, or the reason why there is none, stands in the checkout under the ABI's name.
 kernel_there() { compgen -G "neuro_lif/kernel/_native.*${version/./}*" >/dev/null; }
 
-alone=" lava bench nnmt trains "
+alone=" lava bench nnmt trains frameworks "
 if [[ "$alone" != *" $1 "* ]] && { ! holds "$venv/self.stamp" "$self_stamp" || ! kernel_there; }; then
     echo "installing neuro-lif (editable) into $venv"
     rm -f "$venv/self.stamp"

@@ -20,11 +20,21 @@ NAMES = st.text(
 ).filter(lambda s: s != ".")
 
 
+NAMED = st.characters(blacklist_categories=("Cs",), blacklist_characters="\0")
+
+
 def array(draw: Any, shape: tuple[int, ...], low: float = -3.0, high: float = 3.0) -> Any:
-    """Random values, of any float type a file can hold."""
+    """Random values, of any type a file can hold, now and then its smallest and largest."""
     seed = draw(st.integers(0, 2**32 - 1))
-    dtype = draw(st.sampled_from([np.float32, np.float64, np.float64, np.float16]))
-    return np.random.default_rng(seed).uniform(low, high, shape).astype(dtype)
+    dtype = draw(st.sampled_from([np.float32, np.float64, np.float64, np.float16, np.int8]))
+    values = np.random.default_rng(seed).uniform(low, high, shape).astype(dtype)
+    if dtype == np.int8:
+        return values if low < 0 else np.abs(values) + 1
+    if draw(st.integers(0, 4)) == 0:
+        about = np.finfo(dtype)
+        edge = [about.max, about.tiny, about.smallest_subnormal]
+        values.flat[0] = draw(st.sampled_from(edge if low >= 0 else [*edge, about.min, -0.0]))
+    return values
 
 
 @st.composite
@@ -40,6 +50,8 @@ def metadata(draw: Any, depth: int = 1) -> dict[str, Any]:
         st.floats(),
         st.booleans(),
         st.lists(st.floats(width=32), max_size=4).map(np.array),
+        st.lists(st.text(NAMED, max_size=5), max_size=3).map(tuple),
+        st.integers(0, 255).map(lambda k: np.full((2, 3), k, np.uint8)),
     )
     more = st.one_of(plain, metadata(depth - 1)) if depth else plain
     return draw(st.dictionaries(NAMES, more, max_size=3))
@@ -86,11 +98,16 @@ def windowed(draw: Any, shape: tuple[int, ...]) -> tuple[nir.Node, tuple[int, ..
 @st.composite
 def graphs(draw: Any, depth: int = 2) -> nir.NIRGraph:
     """A chain of random nodes with a recurrent or a skipping edge, and graphs inside graphs."""
-    shape: tuple[int, ...] = draw(st.sampled_from([(3,), (2, 7, 8), (4,), (1,)]))
-    names = iter(draw(st.lists(NAMES, min_size=12, max_size=12, unique=True)))
+    shape: tuple[int, ...] = draw(st.sampled_from([(3,), (2, 7, 8), (4,), (1,), (2, 9)]))
+    names = iter(draw(st.lists(NAMES, min_size=14, max_size=14, unique=True)))
     first = last = next(names)
     nodes: dict[str, nir.Node] = {first: nir.Input(shape, metadata=draw(metadata()))}
     edges = []
+    if draw(st.integers(0, 3)) == 0:  # a second input and output of the same shape
+        more = next(names)
+        nodes[more] = nir.Input(shape)
+        nodes[other := next(names)] = nir.Output(shape)
+        edges.append((more, other))
     for _ in range(draw(st.integers(1, 5))):
         name, before = next(names), shape
         what = draw(st.sampled_from(["layer", "layer", "weights", "window", "graph", "flatten"]))
@@ -104,12 +121,19 @@ def graphs(draw: Any, depth: int = 2) -> nir.NIRGraph:
                 nodes[name] = nir.Affine(weight, array(draw, shape))
         elif what == "window" and len(shape) == 3 and min(shape[1:]) >= 3:
             nodes[name], shape = windowed(draw, shape)
-        elif what == "flatten" and len(shape) == 3:
+        elif what == "window" and len(shape) == 2 and shape[1] >= 3:
+            kernel, steps = array(draw, (2, shape[0], 3)), draw(st.integers(1, 2))
+            conv = nir.Conv1d(shape[1], kernel, steps, 1, 1, 1, array(draw, (2,)))
+            nodes[name], shape = conv, (2, (shape[1] - 1) // steps + 1)
+        elif what == "flatten" and len(shape) >= 2:
             nodes[name] = nir.Flatten(shape, 0, -1)
             shape = (int(np.prod(shape)),)
         elif what == "graph" and depth:
             inner = layer(draw, shape)
             ends = (nir.Input(shape), nir.Output(shape))
+            if depth > 1 and draw(st.booleans()):
+                deeper = {"in": ends[0], "b.c": inner, "out": ends[1]}
+                inner = nir.NIRGraph(deeper, (("in", "b.c"), ("b.c", "out")))
             nodes[name] = nir.NIRGraph(
                 {"input": ends[0], "a": inner, "output": ends[1]},
                 (("input", "a"), ("a", "output")),

@@ -21,7 +21,7 @@ INSIDE = [p for p in FILES if p != ROOT / "__init__.py" and BUNDLE not in p.pare
 LAYERS = """
 errors lazy memo
 arrays formats npz rasters
-checks kernel connectivity engines lanes exponentials units
+checks kernel connectivity engines lanes exponentials units convolution
 draws waveforms
 noise
 synapses
@@ -36,7 +36,6 @@ profile_faults
 profile
 profiles
 digests
-convolution
 stepped
 filter_stage propagators
 discretize forms
@@ -67,6 +66,7 @@ study
 targets
 conformance
 nir
+netx
 demo
 report
 commands

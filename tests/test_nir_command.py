@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,3 +99,54 @@ def test_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert graph.read_bytes()[:4] == b"\x89PNG" and b"<svg" in parts.read_bytes()[:600]
     assert main(["nir", "show", FILE, "--picture", str(tmp_path / "a.bmp")]) == 2
     assert "allowed: .png, .svg or .pdf" in capsys.readouterr().err
+
+
+def test_quantize(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, chip, ran = (tmp_path / name for name in ("net.npz", "chip.npz", "ran.npz"))
+    given = ["nir", "quantize", FILE, "--rule", "snntorch", "--profile", "loihi2"]
+    written = ["--out", str(out), "--inputs-out", str(chip)]
+    assert main([*given, "--inputs", INPUTS, *written]) == 0
+    shown = capsys.readouterr().out
+    assert "Ledger for profile loihi2" in shown and "0 of 1600 entries differ" in shown
+    assert "node 'lif1.lif' is population 'lif1_lif', 1 step(s) late" in shown
+    assert main(["run", str(out), "--inputs", str(chip), "--out", str(ran)]) == 0
+    assert "lif1_lif: 16 neurons, 200 spikes" in capsys.readouterr().out
+    assert main([*given, "--inputs", INPUTS, "--calibrate", "--as", "current"]) == 0
+    assert "calibrated on 1 sample" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--rule", "exact", "--dt", "1e-4"], "integrator = 'event'"),
+        (["--approximate", "all"], "allowed: counts, cycle"),
+        (["--calibrate"], "--calibrate without --inputs"),
+        (["--inputs-out", "x.npz"], "--inputs-out without --inputs"),
+        (["--profile", "loihi9"], "loihi9"),
+        (["--out", "x.txt"], "ends in .npz"),
+    ],
+)
+def test_quantize_told_wrong(
+    more: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["nir", "quantize", FILE, "--rule", "snntorch", "--profile", "loihi2"]
+    assert main([*given, *more]) != 0
+    assert told in capsys.readouterr().err
+
+
+def test_rules_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nir", "rules", "snntorch", "spyx"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["switch", "snntorch", "spyx"] and ["emit", "new", "old"] in rows
+    assert main(["nir", "rules", "snntorc"]) == 2
+
+
+def test_arrays_that_are_no_inputs_are_named(tmp_path: Path, capsys: Any) -> None:
+    assert main(["nir", "run", FILE, "--rule", "snntorch", "--inputs", INPUTS]) == 0
+    assert "that are no inputs: lif1_mem, lif1_spk" in capsys.readouterr().out
+    copied = tmp_path / "net.nir"
+    copied.write_bytes(Path(FILE).read_bytes())
+    ask = ["nir", "run", str(copied), "--rule", "snntorch", "--inputs", INPUTS]
+    assert main([*ask, "--out", str(copied)]) == 2, "a network is not overwritten with a run"
+    assert "allowed: a .npz file" in capsys.readouterr().err
+    assert copied.read_bytes() == Path(FILE).read_bytes()

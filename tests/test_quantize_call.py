@@ -82,7 +82,7 @@ def test_names_of_approximations_in_any_form(names: Any) -> None:
 
 def test_every_word_of_a_refusal() -> None:
     given = stepped()
-    known = "refractory, reset, delay, counts, synapse"
+    known = "refractory, reset, delay, counts, synapse, multi-spike"
     assert refused(7, "loihi2") == "stepped = 7, allowed: a SteppedNetwork, from discretize()"
     assert refused(given, "loihi2", approximate=5) == (
         "approximate = 5, allowed: names, such as ('delay',)"

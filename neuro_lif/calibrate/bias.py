@@ -26,7 +26,7 @@ def correction(
     A current of x in every step becomes x / du in u, so it is a bias of that.
     """
     lost, mean = np.zeros(p.size), np.zeros(p.size)
-    for (q, part), exponent in zip(incoming_of(draft, p), scale.exponents, strict=True):
+    for (q, part), exponent in zip(incoming_of(draft, p, whole=True), scale.exponents, strict=True):
         sent = meant.sent[q.pre].mean(axis=0)
         errors = error_at(part, room.limits, scale.lsb_per_volt, exponent)
         lost += np.asarray(with_entries(q.weights, errors) @ sent)

@@ -95,7 +95,7 @@ class Listener:
 
 def listener(draft: Draft, p: SteppedPopulation, room: Room, meant: Meant) -> Listener:
     """Return a population as the laws see it; of many synapses those of some neurons."""
-    pairs = incoming_of(draft, p)
+    pairs = incoming_of(draft, p, whole=True)
     synapses = sum(part.values.size for _, part in pairs)
     count = max(1, min(p.size, int(p.size * SAMPLE / max(synapses, 1))))
     rows = np.unique(np.linspace(0, p.size - 1, count).astype(np.int64))
@@ -105,9 +105,9 @@ def listener(draft: Draft, p: SteppedPopulation, room: Room, meant: Meant) -> Li
 
 def _heard(q: SteppedProjection, part: Incoming, rows: IntArray, n: int, sent: FloatArray) -> Heard:
     if len(rows) == n:
-        return Heard(q.weights, part, sent)
+        return Heard(q.matrix, part, sent)
     chosen = np.isin(post_of_entries(q.weights), rows)
-    weights = q.weights[rows] if is_sparse(q.weights) else np.asarray(q.weights)[rows]
+    weights = q.matrix[rows] if is_sparse(q.matrix) else np.asarray(q.matrix)[rows]
     fewer = replace(
         part, values=part.values[chosen], post=part.post[chosen], lane=0, lanes=1,
         draws=None if part.draws is None else part.draws[chosen],

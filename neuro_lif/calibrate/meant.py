@@ -122,7 +122,7 @@ def meant_by(
         known = ", ".join(p.name for p in stepped.described)
         raise RangeError(f"calibrate: Task: output = {task.output!r}, allowed: {known}")
     counts = {name: counts_of(run, name) for name in spiking}
-    sent = {name: c / steps for name, c in counts.items()}
+    sent = {name: sums_of(run.spikes, name, True) / steps for name in spiking}
     for spikes in net.spike_inputs:
         sent[spikes.name] = sums_of(run.inputs, spikes.name, True) / steps
     decided = None if task is None else task.decide(run)

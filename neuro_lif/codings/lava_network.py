@@ -28,9 +28,10 @@ from ..fixed import FixedNetwork, FixedPopulation, FixedProjection
 from ..formats import near_tie, nearest
 from ..ledger import entry
 from ..lower.codes import code_delays, collapse
+from ..lower.counts import check_counts
 from ..lower.draft import Draft, note, refuse_or_note
 from ..lower.encode import CurrentCodes
-from ..lower.models import check_counts, headroom, time_constants
+from ..lower.models import headroom, time_constants
 from .lava import WEIGHT_BITS, determine_sign_mode, optimize_weight_bits
 from .parts import (
     MODEL,

@@ -19,9 +19,10 @@ from ..fixed import FixedNetwork, FixedPopulation, FixedProjection
 from ..formats import near_tie
 from ..ledger import Entry, entry
 from ..lower.codes import code_delays, collapse
+from ..lower.counts import check_counts
 from ..lower.draft import Draft, note, refuse_or_note
 from ..lower.encode import CurrentCodes
-from ..lower.models import check_counts, headroom, time_constants
+from ..lower.models import headroom, time_constants
 from .nengo_block import Block, block_of
 from .nengo_loihi import IntegerCompartment
 from .nengo_numbers import BIAS_MAX, VTH_MAX

@@ -148,6 +148,14 @@ def refuse_stages(draft: Draft, coding: str) -> None:
 def check_population(draft: Draft, p: SteppedPopulation, coding: str, reset: str) -> Draft:
     """Refuse (or note, where allowed) what a coding has no way to say about a population."""
     where = f"population {p.name!r}"
+    if p.u_init is not None and np.any(p.u_init):
+        raise LoweringError(
+            f"{where}: u_init (up to {np.abs(p.u_init).max():.4g} V per step): coding {coding} has "
+            "no word for a first synaptic state, allowed: none, or coding own"
+        )
+    if p.most_spikes != 1 and p.spikes:
+        text = f"{where} wants several spikes of a neuron in one step"
+        draft = _refuse_or_note(draft, "multi-spike", text, coding, "one at most")
     if p.spikes and p.reset != "value":
         draft = _refuse_or_note(draft, "reset", f"{where} wants reset = {p.reset!r}", coding, reset)
     if len(p.tau_syn) > 1:

@@ -94,14 +94,16 @@ def add_lowering(parser: argparse.ArgumentParser, profile_needed: bool = True) -
     add_scaling(parser)
 
 
-def add_scaling(parser: argparse.ArgumentParser) -> None:
+def add_scaling(parser: argparse.ArgumentParser, calibrated: bool = True) -> None:
     """Add the arguments that say how scales are chosen and weights rounded."""
-    parser.add_argument(
-        "--calibrate",
-        type=Path,
-        metavar="FILE",
-        help="choose scales by running samples: .npz with one array (batch, n_steps, n) per input",
-    )
+    if calibrated:
+        parser.add_argument(
+            "--calibrate",
+            type=Path,
+            metavar="FILE",
+            help="choose scales by running samples: .npz with one array (batch, n_steps, n) per "
+            "input",
+        )
     for name, known, usual in (
         ("granularity", GRANULARITIES, "projection"),
         ("rounding", ROUNDINGS, "nearest"),

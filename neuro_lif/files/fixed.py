@@ -54,6 +54,16 @@ def save_fixed(fixed: FixedNetwork, path: str | Path) -> None:
     """
     expect(fixed, FixedNetwork, "save_fixed")
     path = expect_path(path, "save_fixed")
+    arrays = pack_fixed(fixed)
+    try:
+        with replacing(path) as temporary:
+            write_npz(temporary, arrays)
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"fixed network {str(path)!r}: cannot be written: {error}") from None
+
+
+def pack_fixed(fixed: FixedNetwork) -> dict[str, Any]:
+    """Return all of a FixedNetwork as arrays by name; ``head`` is a text."""
     arrays: dict[str, Any] = {}
     head = {
         "format": _format(fixed),
@@ -69,11 +79,7 @@ def save_fixed(fixed: FixedNetwork, path: str | Path) -> None:
             _pack(item, f"{table}/{i}", arrays) for i, item in enumerate(getattr(fixed, table))
         ]
     arrays["head"] = np.array(json.dumps(head))
-    try:
-        with replacing(path) as temporary:
-            write_npz(temporary, arrays)
-    except (OSError, ValueError) as error:
-        raise FileFormatError(f"fixed network {str(path)!r}: cannot be written: {error}") from None
+    return arrays
 
 
 def _format(fixed: FixedNetwork) -> str:
@@ -158,6 +164,16 @@ def load_fixed(path: str | Path) -> FixedNetwork:
         arrays = {name: file.array(name) for name in file.names}
     except FileFormatError as error:
         raise FileFormatError(f"fixed network {error}, allowed: a file of save_fixed()") from None
+    return unpack_fixed(arrays, f"fixed network {str(path)!r}")
+
+
+def unpack_fixed(arrays: dict[str, Any], where: str) -> FixedNetwork:
+    """Return the FixedNetwork of which :func:`pack_fixed` gave the arrays.
+
+    Raises:
+        FileFormatError: they are none; begins with ``where``.
+        RangeError: they hold what the profile does not allow.
+    """
     try:
         head = json.loads(str(arrays["head"]))
         if head["format"] not in FORMATS:
@@ -169,7 +185,7 @@ def load_fixed(path: str | Path) -> FixedNetwork:
         ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError,
     ) as error:  # fmt: skip
         raise FileFormatError(
-            f"fixed network {str(path)!r}: not a fixed network: {type(error).__name__} {error}, "
+            f"{where}: not a fixed network: {type(error).__name__} {error}, "
             f"allowed: format {', '.join(FORMATS)}, as save_fixed() writes it"
         ) from None
 

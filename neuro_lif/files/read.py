@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NetworkError
-from ..lazy import sparse
+from ..convolution import Convolution
+from ..errors import NetworkError, RangeError
+from ..lazy import is_sparse, sparse
 from ..network import CurrentInput, Input, Network, Population, Probe, Projection, SpikeInput
 from ..neurons import IF, LI, LIF, RESETS, Neuron
 from ..synapses import NORMS, Alpha, BiExponential, Delta, Exponential, Synapse
@@ -150,7 +151,42 @@ def _weights(
     if isinstance(spec, list) or (isinstance(spec, dict) and set(spec) == {"array"}):
         # an unreadable synapse has no unit; its fault is noted, its weights are left alone
         return source.numbers(where, spec, unit) if unit else None
+    if isinstance(spec, dict) and set(spec) == {"convolution"}:
+        return _convolution(f"{where}.convolution", spec["convolution"], unit, shape, source)
     source.refuse(where, spec, WEIGHTS)
+    return None
+
+
+CONVOLUTION = ("kernel", "input_shape", "stride", "padding", "dilation", "groups", "layout")
+
+
+def _convolution(
+    where: str,
+    table: Any,
+    unit: Dimension | None,
+    shape: tuple[int | None, int | None],
+    source: Source,
+) -> Any:
+    if not isinstance(table, dict):
+        source.refuse(where, table, "{ kernel = ..., input_shape = [...] }")
+        return None
+    source.keys(where, table, CONVOLUTION)
+    needed = _need(where, table, CONVOLUTION[:2], "a value (no default)", source)
+    kernel = source.numbers(f"{where}.kernel", table["kernel"], unit) if needed and unit else None
+    if kernel is None:
+        return None
+    given = {k: table[k] for k in CONVOLUTION[1:] if k in table}
+    dense = np.asarray(kernel.toarray() if is_sparse(kernel) else kernel, np.float64)
+    try:
+        found = Convolution(dense, **given)
+        if None in shape or found.shape == shape:
+            return found
+        source.refuse(where, f"shape {found.shape}", f"shape (n_post, n_pre) = {shape}")
+    except RangeError as error:
+        for line in str(error).split("\n  "):
+            source.faults.lines.append(
+                f"{source.file}: {where}.{line.removeprefix('convolution: ')}"
+            )
     return None
 
 

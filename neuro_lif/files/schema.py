@@ -46,4 +46,5 @@ SYNAPSES = {"delta": (), "exponential": ("tau",), "alpha": ("tau",),
             "biexponential": ("tau_rise", "tau_decay")}  # fmt: skip
 """Kind of synapse -> its time constants."""
 WEIGHTS = ('rows [[...], ...] (n_post rows of n_pre), { array = "..." }, '
-           "{ value = x, all_to_all = true } or { value = x, one_to_one = true }")  # fmt: skip
+           "{ value = x, all_to_all = true }, { value = x, one_to_one = true } or "
+           "{ convolution = { kernel = ..., input_shape = [...] } }")  # fmt: skip

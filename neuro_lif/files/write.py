@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import is_sparse
+from ..convolution import Convolution
 from ..network import CurrentInput, Network, PoissonInput, Projection, SpikeInput
 from ..synapses import Alpha, BiExponential, Delta, Exponential, Synapse
 from .inputs import stimulus_text
@@ -83,7 +84,9 @@ class Writer:
         self._line("post", text_of(p.post))
         self._line("synapse", _synapse(p.synapse))
         stored = f"{p.name}.weights"
-        if is_sparse(p.weights):
+        if isinstance(p.weights, Convolution):
+            self._line("weights", self._convolution(f"{stored}.kernel", p.weights))
+        elif is_sparse(p.weights):
             for part in ("data", "indices", "indptr"):
                 self.arrays[f"{stored}.{part}"] = getattr(p.weights, part)
             self.arrays[f"{stored}.shape"] = np.array(p.weights.shape, np.int64)
@@ -91,6 +94,14 @@ class Writer:
         else:
             self._line("weights", self._value(stored, p.weights))
         self._line("delay", self._value(f"{p.name}.delay", p.delay))
+
+    def _convolution(self, stored: str, given: Convolution) -> str:
+        fields = {"kernel": self._value(stored, given.kernel)}
+        for name in ("input_shape", "stride", "padding", "dilation", "groups"):
+            fields[name] = json.dumps(getattr(given, name))
+        fields["layout"] = text_of(given.layout)
+        inner = ", ".join(f"{name} = {text}" for name, text in fields.items())
+        return f"{{ convolution = {{ {inner} }} }}"
 
     def _spikes(self, spikes: SpikeInput) -> None:
         self._line("kind", '"spikes"')

@@ -148,6 +148,8 @@ class Rounded:
             changes["refractory"] = c.refractory
         if "start" in chosen:
             changes["v_init"] = _kept(a.v_init, c.v_init)
+            if a.u_init is not None or c.u_init is not None:
+                changes["u_init"] = _kept(u_start(a), u_start(c)[:1])
             changes["reset"] = c.reset
         return replace(a, **changes)
 
@@ -246,7 +248,7 @@ class Rounded:
         plain = np.asarray(entries(a.weights), np.float64)
         ideal = plain * self._gain(a, low)
         got = c.weights
-        if is_sparse(got) != is_sparse(a.weights):
+        if is_sparse(got) != is_sparse(a.matrix):
             got = got.toarray() if is_sparse(got) else got
         return plain, ideal, _kept(ideal, np.asarray(entries(got), np.float64))
 
@@ -284,6 +286,7 @@ class Rounded:
             ("bias", "bias, V per step", ideal, c.bias + c.gain * amperes),
             ("delays", "refractory period, steps", a.refractory, c.refractory),
             ("start", "v at the start", a.v_init, c.v_init),
+            ("start", "u at the start", u_start(a).sum(axis=0), u_start(c).sum(axis=0)),
         ]
         if a.spikes:
             pairs.append(("threshold", "threshold, V", a.threshold, c.threshold))
@@ -295,6 +298,11 @@ class Rounded:
             text = f"reset by {c.reset}, in place of {a.reset}"
             found.append(Change("start", name, name, "reset", 1, 1, 0.0, text))
         return found + [_change(g, name, name, what, x, y) for g, what, x, y in pairs]
+
+
+def u_start(p: SteppedPopulation) -> FloatArray:
+    """Return what every synaptic state starts at, V per step ``(n_receptors, n)``."""
+    return np.zeros(np.shape(p.decay_u)) if p.u_init is None else np.asarray(p.u_init)
 
 
 def constant(stepped: SteppedNetwork, p: SteppedPopulation) -> FloatArray:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import FloatArray, IntArray
+from ..convolution import Convolution
+from .kernels import by_neuron, strongest_folded
 
 if TYPE_CHECKING:
     from ..profile_model import Weights
@@ -37,6 +39,8 @@ class Incoming:
         most: most spikes one source sends in one step.
         rounding: of :data:`neuro_lif.lower.rounding.ROUNDINGS`; ``draws`` ``(m,)`` those of a
             stochastic one.
+        folded: the convolution, if it is one: ``values`` are then its planar kernel's entries, and
+            ``post`` one neuron of each.
     """
 
     values: FloatArray
@@ -49,6 +53,20 @@ class Incoming:
     lanes: int = 1
     rounding: str = "nearest"
     draws: FloatArray | None = None
+    folded: Convolution | None = None
+
+    def strongest(self, sign: int, n: int, count: int) -> FloatArray:
+        """Return, per neuron, the most of one sign that arrives while ``count`` sources fire."""
+        values = sign * self.values
+        if self.folded is not None:
+            return strongest_folded(self.folded, values, count)
+        return strongest(values, self.post, n, count, self.lane, self.lanes)
+
+    def by_neuron(self, values: FloatArray, n: int) -> FloatArray:
+        """Return the sum of one value per synapse over the synapses of each neuron ``(n,)``."""
+        if self.folded is not None:
+            return by_neuron(self.folded, values)
+        return np.asarray(np.bincount(self.post, values, minlength=n))
 
 
 @dataclass(frozen=True)
@@ -88,6 +106,9 @@ class Demand:
         current: largest injected current, V per step.
         lost: LSB that one rounding of a decay takes from the magnitude, on average.
         feeds: the filter stages that lead to it.
+        u_init: V per step that u starts at; None: 0.
+        least: where v leaks less than this per step, a bound that is no proof is over ``1 / least``
+            steps.
     """
 
     threshold: FloatArray
@@ -100,6 +121,8 @@ class Demand:
     current: FloatArray
     lost: float = 0.5
     feeds: tuple[Feed, ...] = ()
+    u_init: FloatArray | None = None
+    least: float = LEAST_LEAK
 
 
 @dataclass(frozen=True)
@@ -172,8 +195,8 @@ def arriving(
     up, down = np.zeros(n), np.zeros(n)
     for p in incoming:
         count = active(p.sources, activity)
-        up += p.most * strongest(p.values, p.post, n, count, p.lane, p.lanes)
-        down += p.most * strongest(-p.values, p.post, n, count, p.lane, p.lanes)
+        up += p.most * p.strongest(1, n, count)
+        down += p.most * p.strongest(-1, n, count)
     return up, down
 
 
@@ -198,16 +221,20 @@ def all_arriving(
 def bounds(demand: Demand, activity: float) -> Bounds:
     """Return how far sum, u and v can go while at most ``activity`` of the sources fire per step.
 
-    Without a leak (or with hardly any, where the bound is no proof) it is over 1,000 steps.
+    Without a leak (or with hardly any, where the bound is no proof) it is over 1,000 steps, of v
+    over those that ``demand.least`` stands for.
     """
     n = len(demand.threshold)
     up, down = all_arriving(demand.incoming, demand.feeds, n, activity)
     # a current is coded so that u follows it: it adds to u once, not 1/loss_u times
     kept = 1.0 - demand.loss_u
-    loss_u, leak = _settling(demand.loss_u, activity), _settling(demand.loss_v, activity)
+    loss_u = _settling(demand.loss_u, activity)
+    leak = _settling(demand.loss_v, activity, demand.least)
     largest = np.maximum(up, down) + (1.0 + kept) * demand.current
-    u_up = up / loss_u + demand.current
-    u_down = down / loss_u + demand.current
+    # u that starts above what its input keeps up only falls towards that
+    first = np.zeros(n) if demand.u_init is None else demand.u_init
+    u_up = np.maximum(up / loss_u, first) + demand.current
+    u_down = np.maximum(down / loss_u, -first) + demand.current
     drive_up = np.maximum(u_up + demand.bias, 0.0)
     drive_down = np.maximum(u_down - demand.bias, 0.0)
     start = np.abs(demand.v_init)
@@ -228,9 +255,9 @@ def bounds(demand: Demand, activity: float) -> Bounds:
     )
 
 
-def _settling(loss: FloatArray, activity: float) -> FloatArray:
-    least = np.maximum(loss, LEAST_LEAK)
-    return np.where(loss > 0, loss, least) if activity == 1.0 else least
+def _settling(loss: FloatArray, activity: float, least: float = LEAST_LEAK) -> FloatArray:
+    shares = np.maximum(loss, least)
+    return np.where(loss > 0, loss, shares) if activity == 1.0 else shares
 
 
 def highest_scale(b: Bounds, limits: Limits, spikes: bool = True) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ..formats import near_tie, nearest
 from ..ledger import entry
 from .bounds import Incoming, Limits
 from .draft import Draft, note, refuse_or_note
+from .kernels import from_planar
 from .models import headroom
 from .rounding import rounded
 from .search import FAR, code_weights
@@ -62,11 +64,12 @@ def code_projection(
         1e-12 * unit / relative,
     )
     draft, delays = code_delays(draft, q, where)
+    weights, exponent = _weights(draft, q, incoming, mantissas, exponent)
     projection = FixedProjection(
         q.name,
         q.pre,
         q.post,
-        with_entries(q.weights, mantissas),
+        weights,
         exponent,
         incoming.mode,
         incoming.weight_bits,
@@ -80,6 +83,18 @@ def code_projection(
     return note(draft, entries=(noted,)), projection
 
 
+def _weights(
+    draft: Draft, q: SteppedProjection, incoming: Incoming, mantissas: IntArray, exponent: int
+) -> tuple[Any, int]:
+    """Return what the chip is given as weights, and as exponent."""
+    if incoming.folded is None:
+        return with_entries(q.weights, mantissas), exponent
+    own = draft.profile.convolution
+    if own is not None and own.weights == "raw":  # taken as they are, without an exponent
+        return from_planar(incoming.folded, mantissas << exponent), 0
+    return from_planar(incoming.folded, mantissas), exponent
+
+
 def code_delays(draft: Draft, q: SteppedProjection, where: str) -> tuple[Draft, IntArray]:
     """Code the delays of a projection; refuse, or note, what the profile has no delay for."""
     routing = draft.profile.routing
@@ -90,6 +105,9 @@ def code_delays(draft: Draft, q: SteppedProjection, where: str) -> tuple[Draft, 
         early = routing.delay_lo - int(delays.min())
         text = f"{where} wants its spikes {early} step(s) earlier than they can arrive"
         mend = "Use a step rule with input_latency=1" if external else "Use a shorter dt"
+        if not external and q.latency < latency:
+            text += f" (latency={q.latency}: in the step they are sent in)"
+            mend = f"Let populations hear each other a step later (latency={latency})"
         draft = refuse_or_note(draft, "delay", text, mend)
     if np.any(delays > routing.delay_hi):
         longest = int(delays.max())

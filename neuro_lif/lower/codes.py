@@ -21,7 +21,16 @@ from .drives import held_drive
 from .encode import code_bias, code_currents, code_sources
 from .form import LifForm
 from .models import headroom
-from .scales import bias_of, headroom_of, incoming_of, leak_gain, limits_of, note_scales, shrink
+from .scales import (
+    bias_of,
+    headroom_of,
+    incoming_of,
+    leak_gain,
+    limits_of,
+    note_scales,
+    shrink,
+    u_init_of,
+)
 from .stage_reach import stage_rows
 
 if TYPE_CHECKING:
@@ -125,14 +134,13 @@ def _code_population(draft: Draft, p: SteppedPopulation) -> tuple[Draft, FixedPo
     draft, bias = _code_bias(draft, p, plan, where, steady.bias)
     draft, held = _code_refractory(draft, p, form, where)
     params = {k: collapse(profile, where, k, v) for k, v in (values | bias | held).items()}
-    voltage = form.registers[0]
     draft, start = _code_start(draft, p, plan, where)
     population = FixedPopulation(
         p.name,
         p.size,
         form.model,
         params,
-        {voltage: start} if start.any() else {},
+        start,
         1.0 / plan.lsb_per_volt,
         p.v_zero,
     )
@@ -157,6 +165,7 @@ def _code_threshold(
 ) -> tuple[IntArray, tuple[Entry, ...]]:
     form, s = plan.form, plan.scale.lsb_per_volt if plan.scale else 1.0
     lo, hi = draft.profile.params[form.threshold].span
+    lo = max(lo, int(form.most > 1))  # a threshold of 0 fits into v any number of times
     if not p.spikes:
         return np.full(p.size, hi, np.int64), ()
     # v >= theta is v > theta - 1 for integers
@@ -206,25 +215,36 @@ def _code_bias(
 
 def _code_start(
     draft: Draft, p: SteppedPopulation, plan: Plan, where: str
-) -> tuple[Draft, IntArray]:
-    """Code the initial voltage."""
-    if not p.v_init.any():
-        return draft, np.zeros(p.size, np.int64)
-    lo, hi = plan.form.v_span
-    real = p.v_init / plan.relative * plan.lsb_per_volt
-    start = np.clip(nearest(np.clip(real, -(2.0**50), 2.0**50)), lo, hi)
-    noted = entry(
-        where,
-        "v_init",
-        p.v_init / plan.relative,
-        start / plan.lsb_per_volt,
-        "V",
-        int(np.sum((real > hi + 0.5) | (real < lo - 0.5))),
-        headroom(min(hi, -lo), start),
-        int(near_tie(real).sum()),
-        1e-12 / plan.lsb_per_volt,
-    )
-    return note(draft, entries=(noted,)), start
+) -> tuple[Draft, dict[str, IntArray]]:
+    """Code what v and u start at; registers that start at 0 are left out."""
+    voltage, current = plan.form.registers
+    u_init, spans = u_init_of(draft, p), (plan.form.v_span, plan.form.u_span)
+    meant: list[tuple[str, str, FloatArray | None, tuple[int, int], str]] = [
+        (voltage, "v_init", p.v_init, spans[0], "V")
+    ]
+    if current != voltage:  # else there are delta synapses alone, which forget at once
+        meant.append((current, "u_init", u_init, spans[1], "V/step"))
+    coded: dict[str, IntArray] = {}
+    for register, name, volts, (lo, hi), unit in meant:
+        if volts is None or not volts.any():
+            continue
+        real = volts / plan.relative * plan.lsb_per_volt
+        start = np.clip(nearest(np.clip(real, -(2.0**50), 2.0**50)), lo, hi)
+        noted = entry(
+            where,
+            name,
+            volts / plan.relative,
+            start / plan.lsb_per_volt,
+            unit,
+            int(np.sum((real > hi + 0.5) | (real < lo - 0.5))),
+            headroom(min(hi, -lo), start),
+            int(near_tie(real).sum()),
+            1e-12 / plan.lsb_per_volt,
+        )
+        draft = note(draft, entries=(noted,))
+        if start.any():
+            coded[register] = start
+    return draft, coded
 
 
 def _code_refractory(

@@ -26,6 +26,7 @@ APPROXIMATIONS = {
     "delay": "give a delay the profile does not have the nearest one it has",
     "counts": "let several spikes of one channel in one step count as one",
     "synapse": "replace several synaptic time constants on one population by one",
+    "multi-spike": "let a neuron send another number of spikes in a step at most than is asked for",
 }
 """What :func:`quantize` may do instead of refusing, when named in ``approximate``."""
 
@@ -122,7 +123,8 @@ class StagePlan:
 class Draft:
     """What the passes hand on.
 
-    ``most`` is source -> most spikes of one channel in one step; ``held`` is of :mod:`.drives`.
+    ``most`` is source -> most spikes of one channel in one step, ``assumed`` the sources that may
+    well send more; ``held`` is of :mod:`.drives`.
     """
 
     stepped: SteppedNetwork
@@ -133,6 +135,7 @@ class Draft:
     compensate: bool
     proved: bool
     most: dict[str, int] = field(default_factory=dict)
+    assumed: frozenset[str] = frozenset()
     plans: dict[str, Plan] = field(default_factory=dict)
     stages: dict[str, StagePlan] = field(default_factory=dict)
     held: HeldCurrents = field(default_factory=dict)

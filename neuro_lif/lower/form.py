@@ -64,6 +64,7 @@ class LifForm:
             ``parameter - ref_extra`` steps.
         registers: the voltage register and the one the synaptic input enters (may be the same).
         v_span, u_span: what the registers hold; ``sum_limit`` the largest synaptic sum, in v LSB.
+        most: spikes that a neuron sends in one step at most.
     """
 
     model: str
@@ -82,6 +83,7 @@ class LifForm:
     v_span: tuple[int, int]
     u_span: tuple[int, int]
     sum_limit: float
+    most: int = 1
 
 
 def lif_form(profile: HardwareProfile, model: str) -> LifForm:
@@ -119,6 +121,7 @@ def lif_form(profile: HardwareProfile, model: str) -> LifForm:
         v_span=profile.register_ranges[spec.voltage],
         u_span=profile.register_ranges[current],
         sum_limit=FAR,
+        most=int(fire["cap"]) if fire["multi"] == "loop" else 1,
     )
     _check_roles(form, where)
     return _probe(profile, form, where)

@@ -14,6 +14,7 @@ from ..filter_stage import free_name
 from ..lazy import sparse
 from .bounds import sign_mode
 from .draft import Draft
+from .kernels import is_folded
 from .rounding import draws_of, rounded
 from .search import FAR
 
@@ -36,7 +37,7 @@ def split_signs(stepped: SteppedNetwork) -> SteppedNetwork:
     used = {q.name for q in stepped.projections}
     projections: list[SteppedProjection] = []
     for q in stepped.projections:
-        values = np.asarray(entries(q.weights))
+        values = _stored(q)
         if not (values.size and values.min() < 0 < values.max()):
             projections.append(q)
             continue
@@ -53,7 +54,16 @@ def is_split(stepped: SteppedNetwork, names: Collection[str]) -> bool:
     return len(parts) > len(stepped.projections) and {q.name for q in parts} <= set(names)
 
 
+def _stored(q: SteppedProjection) -> FloatArray:
+    """Return the weights, of a convolution those of its kernel."""
+    conv = q.weights
+    return np.asarray(conv.kernel.ravel() if is_folded(conv) else entries(conv))
+
+
 def _part(q: SteppedProjection, name: str, sign: int) -> SteppedProjection:
+    if is_folded(q.weights):
+        kernel = np.where(q.weights.kernel * sign > 0, q.weights.kernel, 0.0)
+        return replace(q, name=name, weights=replace(q.weights, kernel=kernel))
     values = np.asarray(entries(q.weights))
     if not is_sparse(q.weights):
         kept: Any = np.where(np.asarray(q.weights) * sign > 0, q.weights, 0.0)

@@ -13,9 +13,9 @@ from ..discretize import SteppedNetwork, SteppedPopulation
 from ..errors import LoweringError
 from ..formats import near_tie
 from ..ledger import Entry, TimeConstant, entry
-from ..streams import DrawnSpikes
+from .counts import check_counts, foresee_counts, that_send
 from .draft import Draft, Plan, StagePlan, note, refuse_or_note
-from .encode import code_sources
+from .folded import folded_onto, keep_folded, write_out
 from .form import DecayCode, LifForm, lif_form
 from .granularity import own_scales
 from .stage_form import stage_form
@@ -32,7 +32,7 @@ def choose_models(draft: Draft) -> Draft:
         draft, form = _choose_model(draft, p, forms)
         plan = Plan(form, np.ones(p.size))
         draft = replace(draft, plans=draft.plans | {p.name: plan})
-    return check_counts(draft)
+    return check_counts(foresee_counts(draft))
 
 
 def _forms(profile: HardwareProfile) -> list[LifForm]:
@@ -55,11 +55,12 @@ def _choose_model(
     draft: Draft, p: SteppedPopulation, forms: Sequence[LifForm]
 ) -> tuple[Draft, LifForm]:
     where = f"population {p.name!r}"
-    fitting = [f for f in forms if not p.spikes or f.reset == p.reset]
+    draft, counting = that_send(draft, p, forms)
+    fitting = [f for f in counting if not p.spikes or f.reset == p.reset]
     if not fitting:
         text, mend = f"{where} wants reset = {p.reset!r}", "Use a profile with such a model"
         draft = refuse_or_note(draft, "reset", text, mend)
-        fitting = list(forms)
+        fitting = list(counting)
     if np.any(p.refractory > 0):
         held = [f for f in fitting if f.refractory is not None]
         if not held:
@@ -68,28 +69,6 @@ def _choose_model(
             draft = refuse_or_note(draft, "refractory", text, mend)
         fitting = held or fitting
     return draft, fitting[0]
-
-
-def check_counts(draft: Draft) -> Draft:
-    """Note how many spikes an input sends at once; refuse more than the profile carries."""
-    sources = code_sources(draft.stepped)
-    largest = {s.name: int(s.raster.max(initial=1)) for s in sources if s.raster is not None}
-    drawn_by = {s.name: s.stream for s in sources if s.stream is not None}
-    drawn = {s.name: max(s.reach, 1) for s in sources if s.stream is not None}
-    largest |= drawn
-    payload = draft.profile.routing.payload_bits
-    for name, most in largest.items():
-        if most >= 2 ** max(payload, 1):
-            text = f"input {name!r} sends {most} spikes of one channel in one step"
-            mend = "Use a shorter dt, or spread the spikes over several channels"
-            if name in drawn and isinstance(drawn_by[name], DrawnSpikes):
-                text = text.replace("sends", "may send")
-                mend = 'Draw them by draw="bernoulli", at most one in a step'
-            draft = refuse_or_note(draft, "counts", text, mend)
-            largest[name] = 1
-    open_ = [s.name for s in sources if s.raster is None and s.stream is None]
-    said = tuple(f"input {n!r}: a spike count above 1 given at run time acts as 1" for n in open_)
-    return note(replace(draft, most=largest), notes=said)
 
 
 # ------------------------------------------------------------------ pass 2: one threshold
@@ -108,6 +87,9 @@ def share_parameters(draft: Draft) -> Draft:
         per = draft.profile.params[plan.form.threshold].per
         if per == "neuron" or not p.spikes or np.all(p.threshold == p.threshold[0]):
             continue
+        draft = write_out(
+            draft, "its target's thresholds differ", folded_onto(draft.stepped, p.name)
+        )
         relative = p.threshold.max() / p.threshold
         stepped = _on_own_scale(draft.stepped, p, relative)
         stepped = _same_threshold(stepped, p)
@@ -131,6 +113,8 @@ def _scale_neurons(draft: Draft) -> Draft:
                 f'granularity = "neuron", population {p.name!r}: profile {draft.profile.name} has '
                 f'one {plan.form.threshold} per {per}, allowed: "global", "projection" or "sign"'
             )
+        why = "its target's neurons have scales of their own"
+        draft = write_out(draft, why, folded_onto(draft.stepped, p.name))
         relative = own_scales(draft, p)
         stepped = _on_own_scale(draft.stepped, p, relative)
         text = (
@@ -148,6 +132,8 @@ def _on_own_scale(
 ) -> SteppedNetwork:
     scaled = {name: frozen(getattr(p, name) * relative) for name in ("bias", "gain", "v_init")}
     scaled["threshold"] = frozen(p.threshold * relative)
+    if p.u_init is not None:
+        scaled["u_init"] = frozen(p.u_init * relative)
     populations = [replace(x, **scaled) if x is p else x for x in stepped.populations]
     # a stage's values reach its target one to one, at weight 1: it is on the target's scale
     stages = all_stages_of(stepped, p.name)
@@ -177,7 +163,7 @@ def _rows(weights: object, relative: FloatArray) -> FloatArray:
 
 
 def code_decays(draft: Draft) -> Draft:
-    """Code the decays of u and v."""
+    """Code the decays of u and v; write out convolutions that they keep from being one kernel."""
     for p in draft.stepped.described:
         plan, where = draft.plans[p.name], f"population {p.name!r}"
         form, meant_u = plan.form, _meant_u(draft.stepped, p)
@@ -196,7 +182,7 @@ def code_decays(draft: Draft) -> Draft:
         draft = replace(draft, plans=draft.plans | {p.name: plan})
         taus = time_constants(draft.stepped, p, loss_u, loss_v)
         draft = note(draft, entries=entry_u + entry_v, time_constants=taus)
-    return _code_stages(draft)
+    return keep_folded(_code_stages(draft))
 
 
 def _code_stages(draft: Draft) -> Draft:

@@ -20,9 +20,10 @@ from ..certify.spans import hull, shifted, within
 from ..certify.world import World
 from ..fixed import FixedNetwork, FixedProjection
 from ..numerics import walk
-from ..stored import shift_rounded
+from ..stored import kernel_stages, shift_rounded
 from .bounds import LEAST_LEAK, active, lanes_of, strongest
 from .form import LifForm
+from .kernels import strongest_folded
 
 MONOTONE = ("rtz", "floor", "raz", "nearest_up")
 MULTIPLIED = ("mult_keep", "mult_step", "mult_by")
@@ -93,7 +94,7 @@ def lends_itself(ops: Any) -> bool:
             return False
         if kind == "decay" and op["into"]:
             return False
-        if kind == "fire" and (op["multi"] != "once" or op["min_v"] is not None):
+        if kind == "fire" and op["min_v"] is not None:
             return False
         if kind == "fire" and op["cmp_reg"] not in (None, op["reg"]):
             return False
@@ -121,6 +122,7 @@ def reach(
     activity: float,
     spikes: bool,
     graded: Mapping[str, IntArray] | None = None,
+    least: float = LEAST_LEAK,
 ) -> Reach | None:
     """Return how far a population's registers go while at most ``activity`` of each source fire.
 
@@ -132,6 +134,7 @@ def reach(
         activity: share of each projection's sources that may fire in one step.
         spikes: False for a read-out, which must not reach its threshold.
         graded: filter stage -> lowest and highest value that each neuron sends ``(2, n)``.
+        least: share of v lost per step below which its bound is over ``1 / least`` steps.
 
     Returns:
         None where the model's operations do not lend themselves to a proof.
@@ -142,7 +145,7 @@ def reach(
     port, sums = arriving(fixed, name, most, activity, graded)
     start = {r: np.stack([x, x]) for r, x in fixed.initial(name).items()}
     voltage = form.registers[0]
-    inside = candidate(fixed, name, form, port, activity)
+    inside = candidate(fixed, name, form, port, activity, least)
     state = start | inside
     for _ in range(2):
         # the other registers hold nothing over a step in a LIF; if one does, the next step tells
@@ -195,11 +198,15 @@ def arriving(
 
 def delivered(fixed: FixedNetwork, p: FixedProjection, most: int, activity: float) -> IntArray:
     """Return the lowest and highest sum one projection delivers in one step ``(2, n_post)``."""
-    n_post, n_pre = p.weights.shape
-    effective = fixed.effective_weights(p)
-    values, post = entries(effective).astype(np.float64), post_of_entries(effective)
-    count, lane = active(n_pre, activity), lanes_of(p.delays)
-    up, down = (strongest(sign * values, post, n_post, count, *lane) for sign in (1, -1))
+    n_post, n_pre = p.shape
+    count = active(n_pre, activity)
+    if p.convolution is not None and p.is_folded and np.ndim(p.delays) == 0:
+        conv, kernel = p.convolution, kernel_stages(fixed.profile, p, p.convolution).delivered
+        up, down = (strongest_folded(conv, sign * kernel, count) for sign in (1, -1))
+    else:
+        effective, lane = fixed.effective_weights(p), lanes_of(p.delays)
+        values, post = entries(effective).astype(np.float64), post_of_entries(effective)
+        up, down = (strongest(sign * values, post, n_post, count, *lane) for sign in (1, -1))
     # float64 sums of integers are exact here: far below 2^53
     whole = np.asarray(np.rint([-down, up]), np.int64) * most
     rounding = fixed.profile.weights.exponent_round
@@ -220,7 +227,12 @@ def _linked(fixed: FixedNetwork, p: FixedProjection, values: IntArray) -> IntArr
 
 
 def candidate(
-    fixed: FixedNetwork, name: str, form: LifForm, port: IntArray, activity: float
+    fixed: FixedNetwork,
+    name: str,
+    form: LifForm,
+    port: IntArray,
+    activity: float,
+    least: float = LEAST_LEAK,
 ) -> dict[str, IntArray]:
     """Return intervals of u and v that one step should not leave."""
     params, start = fixed.params(name), fixed.initial(name)
@@ -237,7 +249,7 @@ def candidate(
         exponent = params[form.bias_exp] if form.bias_exp else 0
         bias = params[form.bias_mant] * 2.0**exponent
     low, high = np.minimum(low + bias, 0.0), np.maximum(high + bias, 0.0)
-    loss, slack = _settling(form.decay_v, params, activity, len(low))
+    loss, slack = _settling(form.decay_v, params, activity, len(low), least)
     resting = (high + slack) / loss
     threshold = params[form.threshold] * 2.0**form.thr_shift
     if form.reset == "value":
@@ -251,12 +263,12 @@ def candidate(
 
 
 def _settling(
-    code: Any, params: Mapping[str, IntArray], activity: float, n: int
+    code: Any, params: Mapping[str, IntArray], activity: float, n: int, lowest: float = LEAST_LEAK
 ) -> tuple[FloatArray, float]:
     """Return (share lost per step, LSB by which rounding may add to a magnitude)."""
     loss = np.zeros(n) if code is None else code.loss(params[code.param])
     exact = code is None or (code.rounding == "rtz" and code.kind != "mult_step")
-    least = np.maximum(loss, LEAST_LEAK)
+    least = np.maximum(loss, lowest)
     shares = np.where(loss > 0, loss, least) if activity == 1.0 else least
     return shares, 0.0 if exact else 1.0
 

@@ -14,6 +14,7 @@ import numpy as np
 from ..arrays import FloatArray, IntArray, is_sparse, post_of_entries
 from ..draws import threefry_array
 from ..formats import nearest
+from .kernels import is_folded
 
 ROUNDINGS = {
     "nearest": "to the nearest step, halves to the even one",
@@ -59,10 +60,13 @@ def draws_of(weights: Any, name: str, seed: int) -> FloatArray:
     """Return a number in [0, 1) for every stored weight, in stored order.
 
     Args:
-        weights: ``(n_post, n_pre)`` dense or CSR.
+        weights: ``(n_post, n_pre)`` dense or CSR, or a convolution, whose planar kernel's entries
+            are then the stored weights.
         name: of the projection.
         seed: 0..2**32 - 1.
     """
+    if is_folded(weights):  # by the entry of the kernel: one number wherever it is used
+        weights = np.zeros((1, weights.kernel.size))
     n_post, n_pre = weights.shape
     pre = np.asarray(weights.indices) if is_sparse(weights) else np.tile(np.arange(n_pre), n_post)
     place = post_of_entries(weights).astype(np.uint64) * np.uint64(n_pre) + pre.astype(np.uint64)

@@ -7,15 +7,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..arrays import FloatArray, entries, post_of_entries
-from ..discretize import SteppedPopulation, SteppedProjection
+from ..arrays import FloatArray
+from ..discretize import SteppedPopulation
 from ..errors import LoweringError
 from ..ledger import Headroom
 from ..network import Constant, CurrentInput
-from .bounds import Demand, Feed, Incoming, Limits, bounds, lanes_of, sign_mode
+from ..numerics import MOST_SPIKES
+from .bounds import LEAST_LEAK, Demand, Limits, bounds
+from .counts import hears_assumed
 from .draft import Draft, Plan, note
 from .encode import largest_current
 from .form import LifForm
+from .incoming import feeds_of as feeds_of
+from .incoming import incoming_of as incoming_of
+from .incoming import leak_gain as leak_gain
 from .lattice import (
     Lattice,
     Room,
@@ -29,7 +34,6 @@ from .lattice import (
     steps_in,
 )
 from .reach import Reach, reach
-from .rounding import draws_of
 from .search import GOOD_ENOUGH, WORSE_AT_MOST, Scale, choose_scale, total_of
 from .stage_reach import stage_reaches
 from .stages import stages_onto
@@ -151,61 +155,6 @@ def limits_of(draft: Draft, form: LifForm) -> Limits:
     )
 
 
-def incoming_of(draft: Draft, p: SteppedPopulation) -> list[tuple[SteppedProjection, Incoming]]:
-    """Return the projections onto a population with their gain-compensated weights.
-
-    Those that come from a filter stage are not among them; what leads to one, a stage itself, has
-    the gain of its target's membrane.
-    """
-    out = []
-    for q in draft.stepped.projections:
-        if q.post != p.name or q.pre in draft.stages:
-            continue
-        post = post_of_entries(q.weights)
-        gain = _gain_of(draft, p, q.receptor)[post]
-        values = entries(q.weights) * gain
-        mode = sign_mode(values)
-        sources, most = q.weights.shape[1], draft.most.get(q.pre, 1)
-        lane, lanes = lanes_of(q.delays)
-        how, seed = draft.options.rounding, draft.options.seed
-        draws = draws_of(q.weights, q.name, seed) if how == "stochastic" else None
-        part = Incoming(
-            values, post, mode, draft.weight_bits, sources, most, lane, lanes, how, draws
-        )
-        out.append((q, part))
-    return out
-
-
-def _gain_of(draft: Draft, p: SteppedPopulation, receptor: int) -> FloatArray:
-    if not p.graded:
-        return _area_gain(p, draft.plans[p.name], receptor, draft.compensate)
-    target = draft.stages[p.name].target
-    return leak_gain(draft.stepped.population(target), draft.plans[target], draft.compensate)
-
-
-def feeds_of(draft: Draft, name: str) -> tuple[Feed, ...]:
-    """Return the filter stages that lead to a population or stage."""
-    found = []
-    for stage in stages_onto(draft.stepped, name):
-        incoming = incoming_of(draft, draft.stepped.population(stage))
-        loss = draft.stages[stage].loss
-        found.append(Feed(tuple(i for _, i in incoming), loss, feeds_of(draft, stage)))
-    return tuple(found)
-
-
-def _area_gain(p: SteppedPopulation, plan: Plan, receptor: int, compensate: bool) -> FloatArray:
-    """Return the factor that keeps a spike's area in v although the decays were rounded."""
-    meant = 1.0 - np.asarray(p.decay_u)[receptor]
-    gain = plan.loss_u / meant if compensate or len(p.decay_u) > 1 else np.ones(p.size)
-    return gain * leak_gain(p, plan, compensate)
-
-
-def leak_gain(p: SteppedPopulation, plan: Plan, compensate: bool) -> FloatArray:
-    """Return the factor on every input that keeps the steady state although dv was rounded."""
-    usable = compensate & (p.leak_v > 0) & (plan.loss_v > 0)
-    return np.asarray(np.where(usable, plan.loss_v / np.where(p.leak_v > 0, p.leak_v, 1.0), 1.0))
-
-
 def constant_current(draft: Draft, p: SteppedPopulation) -> FloatArray:
     """Return V per step of the constant currents, which become part of the bias."""
     total = np.zeros(p.size)
@@ -219,6 +168,30 @@ def bias_of(draft: Draft, p: SteppedPopulation) -> FloatArray:
     """Return the bias, constant currents included, V per step ``(n,)``."""
     plan = draft.plans[p.name]
     return (p.bias + constant_current(draft, p)) * leak_gain(p, plan, draft.compensate)
+
+
+def least_leak(draft: Draft, p: SteppedPopulation) -> float:
+    """Return the share of v lost per step below which bounds are over a number of steps.
+
+    Over 1,000, or ``n_steps`` if those are fewer; of a read-out, which adds up all it hears, over
+    ``n_steps`` if those are more, too.
+    """
+    if not draft.n_steps:
+        return LEAST_LEAK
+    wanted = 1.0 / draft.n_steps
+    return max(LEAST_LEAK, wanted) if p.spikes else wanted
+
+
+def u_init_of(draft: Draft, p: SteppedPopulation) -> FloatArray | None:
+    """Return what u starts at, V per step ``(n,)``; None: 0.
+
+    A synaptic state is what weights, gain-compensated, add up to: rounding du leaves it as it is,
+    and what rounding dv changes it makes up for as they do.
+    """
+    if p.u_init is None or not np.any(p.u_init):
+        return None
+    total = np.asarray(p.u_init).sum(axis=0)
+    return np.asarray(total * leak_gain(p, draft.plans[p.name], draft.compensate))
 
 
 def demand_of(draft: Draft, p: SteppedPopulation) -> Demand:
@@ -243,6 +216,8 @@ def demand_of(draft: Draft, p: SteppedPopulation) -> Demand:
         largest,
         0.0 if decay is not None and decay.rounding == "nearest_up" else 0.5,
         feeds_of(draft, p.name),
+        u_init_of(draft, p),
+        least_leak(draft, p),
     )
 
 
@@ -271,23 +246,27 @@ def headroom_of(draft: Draft, p: SteppedPopulation) -> tuple[Headroom, ...]:
         raise LoweringError("head-room is known only of a coded network")
     activity, varying = plan.scale.activity, _varying(draft, p)
     stages, _ = stage_reaches(draft, p.name, activity)
-    found = reach(draft.fixed, p.name, plan.form, draft.most, activity, p.spikes, stages)
+    found = reach(draft.fixed, p.name, plan.form, draft.most, activity, p.spikes, stages,
+                  least_leak(draft, p))  # fmt: skip
     open_ = any(c.stimulus is None for c in varying)
     if found is not None and not open_:
-        rows = _rows(p.name, found, activity, draft.profile.registers)
+        sure = activity == 1.0 and not hears_assumed(draft, p.name)
+        rows = _rows(p.name, found, activity, draft.profile.registers, sure)
         if not varying or draft.proved or all(h.proved and h.bound <= h.limit for h in rows):
             return rows
     return _estimate(draft, p, plan, activity)
 
 
-def _rows(name: str, found: Reach, activity: float, registers: object) -> tuple[Headroom, ...]:
+def _rows(
+    name: str, found: Reach, activity: float, registers: object, sure: bool
+) -> tuple[Headroom, ...]:
     return tuple(
         Headroom(
             f"population {name!r}",
             register,
             float(r.bound),
             float(r.limit),
-            activity == 1.0 and register in found.proved,
+            sure and register in found.proved,
             activity,
         )
         for register, r in found.registers.items()
@@ -378,8 +357,37 @@ def note_scales(draft: Draft) -> Draft:
         if plan.scale.predicted["total"] > POOR:
             text += f"; {draft.profile.name} has too little resolution for it, expect other spikes"
         lsb = float((1.0 / plan.lsb_per_volt).max())
-        draft = note(draft, scales=((p.name, lsb),), notes=(text, *_allowances(draft, p)))
+        said = (text, *_allowances(draft, p), *_cut_counts(draft, p, plan.scale.activity),
+                *_for_how_long(draft, p))  # fmt: skip
+        draft = note(draft, scales=((p.name, lsb),), notes=said)
     return draft
+
+
+def _for_how_long(draft: Draft, p: SteppedPopulation) -> tuple[str, ...]:
+    """Tell for how many steps what hardly leaks can add up what it hears."""
+    least = least_leak(draft, p)
+    usual = p.spikes and least == LEAST_LEAK
+    if usual or np.all(draft.plans[p.name].loss_v >= least):
+        return ()
+    return (
+        f"population {p.name!r} leaks next to nothing: head-room of v is for {round(1 / least)} "
+        "steps; for longer runs give quantize their n_steps",
+    )
+
+
+def _cut_counts(draft: Draft, p: SteppedPopulation, activity: float) -> tuple[str, ...]:
+    """Tell how many spikes at once a model that sends fewer has to do without, at most."""
+    most, form = min(p.limit, 2**31), draft.plans[p.name].form
+    if not p.spikes or form.most >= min(most, MOST_SPIKES):
+        return ()
+    above = bounds(demand_of(draft, p), activity).v_up / p.threshold
+    times = int(min(np.floor(above.max()), most))
+    kept = "wait in v for the next steps" if form.reset == "subtract" else "are lost"
+    share = "" if activity == 1.0 else f"{100 * activity:g} % of "
+    return (
+        f"population {p.name!r}: with {share}all sources firing in every step, {max(times, 1)} "
+        f"spike(s) of a neuron would be due in one; {form.most} is sent, the others {kept}",
+    )
 
 
 def _allowances(draft: Draft, p: SteppedPopulation) -> tuple[str, ...]:

@@ -210,7 +210,7 @@ class Search:
             share = whole.values.size / max(p.values.size, 1)
             relative = error_at(p, self.limits, s, exponent)
             relative /= drive  # before squaring, which may underflow
-            squares = share * np.bincount(p.post, relative**2, minlength=n)
+            squares = share * p.by_neuron(relative**2, n)
             variance += RATE * squares / np.maximum(self.demand.loss_u, 1e-6) ** 2
         weights = float(np.sqrt(np.mean(variance)))
         terms = {"weights": weights, "threshold": threshold, "truncation": truncation}
@@ -327,7 +327,7 @@ def sampled(incoming: Sequence[Incoming]) -> tuple[Incoming, ...]:
     """Return the projections with at most SAMPLE synapses each, the largest one among them."""
     out = []
     for p in incoming:
-        if p.values.size > SAMPLE:
+        if p.values.size > SAMPLE and p.folded is None:
             keep = np.linspace(0, p.values.size - 1, SAMPLE).astype(np.int64)
             keep[0] = int(np.abs(p.values).argmax())
             draws = None if p.draws is None else p.draws[keep]

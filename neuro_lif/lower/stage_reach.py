@@ -8,6 +8,7 @@ from ..arrays import FloatArray, IntArray
 from ..errors import LoweringError
 from ..ledger import Headroom
 from .bounds import LEAST_LEAK
+from .counts import hears_assumed
 from .draft import Draft, StagePlan
 from .reach import Reached, arriving
 from .stages import all_stages_of
@@ -42,17 +43,17 @@ def stage_reaches(
             # the remainder that is carried is below 2**by
             values[name] = np.asarray([state[0] >> by, (state[1] + 2**by - 1) >> by])
         own = 1.0 if plan.activity == 1.0 else activity
-        rows += _rows(name, plan, states[own], *arrivals[own], own)
+        rows += _rows(name, plan, states[own], *arrivals[own], own, hears_assumed(draft, name))
     return graded, tuple(rows)
 
 
 def _rows(
     name: str, plan: StagePlan, state: IntArray, port: IntArray, sums: list[Reached],
-    activity: float,
+    activity: float, assumed: bool,
 ) -> list[Headroom]:  # fmt: skip
     limit = int(plan.form.sum_limit) >> plan.form.in_shift
     summed = Reached(int(np.abs(port).max(initial=0)), limit)
-    proved = activity == 1.0 and bool(np.all(plan.loss > 0))
+    proved = activity == 1.0 and bool(np.all(plan.loss > 0)) and not assumed
     reached = {
         "sum": max([summed, *sums], key=lambda x: x.share),
         plan.form.register: Reached(int(np.abs(state).max(initial=0)), plan.form.span[1]),

@@ -19,16 +19,23 @@ import numpy as np
 
 from ..arrays import entries, with_entries
 from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
+from ..errors import LoweringError
 from ..filter_stage import free_name, link, stage_population
 from ..synapses import milliseconds
 from .draft import Draft, note, refuse_or_note
 from .form import DecayCode
+from .kernels import is_folded
 from .stage_form import StageForm, stage_form
 
 
 def lower_stages(draft: Draft) -> Draft:
     """Give every population one synaptic current, through filter stages where it needs them."""
     form = stage_form(draft.profile)
+    for stage in draft.stepped.populations:
+        if stage.graded and stage.u_init is not None and np.any(stage.u_init):
+            raise LoweringError(
+                f"filter stage {stage.name!r}: u_init is not 0, allowed: stages that start at 0"
+            )
     for p in draft.stepped.described:
         several, fed = len(p.tau_syn) > 1, bool(stages_onto(draft.stepped, p.name))
         if not several and not fed:
@@ -111,12 +118,35 @@ def _without_stages(draft: Draft, p: SteppedPopulation) -> Draft:
 
 def scaled(q: SteppedProjection, factor: float) -> SteppedProjection:
     """Return a projection with its weights times ``factor``."""
+    if is_folded(q.weights):
+        return replace(q, weights=replace(q.weights, kernel=q.weights.kernel * factor))
     return replace(q, weights=with_entries(q.weights, entries(q.weights) * factor))
 
 
 def coded_loss(code: DecayCode, lost: float) -> float:
     """Return the share lost per step that the code of ``lost`` stands for."""
     return float(code.loss(code.encode(np.array([lost]))[0])[0])
+
+
+def _check_alike(p: SteppedPopulation) -> None:
+    """Refuse what one filter stage for all neurons of a population cannot say.
+
+    Raises:
+        LoweringError: naming the population.
+    """
+    decays = np.asarray(p.decay_u)
+    where = f"population {p.name!r} has {len(decays)} synaptic time constants"
+    if np.any(decays != decays[:, :1]):
+        raise LoweringError(
+            f"{where}, and they differ from neuron to neuron, which filter stages cannot say, "
+            "allowed: one synapse with a time constant per neuron, or several that all neurons "
+            "share (split the population)"
+        )
+    if p.u_init is not None and np.any(np.asarray(p.u_init)[1:]):
+        raise LoweringError(
+            f"{where}; u_init of the second or a further one is not 0, allowed: 0 but for the "
+            "first, which is kept in u"
+        )
 
 
 @dataclass
@@ -134,6 +164,7 @@ class _Wires:
     form: StageForm
 
     def __post_init__(self) -> None:
+        _check_alike(self.p)
         stepped = self.draft.stepped
         self.populations = list(stepped.populations)
         self.projections = list(stepped.projections)
@@ -208,7 +239,8 @@ class _Wires:
 
     def done(self) -> Draft:
         """Return the draft with the rewired network."""
-        one = replace(self.p, decay_u=self.p.decay_u[:1], tau_syn=self.p.tau_syn[:1])
+        start = None if self.p.u_init is None else self.p.u_init[:1]
+        one = replace(self.p, decay_u=self.p.decay_u[:1], tau_syn=self.p.tau_syn[:1], u_init=start)
         populations = tuple(one if x is self.p else x for x in self.populations)
         stepped = replace(
             self.draft.stepped, populations=populations, projections=tuple(self.projections)

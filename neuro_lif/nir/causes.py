@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import NeuroLifError, RangeError
 from .fields import Array
 from .model import NIRGraph
-from .rules import RULES, NirRule, find_rule
+from .rules import RULES, NirRule, find_rule, rule_said
 from .runner import NirRun, run
 from .switches import CHOICES, NUMBERS, SWITCHES
 
@@ -84,32 +84,21 @@ class Explanation:
             return f"{self.a.name} and {other}: all spikes are equal"
         total = sum(self.differences.values())
         lines = [f"{self.a.name} and {other}: {total} entries differ", f"first: {self.first}"]
-        for title, found in (("cause", self.causes), ("in the whole run", self.needed)):
+        closest = self.b is None and not self.needed
+        cause = "closest, but not equal" if closest and self.causes else "cause"
+        for title, found in ((cause, self.causes), ("in the whole run", self.needed)):
             told = [f"{k}: {x} -> {y}" for k, (x, y) in found.items()] or ["no switch"]
             lines += [f"{title}: {t}" for t in told]
         return "\n".join(lines)
 
 
-def explain(
-    graph: NIRGraph,
-    inputs: Any,
-    rule_a: NirRule | str,
-    rule_b: NirRule | str | Mapping[str, Array],
-    *,
-    dt: float | None = None,
+Other = NirRule | str | Mapping[str, Array]
+
+
+def explain_runs(
+    graph: NIRGraph, inputs: Any, rule_a: NirRule | str, rule_b: Other, *, dt: float | None = None
 ) -> Explanation:
-    """Find what parts two rules, or a rule and a recording, on one graph.
-
-    Args:
-        graph: the graph.
-        inputs: as of :func:`run`.
-        rule_a: a rule or its name.
-        rule_b: another, or what was recorded elsewhere: node -> spikes (n_steps, *shape).
-        dt: the step; None: that of rule_a, else of rule_b.
-
-    Raises:
-        NetworkError, RangeError: as :func:`run`, or a recording that does not fit.
-    """
+    """Find what parts two rules, or a rule and a recording, on one graph; see :func:`explain`."""
     a = find_rule(rule_a)
     if isinstance(rule_b, Mapping):
         return _recorded(graph, inputs, a, rule_b, dt)
@@ -117,7 +106,7 @@ def explain(
     dt = dt or a.dt or b.dt
     a, b = replace(a, dt=dt), replace(b, dt=dt)
     ran_a, ran_b = run(graph, inputs, a), run(graph, inputs, b)
-    _spiking(ran_a)
+    expect_spikes(ran_a)
     first, counts = compare(ran_a.spikes, ran_b.spikes)
     found = _Search(graph, inputs, ran_a.rule, ran_b)  # a rule may have taken another's place
     causes: dict[str, tuple[str, str]] = {}
@@ -130,7 +119,7 @@ def explain(
     )  # fmt: skip
 
 
-def _spiking(ran: NirRun) -> None:
+def expect_spikes(ran: NirRun) -> None:
     """Refuse a graph in which there is nothing to compare."""
     if not ran.spikes:
         raise RangeError("explain: the graph has no neurons that spike, so nothing is compared")
@@ -165,8 +154,8 @@ class _Search:
             return step is None or (until is not None and step >= until)
 
         return {
-            n: (_said(self.a, self.parts[n]), _said(self.b, self.parts[n]))
-            for n in _least(tuple(self.parts), enough)
+            n: (said_fields(self.a, self.parts[n]), said_fields(self.b, self.parts[n]))
+            for n in least(tuple(self.parts), enough)
         }
 
 
@@ -178,7 +167,8 @@ def _mixed(
     return replace(a, name="mixed", own_files="", **changes)
 
 
-def _said(rule: NirRule, names: list[str]) -> str:
+def said_fields(rule: NirRule, names: list[str]) -> str:
+    """Return fields of a rule with their values."""
     return ", ".join(f"{n} {getattr(rule, n)}" for n in names)
 
 
@@ -189,7 +179,7 @@ def _tried(
     return (None if first is None else first.step), sum(counts.values())
 
 
-def _least(names: tuple[str, ...], enough: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...]:
+def least(names: tuple[str, ...], enough: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...]:
     """Return names of which none can be left out; one alone is tried first."""
     for name in names:
         if enough((name,)):
@@ -227,7 +217,7 @@ def _recorded(
 ) -> Explanation:
     """Try single switches and all named rules against what was recorded elsewhere."""
     ran = run(graph, inputs, a, dt=dt)
-    _spiking(ran)
+    expect_spikes(ran)
     a = ran.rule
     spikes = _fitting(ran, recording)
     first, counts = compare(ran.spikes, spikes)
@@ -235,7 +225,9 @@ def _recorded(
         return Explanation(a, None, None, counts, {}, {}, {}, ran.spikes, spikes)
     trials: dict[str, tuple[int | None, int]] = {}
     told: dict[str, tuple[str, str, str]] = {}
-    for label, rule, change in _neighbours(a):
+    own = rule_said(graph.metadata)
+    near = [] if own is None else [(f"rule {own.name}", own, ("rule", a.name, own.name))]
+    for label, rule, change in [*near, *_neighbours(a)]:
         try:
             trials[label] = _tried(graph, inputs, replace(rule, dt=ran.dt, own_files=""), spikes)
             told[label] = change
@@ -271,7 +263,10 @@ def _fitting(ran: NirRun, recording: Mapping[str, Array]) -> dict[str, Array]:
         if node not in ran.spikes:
             raise RangeError(f"recording: node {node!r}, allowed: {', '.join(sorted(ran.spikes))}")
         array = np.asarray(given)
-        if array.shape != ran.spikes[node].shape or array.dtype.kind not in "biuf":
+        shape = ran.spikes[node].shape
+        if array.ndim == 2 and array.shape == (shape[0], int(np.prod(shape[1:]))):
+            array = array.reshape(shape)  # NIRData has its neurons in a row
+        if array.shape != shape or array.dtype.kind not in "biuf":
             raise RangeError(
                 f"recording: node {node!r}: {array.dtype} of shape {array.shape}, "
                 f"allowed: shape {ran.spikes[node].shape}"

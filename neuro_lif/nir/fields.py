@@ -160,7 +160,9 @@ def or_none(check: Check) -> Check:
     )
 
 
-def metadata(where: str, value: Any, faults: Faults, level: int = 0) -> Mapping[str, Any]:
+def metadata(
+    where: str, value: Any, faults: Faults, level: int = 0, inside: str = "metadata/"
+) -> Mapping[str, Any]:
     """Return metadata as a read-only mapping: texts, tuples of texts, arrays, mappings."""
     if not isinstance(value, Mapping):
         faults.add(where, "metadata", value, "a mapping of names to texts, numbers or mappings")
@@ -173,21 +175,21 @@ def metadata(where: str, value: Any, faults: Faults, level: int = 0) -> Mapping[
         if not is_name(key):
             faults.add(where, "metadata", key, "names that are texts without '/'")
             continue
-        field = f"metadata/{key}"
+        field = inside + key
         if isinstance(item, Mapping):
-            found[key] = metadata(f"{where} {field}", item, faults, level + 1)
+            found[key] = metadata(where, item, faults, level + 1, f"{field}/")
         else:
             found[key] = _metadatum(where, field, item, faults)
     return MappingProxyType(found)
 
 
 def _metadatum(where: str, field: str, item: Any, faults: Faults) -> Any:
-    if isinstance(item, str):
-        if "\0" in item:
-            faults.add(where, field, item, "a text without NUL")
-        return item
-    if isinstance(item, (tuple, list)) and item and all(isinstance(v, str) for v in item):
-        return tuple(item)
+    texts = _texts(item)
+    if texts is not None:
+        bad = [t for t in _leaves(texts) if not _storable(t)]
+        if bad:
+            faults.add(where, field, bad[0], "a text of whole characters without NUL")
+        return texts
     try:
         array = np.asarray(item)
     except (ValueError, TypeError):
@@ -199,15 +201,51 @@ def _metadatum(where: str, field: str, item: Any, faults: Faults) -> Any:
     return freeze(array)
 
 
-def is_name(name: object) -> bool:
-    """Tell whether HDF5 can hold a link of this name."""
-    if not isinstance(name, str) or not name or name == "." or "/" in name or "\0" in name:
-        return False
+def _texts(item: Any, level: int = 0) -> Any:
+    """Return a text, or texts in tuples of equal lengths; None where it is neither."""
+    if isinstance(item, str):
+        return str(item)
+    if isinstance(item, np.ndarray) and item.dtype.kind in "UO":
+        item = tuple(item.tolist()) if item.ndim else item.item()
+        return _texts(item, level)
+    if not isinstance(item, (tuple, list)) or level > MOST_AXES:
+        return None
+    if not item:
+        return () if isinstance(item, tuple) and not level else None
+    found = tuple(_texts(t, level + 1) for t in item)
+    alike = all(isinstance(f, str) for f in found) or (
+        all(isinstance(f, tuple) for f in found) and len(set(map(_axes, found))) == 1
+    )
+    return found if alike else None
+
+
+def _axes(texts: Any) -> Shape:
+    return () if isinstance(texts, str) else (len(texts), *_axes(texts[0]))
+
+
+def _leaves(texts: Any) -> list[str]:
+    return [texts] if isinstance(texts, str) else [t for inner in texts for t in _leaves(inner)]
+
+
+def _storable(text: str) -> bool:
+    """Tell whether HDF5 can hold a text of variable length."""
     try:
-        name.encode("utf8")
+        text.encode("utf8")
     except UnicodeEncodeError:
         return False
-    return True
+    return "\0" not in text
+
+
+def is_name(name: object) -> bool:
+    """Tell whether HDF5 can hold a link of this name."""
+    return (
+        isinstance(name, str)
+        and bool(name)
+        and name != "."
+        and "/" not in name
+        and len(name) < 2**16
+        and _storable(name)
+    )
 
 
 def same(a: Any, b: Any) -> bool:

@@ -18,7 +18,7 @@ from ..npz import replacing
 from .fields import Array
 from .hdf import import_h5py
 from .model import NIRGraph
-from .rules import KEY
+from .rules import KEY, NirRule
 from .runner import NirRun
 
 
@@ -32,21 +32,30 @@ def with_rule(graph: NIRGraph, ran: NirRun) -> NIRGraph:
     """
     expect(graph, NIRGraph, "nir.with_rule")
     expect(ran, NirRun, "nir.with_rule")
-    said = {name: _said(value) for name, value in ran.rule.switches().items() if value is not None}
-    entry = {**said, "rule": ran.rule.name, "dt": ran.dt}
-    return replace(graph, metadata={**graph.metadata, KEY: entry})
+    return replace(graph, metadata={**graph.metadata, KEY: rule_entry(ran.rule, ran.dt)})
+
+
+def rule_entry(rule: NirRule, dt: float) -> dict[str, Any]:
+    """Return what metadata say of a rule, so that :func:`run` takes it where it is given none."""
+    said = {name: _said(value) for name, value in rule.switches().items() if value is not None}
+    return {**said, "rule": rule.name, "dt": dt}
 
 
 def _said(value: Any) -> Any:
     return ", ".join(value) if isinstance(value, tuple) else value
 
 
-def write_data(path: str | Path, ran: NirRun) -> None:
+def write_data(path: str | Path, ran: NirRun, inputs: Mapping[str, Array] | None = None) -> None:
     """Write all spikes, voltages, currents and outputs of a run as NIRData.
 
     Each node has observables ``spikes``, ``voltage``, ``current`` and ``output``, of shape
     (1 sample, n_steps, neurons), neurons in C order. ``nir.read_data`` of the ``nir`` package
-    reads them.
+    reads them, as does :func:`read_data`.
+
+    Args:
+        path: the file.
+        ran: the run.
+        inputs: what it was fed, Input name -> ``(n_steps, *shape)``: the ``output`` of these nodes.
 
     Raises:
         FileFormatError: the file cannot be written.
@@ -57,8 +66,9 @@ def write_data(path: str | Path, ran: NirRun) -> None:
     path = expect_path(path, "nir.write_data")
     h5py = import_h5py()
     tree: dict[str, Any] = {}
-    for kind in ("spikes", "voltage", "current", "outputs"):
-        found: Mapping[str, Array] = getattr(ran, kind)
+    kinds = {kind: getattr(ran, kind) for kind in ("spikes", "voltage", "current", "outputs")}
+    kinds["output"] = inputs or {}
+    for kind, found in kinds.items():
         for name, array in found.items():
             *graphs, node = name.split("/")
             group = tree

@@ -9,12 +9,16 @@ line. Nothing outside the file is opened, and no more is read than allowed.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from dataclasses import dataclass, field
 from typing import Any
 
 if __name__ == "__main__":
-    del sys.path[0]  # the folder of this script, whose modules must not hide others
+    # the folder of this script must not hide modules; where those lie that the caller has is told
+    sys.path[:] = [p for p in sys.path if p != os.path.dirname(os.path.abspath(__file__))]
+    sys.path += [p for p in sys.argv[1:] if p not in sys.path]
 
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
@@ -60,9 +64,10 @@ class Budget:
 
 
 def tell(out: Any, **message: Any) -> None:
-    """Send a line."""
+    """Send a line; what comes before something that may never end leaves at once."""
     out.write(json.dumps(message).encode() + b"\n")
-    out.flush()
+    if message["kind"] not in ("group", "array", "text", "attributes"):
+        out.flush()
 
 
 def answer(request: dict[str, Any], out: Any) -> None:
@@ -85,26 +90,33 @@ def answer(request: dict[str, Any], out: Any) -> None:
         tell(out, kind="fault", text=f"damaged, or no HDF5 file: {text}")
 
 
-def limit_memory(more: int) -> None:
-    """Allow so many bytes more than there are now."""
+def limit(more: int) -> None:
+    """Allow so many bytes more than there are now, and an end even where nobody waits for it."""
     try:
         import resource
 
         with open("/proc/self/statm") as statm:
             now = int(statm.read().split()[0]) * resource.getpagesize()
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        resource.setrlimit(resource.RLIMIT_AS, (now + more, hard))
+        _lower(resource, resource.RLIMIT_AS, now + more)
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        _lower(resource, resource.RLIMIT_CPU, int(usage.ru_utime + usage.ru_stime + more / 1e7))
     except (ImportError, OSError, ValueError):
         pass  # no such limits on this system
+
+
+def _lower(resource: Any, which: int, most: int) -> None:
+    hard = resource.getrlimit(which)[1]
+    resource.setrlimit(which, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def main() -> None:
     """Answer until nobody asks any more."""
     out = sys.stdout.buffer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who asks
     tell(out, kind="ready")
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        limit_memory(2 * request["most_bytes"] + 2**27)
+        limit(2 * request["most_bytes"] + 2**27)
         answer(request, out)
 
 
@@ -118,9 +130,27 @@ class Walk:
     above: list[Any] = field(default_factory=list)
     """Addresses of the groups that lead here."""
 
-    def at(self, path: tuple[str, ...], more_bytes: int = 0) -> None:
-        """Say what is looked at next, and how long that may take."""
-        tell(self.out, kind="at", path=path, seconds=1.0 + more_bytes / 2e7)
+    def at(self, path: tuple[str, ...], stored: int = 0, unpacked: int = 0) -> None:
+        """Say what is looked at next, and how many seconds that may add."""
+        # so that long names of deep groups are not sent over and over
+        self.take_text(sum(map(len, path)))
+        more = stored / 2e7 + unpacked / 4e8
+        tell(self.out, kind="at", path=path, seconds=more)
+
+    def take_bytes(self, size: int, what: str) -> None:
+        """Count bytes of arrays against the budget."""
+        self.budget.bytes_left -= size
+        if self.budget.bytes_left < 0:
+            raise Fault(
+                f"{what} is {size} bytes, allowed: {self.budget.most_bytes} bytes of arrays in all "
+                "(max_bytes= allows more)"
+            )
+
+    def take_text(self, size: int) -> None:
+        """Count bytes of texts and names against the budget."""
+        self.budget.text_left -= size
+        if self.budget.text_left < 0:
+            raise Fault(f"more than {MOST_TEXT} bytes of texts and names in the file")
 
     def group(self, group: Any, path: tuple[str, ...]) -> None:
         """Read a group with all that is in it."""
@@ -131,8 +161,9 @@ class Walk:
             raise Fault("a link to a group that it lies in: a cycle")
         self.above.append(address)
         tell(self.out, kind="group")
-        for raw in self.names(group):
-            inner = (*path, raw.decode("utf8"))
+        self.attributes(group)
+        for raw, name in self.names(group):
+            inner = (*path, name)
             self.at(inner)
             link = group.links.get_info(raw).type
             if link != h5py.h5l.TYPE_HARD:
@@ -147,8 +178,18 @@ class Walk:
                 raise Fault("neither a group nor a dataset")
         self.above.pop()
 
-    def names(self, group: Any) -> list[bytes]:
-        """Return the names in a group, counted against the budget."""
+    def attributes(self, item: Any) -> None:
+        """Say which attributes an object has: they are not read."""
+        number = h5py.h5a.get_num_attrs(item)
+        if not number:
+            return
+        names: list[str] = []
+        for k in range(min(number, 5)):
+            names.append(utf8(h5py.h5a.open(item, index=k).name)[:60])
+        tell(self.out, kind="attributes", names=names, number=number)
+
+    def names(self, group: Any) -> list[tuple[bytes, str]]:
+        """Return the names in a group, as bytes and texts, counted against the budget."""
         self.budget.objects_left -= group.get_num_objs()
         if self.budget.objects_left < 0:
             raise Fault(
@@ -157,38 +198,38 @@ class Walk:
             )
         found: list[bytes] = []
         group.links.iterate(lambda name: found.append(bytes(name)))
-        return found
+        return [(raw, utf8(raw)) for raw in found]
 
     def dataset(self, item: Any, path: tuple[str, ...]) -> None:
         """Read an array, a number or a text, after a look at how large it says it is."""
-        self.storage(item.get_create_plist())
+        chunk = self.storage(item.get_create_plist())
         kind, space = item.get_type(), item.get_space()
         if space.get_simple_extent_type() == h5py.h5s.NULL:
             raise Fault("holds nothing, allowed: an array, a number or a text")
         number = space.get_simple_extent_npoints()
         if isinstance(kind, h5py.h5t.TypeStringID):
-            tell(self.out, kind="text", value=self.texts(item, kind, number))
+            self.take_bytes(chunk * kind.get_size(), f"a chunk of {chunk} texts")
+            tell(self.out, kind="text", value=self.texts(item, kind, number, path))
+            self.attributes(item)
             return
         if not isinstance(kind, (h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID)) and not (
             isinstance(kind, h5py.h5t.TypeEnumID) and kind.dtype.kind == "b"
         ):
             raise Fault(f"type {kind.dtype}, allowed: numbers and texts")
         dtype, size = kind.dtype, number * kind.dtype.itemsize
-        self.budget.bytes_left -= size
-        if self.budget.bytes_left < 0:
-            raise Fault(
-                f"shape {space.shape} of {dtype} is {size} bytes, allowed: "
-                f"{self.budget.most_bytes} bytes of arrays in all (max_bytes= allows more)"
-            )
-        self.at(path, size)
+        # a chunk is unpacked as a whole, however little of it the array has
+        unpacked = max(size, chunk * dtype.itemsize if size else 0)
+        what = f"shape {space.shape}" if unpacked == size else f"a chunk of {chunk} values"
+        self.take_bytes(unpacked, f"{what} of {dtype}")
+        self.at(path, min(item.get_storage_size(), self.file_size), unpacked)
         array = np.empty(space.shape, dtype)
         item.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
         tell(self.out, kind="array", dtype=dtype.str, shape=array.shape, bytes=array.nbytes)
         self.out.write(array.tobytes() if size < 2**16 else array.reshape(-1).view(np.uint8).data)
-        self.out.flush()
+        self.attributes(item)
 
-    def storage(self, plist: Any) -> None:
-        """Refuse data that lie elsewhere, unknown filters and chunks that are too large."""
+    def storage(self, plist: Any) -> int:
+        """Refuse data that lie elsewhere and unknown filters; return the values in a chunk."""
         h5d = h5py.h5d
         if plist.get_external_count():
             raise Fault("data in another file, allowed: data in the file itself")
@@ -199,15 +240,13 @@ class Walk:
             code = plist.get_filter(i)[0]
             if code not in _FILTERS:
                 raise Fault(f"filter {code}, allowed: {', '.join(_FILTERS.values())}")
+        cells = 1
         if layout == h5d.CHUNKED:
-            # a chunk is unpacked as a whole, however little of it the array has
-            cells = 1
             for c in plist.get_chunk():
                 cells *= int(c)
-            if cells > self.budget.most_bytes:
-                raise Fault(f"chunks of {cells} values, too large to be unpacked")
+        return cells
 
-    def texts(self, item: Any, kind: Any, number: int) -> Any:
+    def texts(self, item: Any, kind: Any, number: int, path: tuple[str, ...]) -> Any:
         """Read a text, or an array of texts as nested lists."""
         shape = item.get_space().shape
         if number > 2 * MOST_EDGES:
@@ -219,10 +258,16 @@ class Walk:
         if shape == ():
             return self.text(data[()])
         # in blocks: all texts of a hostile file may be one and the same long one
-        rows = max(1, MOST_TEXT // max(1, each * max(1, number // max(1, shape[0]))))
+        wide = max(1, number // max(1, shape[0]))
+        rows = max(1, MOST_TEXT // max(1, each * wide))
         found: list[Any] = []
-        for start in range(0, shape[0], rows):
-            found += [self.nested(part) for part in data[start : start + rows]]
+        start = 0
+        while start < shape[0]:
+            part = data[start : start + rows]
+            found += [self.nested(p) for p in part]
+            start += rows
+            rows = min(4 * rows, max(1, 2**14 // wide))  # the first ones were short
+            self.at(path, 0, 2**20)
         return found
 
     def nested(self, part: Any) -> Any:
@@ -234,13 +279,16 @@ class Walk:
     def text(self, raw: Any) -> str:
         """Return one text."""
         data = raw if isinstance(raw, bytes) else str(raw).encode("utf8")
-        self.budget.text_left -= len(data)
-        if self.budget.text_left < 0:
-            raise Fault(f"more than {MOST_TEXT} bytes of texts in the file")
-        try:
-            return data.decode("utf8")
-        except UnicodeDecodeError:
-            raise Fault(f"{data[:40]!r}, allowed: texts in UTF-8") from None
+        self.take_text(len(data))
+        return utf8(data)
+
+
+def utf8(data: bytes) -> str:
+    """Return a text or a name."""
+    try:
+        return data.decode("utf8")
+    except UnicodeDecodeError:
+        raise Fault(f"{data[:40]!r}, allowed: texts and names in UTF-8") from None
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ class Coefficients:
     lost_i: Array | None = None
     one: float = ONE
     """What a state of 1 is in the integers of ``shift``."""
+    leak_i: Array | None = None
+    """What a step adds to the current; None: nothing."""
     continuous: tuple[Array, ...] = ()
     """(tau, tau_syn or 0, v_leak, r, w_in, dt) for ``event``."""
 

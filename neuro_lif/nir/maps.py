@@ -26,7 +26,7 @@ from .nodes import (
 from .shapes import shape_out, window
 
 
-def apply(node: Node, x: Array, weight: Any, bias: Array | None) -> Array:
+def apply(node: Node, x: Array, weight: Any, bias: Array | None, last: bool = False) -> Array:
     """Return what a node without a state gives for ``x`` (its shape, no batch axis).
 
     Args:
@@ -34,6 +34,7 @@ def apply(node: Node, x: Array, weight: Any, bias: Array | None) -> Array:
         x: what comes in.
         weight: its weights in the arithmetic of the run; None where it has none.
         bias: its bias in that arithmetic; None: none.
+        last: Flatten and SumPool2d work as where channels are the last axis.
     """
     if isinstance(node, (Affine, Linear)):
         y: Array = np.matmul(weight, x[..., None])[..., 0]
@@ -41,7 +42,7 @@ def apply(node: Node, x: Array, weight: Any, bias: Array | None) -> Array:
     if isinstance(node, (Conv1d, Conv2d)):
         return _convolved(node, x, weight, bias)
     if isinstance(node, (SumPool2d, AvgPool2d)):
-        sums = windows(node, x).sum(axis=(-2, -1))
+        sums = windows(node, x, last).sum(axis=(-2, -1))
         if isinstance(node, SumPool2d):
             return np.asarray(sums)
         return np.asarray(sums / x.dtype.type(np.prod(node.kernel_size)))
@@ -50,14 +51,18 @@ def apply(node: Node, x: Array, weight: Any, bias: Array | None) -> Array:
     if isinstance(node, Threshold):
         return np.asarray(x > weight).astype(x.dtype)
     if isinstance(node, Flatten):
+        if last and x.ndim == 3:
+            x = np.moveaxis(x, 0, -1)
         return np.asarray(x.reshape(shape_out(node, x.shape) or x.shape))
     return x
 
 
-def windows(node: Conv1d | Conv2d | SumPool2d | AvgPool2d, x: Array) -> Array:
+def windows(node: Conv1d | Conv2d | SumPool2d | AvgPool2d, x: Array, last: bool = False) -> Array:
     """Return the windows of (C, sizes...): (C, places..., kernel...), a view of a padded copy."""
     axes = x.ndim - 1
     each = [window(node, axis) for axis in range(axes)]
+    if last and isinstance(node, SumPool2d) and any(sum(e[3:]) for e in each):
+        each = [_same(e, n) for e, n in zip(each, x.shape[1:], strict=True)]
     padded = np.pad(x, [(0, 0), *((before, after) for *_, before, after in each)])
     places = [
         (padded.shape[a + 1] - dilation * (kernel - 1) - 1) // stride + 1
@@ -74,6 +79,13 @@ def windows(node: Conv1d | Conv2d | SumPool2d | AvgPool2d, x: Array) -> Array:
         ),
         writeable=False,
     )
+
+
+def _same(each: tuple[int, int, int, int, int], size: int) -> tuple[int, int, int, int, int]:
+    """Return a window with the padding that XLA calls SAME."""
+    stride, dilation, kernel, *_ = each
+    total = max(0, (-(-size // stride) - 1) * stride + kernel - size)
+    return stride, dilation, kernel, total // 2, total - total // 2
 
 
 def _convolved(node: Conv1d | Conv2d, x: Array, weight: Any, bias: Array | None) -> Array:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from ..errors import Faults, NetworkError, show
 from .fields import MOST_LEVELS, is_name, metadata
 from .nodes import (
@@ -94,8 +96,8 @@ def _nodes(value: Any, faults: Faults) -> Mapping[str, Node]:
 
 
 def _edges(value: Any, nodes: Mapping[str, Node], faults: Faults) -> tuple[Edge, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        faults.add("NIRGraph", "edges", value, "pairs of names (source, target)")
+    if isinstance(value, (str, np.ndarray)) or not isinstance(value, Iterable):
+        faults.add("NIRGraph", "edges", value, "a list of pairs of names (source, target)")
         return ()
     found: dict[Edge, None] = {}
     for item in value:

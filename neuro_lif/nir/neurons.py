@@ -26,6 +26,10 @@ def coefficients(node: Any, rule: NirRule, dt: float, in_cycle: bool) -> Coeffic
     """Return what a neuron node comes to under a rule; dt in the unit of the file's times."""
     kind = type(node).__name__
     r = np.asarray(node.r, np.float64)
+    if rule.layer_dt != "run" and not isinstance(node, (I, IF)):
+        # Source: Rockpool 3.1.0 nn/modules/torch/nir.py, min(tau_mem / (1 + r))
+        tau_file = node.tau_mem if isinstance(node, (CubaLI, CubaLIF)) else node.tau
+        dt = float(np.min(np.asarray(tau_file, np.float64) / (1 + r)))
     leak = np.zeros(r.shape)
     if isinstance(node, (I, IF)):
         keep, gain = np.ones(r.shape), r * dt if rule.if_gain == "r" else np.ones(r.shape)
@@ -34,10 +38,10 @@ def coefficients(node: Any, rule: NirRule, dt: float, in_cycle: bool) -> Coeffic
         tau = _tau(node.tau_mem if isinstance(node, (CubaLI, CubaLIF)) else node.tau, rule, dt)
         keep, lost_part = _kept(tau, dt, rule.integrator)
         how = rule.cuba_gain if isinstance(node, (CubaLI, CubaLIF)) else rule.input_gain
-        gain = {"r": r * lost_part, "leak": lost_part, "one": np.ones(r.shape)}[how]
+        gain = {"r": _near_one(r * lost_part), "leak": lost_part, "one": np.ones(r.shape)}[how]
         leak = lost_part * node.v_leak
         lost = np.rint(np.clip(dt / tau, 0, 1) * ONE).astype(np.int64)
-    keep_i, gain_i, lost_i = _synapse(node, rule, dt)
+    keep_i, gain_i, lost_i, leak_i = _synapse(node, rule, dt)
     spiking = isinstance(node, SPIKING)
     time = rule.recurrent_reset_time if in_cycle and isinstance(node, CubaLIF) else rule.reset_time
     dtype = np.dtype(rule.arithmetic)
@@ -63,20 +67,30 @@ def coefficients(node: Any, rule: NirRule, dt: float, in_cycle: bool) -> Coeffic
         lost,
         lost_i,
         ONE,
+        cast(leak_i),
         _continuous(node, rule, dt),
     )
 
 
-def _synapse(node: Any, rule: NirRule, dt: float) -> tuple[Any, Any, Any]:
-    """Return what the current keeps, what its input is multiplied by, and its decay in 1/4096."""
+def _near_one(gain: Array) -> Array:
+    """Return gains with 1 for what differs from it by the rounding of a file in float32."""
+    return np.where(np.abs(gain - 1) < 4e-7, 1.0, gain)
+
+
+def _synapse(node: Any, rule: NirRule, dt: float) -> tuple[Any, Any, Any, Any]:
+    """Return what the current keeps, what its input is multiplied by, its decay in 1/4096, and
+    what a step adds to it.
+    """
     if not isinstance(node, (CubaLI, CubaLIF)):
-        return None, None, None
+        return None, None, None, None
     tau = _tau(node.tau_syn, rule, dt)
     way = rule.integrator if rule.synapse_integrator == "same" else rule.synapse_integrator
     keep, part = _kept(tau, dt, way)
     w_in = np.asarray(node.w_in, np.float64)
-    gain = {"w_in": w_in * part, "leak": part, "one": np.ones(tau.shape)}[rule.synapse_gain]
-    return keep, gain, np.rint(np.clip(dt / tau, 0, 1) * ONE).astype(np.int64)
+    gain = {"w_in": _near_one(w_in * part), "leak": part, "one": np.ones(tau.shape)}
+    leak = part * node.v_leak if rule.synapse_leak == "v_leak" else None
+    lost = np.rint(np.clip(dt / tau, 0, 1) * ONE).astype(np.int64)
+    return keep, gain[rule.synapse_gain], lost, leak
 
 
 def _tau(tau: Any, rule: NirRule, dt: float) -> Array:
@@ -111,7 +125,10 @@ def first_state(node: Any, c: Coefficients, rule: NirRule, shape: Shape) -> Stat
     first = {"leak": "v_leak", "reset": "v_reset"}.get(rule.v_init, "")
     if hasattr(node, first):
         v = v + np.asarray(getattr(node, first), v.dtype)
-    return State(v, None if c.keep_i is None else np.zeros(shape, v.dtype))
+    i = None if c.keep_i is None else np.zeros(shape, v.dtype)
+    if i is not None and c.leak_i is not None:
+        i = i + np.asarray(node.v_leak, v.dtype)
+    return State(v, i)
 
 
 def count(c: Coefficients, v: Array, rule: NirRule) -> Array:
@@ -147,7 +164,10 @@ def advance(c: Coefficients, s: State, x: Array, direct: Array | None, rule: Nir
         if c.late_before:
             s.v = _after(c, s.v, pending, rule)
     drive = _driven(c, s, x, rule)
-    s.v = c.keep * s.v + c.gain * drive + c.leak
+    if c.kind == "LI" and rule.integrators == "current":
+        s.v = c.keep * (s.v + c.gain * drive) + c.leak
+    else:
+        s.v = c.keep * s.v + c.gain * drive + c.leak
     if direct is not None:
         s.v = s.v + direct
     if not c.spiking:
@@ -171,6 +191,8 @@ def _driven(c: Coefficients, s: State, x: Array, rule: NirRule) -> Array:
         s.i = c.keep_i * (s.i + c.gain_i * x)
     else:
         s.i = c.keep_i * s.i + c.gain_i * x
+    if c.leak_i is not None:
+        s.i = s.i + c.leak_i
     return old if rule.current == "last" else s.i
 
 
@@ -203,9 +225,13 @@ def _after(c: Coefficients, v: Array, spikes: Array, rule: NirRule) -> Array:
 
 
 def _floored(c: Coefficients, s: State, rule: NirRule) -> None:
-    if rule.floor != "none":
-        value = rule.floor_value if rule.floor == "value" else 0.0
-        low = -c.threshold if rule.floor == "-threshold" else np.full_like(c.threshold, value)
+    if rule.floor != "none" and (rule.floor != "IF -threshold" or c.kind == "IF"):
+        value = 0.0 if rule.floor == "zero" else rule.floor_value
+        low = {
+            "-threshold": -c.threshold,
+            "IF -threshold": -c.threshold,
+            "thresholds": c.threshold * c.threshold.dtype.type(value),
+        }.get(rule.floor, np.full_like(c.threshold, value))
         s.v = np.maximum(s.v, low)
 
 

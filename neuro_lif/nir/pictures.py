@@ -11,13 +11,16 @@ from ..checks import expect, expect_path
 from ..errors import FileFormatError, RangeError
 from ..npz import replacing
 from .causes import Explanation
+from .layout import Arrow, draw
 from .model import NIRGraph
-from .order import order
-from .shapes import graph_shapes, kind
 
 BOTH, ONLY_A, ONLY_B = "#9a9a9a", "#c0392b", "#1f6fb2"
 MOST_ROWS = 400
 """Neurons of a layer that are drawn."""
+MOST_INCHES = 1000
+"""Size of a picture of a graph."""
+MOST_PIXELS = 12_000
+"""Along its longer side."""
 
 
 def picture(told: Explanation, path: str | Path) -> None:
@@ -62,71 +65,102 @@ def picture(told: Explanation, path: str | Path) -> None:
     axes[0].legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, 1.3), ncols=3, frameon=False)
     told_causes = "; ".join(f"{k}: {x} → {y}" for k, (x, y) in told.causes.items())
     figure.suptitle(f"{told.a.name} and {other}: {told_causes or 'equal'}", fontsize=9, wrap=True)
-    _save(figure, path)
+    save(figure, path)
 
 
 def graph_picture(graph: NIRGraph, path: str | Path) -> None:
-    """Draw a graph from left to right; edges that close a cycle are dashed.
+    """Draw a graph from left to right, nested graphs as frames around their nodes.
+
+    Edges that close a cycle are dashed and lie above; those that pass over nodes lie below.
 
     Raises:
         FileFormatError: it cannot be written.
         NetworkError: the graph does not fit together.
-        RangeError: that is no graph.
+        RangeError: that is no graph, it has no nodes, or too many for a picture.
     """
     expect(graph, NIRGraph, "nir.graph_picture")
     path = expect_path(path, "nir.graph_picture")
-    from matplotlib.figure import Figure
-
-    shapes = graph_shapes(graph.nodes, graph.edges)
-    places = _places(graph)
-    width = 1 + max(x for x, _ in places.values())
-    height = 1 + max(y for _, y in places.values())
-    figure = Figure(figsize=(1.7 * width, 0.6 + 1.2 * height), layout="constrained")
-    axis = figure.subplots()
-    axis.set(xlim=(-0.6, width - 0.4), ylim=(height - 0.3, -0.7))
-    axis.axis("off")
-    _, back = order(graph.nodes, graph.edges)
-    for source, target in graph.edges:
-        bent = (source, target) in back or places[target][0] - places[source][0] != 1
-        style = "--" if (source, target) in back else "-"
-        curve = f"arc3,rad={0.4 if bent else 0.0}"
-        how = {"arrowstyle": "-|>", "linestyle": style, "connectionstyle": curve, "shrinkA": 24}
-        if source != target:
-            axis.annotate("", places[target], places[source], arrowprops={**how, "shrinkB": 24})
-    for name, (x, y) in places.items():
-        shape = "×".join(map(str, shapes[name])) if name in shapes else "?"
-        loop = " ↺" if (name, name) in back else ""
-        box = {"boxstyle": "round", "facecolor": "#f4f1ea", "edgecolor": "#555555"}
-        text = f"{name}{loop}\n{kind(graph.nodes[name])}\n{shape}"
-        axis.text(x, y, text, ha="center", va="center", fontsize=8, bbox=box, parse_math=False)
-    _save(figure, path)
-
-
-def _places(graph: NIRGraph) -> dict[str, tuple[int, int]]:
-    """Return a column and a row for each node: a node stands right of what leads to it."""
-    sequence, back = order(graph.nodes, graph.edges)
-    if not sequence:
+    if not graph.nodes:
         raise RangeError("nir.graph_picture: the graph has no nodes")
-    column = dict.fromkeys(sequence, 0)
-    for name in sequence:
-        for source, target in graph.edges:
-            if source == name and (source, target) not in back:
-                column[target] = max(column[target], column[name] + 1)
-    rows: dict[int, int] = {}
-    places = {}
-    for name in sequence:
-        row = rows.get(column[name], 0)
-        rows[column[name]] = row + 1
-        places[name] = (column[name], row)
-    return places
+    drawing = draw(graph)
+    width, height = drawing.width + 0.9, drawing.height + 0.2
+    if max(width, height) > MOST_INCHES:
+        raise RangeError(
+            f"nir.graph_picture: {len(drawing.boxes)} nodes need {width:.0f} x {height:.0f} inches,"
+            f" allowed: {MOST_INCHES}"
+        )
+    from matplotlib.figure import Figure
+    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+    from matplotlib.path import Path as Outline
+
+    figure = Figure(figsize=(width, height))
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.set(xlim=(-0.45, width - 0.45), ylim=(height - 0.1, -0.1))
+    axis.axis("off")
+    for box in drawing.boxes:
+        colour = "none" if box.frame else "#f4f1ea"
+        axis.add_patch(
+            FancyBboxPatch(
+                (box.x, box.y),
+                box.width,
+                box.height,
+                facecolor=colour,
+                edgecolor="#555555",
+                boxstyle="round,pad=0,rounding_size=0.06",
+                linewidth=0.8,
+                zorder=2,
+            )  # fmt: skip
+        )
+        x, y = box.x + box.width / 2, box.y + (0.15 if box.frame else box.height / 2)
+        axis.text(x, y, box.text, ha="center", va="center", fontsize=8, parse_math=False, zorder=3)
+    for arrow in drawing.arrows:
+        points, codes = _course(arrow)
+        style = "--" if arrow.jump in ("back", "self") else "-"
+        axis.add_patch(
+            FancyArrowPatch(
+                path=Outline(points, codes),
+                arrowstyle="-|>",
+                mutation_scale=9,
+                color="#333333",
+                linestyle=style,
+                linewidth=0.9,
+                zorder=4,
+            )  # fmt: skip
+        )
+    save(figure, path, min(150, MOST_PIXELS / max(width, height)))
 
 
-def _save(figure: Any, path: Path) -> None:
+def _course(arrow: Arrow) -> tuple[list[tuple[float, float]], list[int]]:
+    """Return the points of an arrow and what they are: 1 start, 2 straight on, 4 curved."""
+    a, b = arrow.source, arrow.target
+    right, left = (a.x + a.width, a.y + a.height / 2), (b.x, b.y + b.height / 2)
+    if arrow.jump == "next":
+        middle = (right[0] + left[0]) / 2
+        return [right, (middle, right[1]), (middle, left[1]), left], [1, 4, 4, 4]
+    if arrow.jump == "band":
+        out, into = right[0] + 0.2, left[0] - 0.25
+        return [right, (out, right[1]), (out, arrow.lane), (into, arrow.lane), (into, left[1]),
+                left], [1, 2, 2, 2, 2, 2]  # fmt: skip
+    if arrow.jump == "self":
+        x, y = a.x + a.width / 2, a.y
+        return [(x + 0.15, y), (x + 0.3, y - 0.35), (x - 0.3, y - 0.35), (x - 0.15, y)], [
+            1, 4, 4, 4]  # fmt: skip
+    above = arrow.jump == "back"
+    side = 0.0 if above else 1.0
+    start = (a.x + a.width / 2, a.y + side * a.height)
+    end = (b.x + b.width / 2, b.y + side * b.height)
+    high = min(0.3 + 0.05 * abs(start[0] - end[0]), 0.6)
+    y = min(start[1], end[1]) - high if above else max(start[1], end[1]) + high
+    return [start, (start[0], y), (end[0], y), end], [1, 4, 4, 4]
+
+
+def save(figure: Any, path: Path, dpi: float = 150) -> None:
+    """Write a figure; the file appears whole or not at all."""
     suffix = path.suffix.removeprefix(".").lower()
     if suffix not in ("png", "svg", "pdf"):
         raise FileFormatError(f"picture {str(path)!r}, allowed: .png, .svg or .pdf")
     try:
         with replacing(path) as temporary:
-            figure.savefig(temporary, format=suffix, dpi=150)
+            figure.savefig(temporary, format=suffix, dpi=dpi)
     except (OSError, ValueError) as error:
         raise FileFormatError(f"picture {str(path)!r}: cannot be written: {error}") from None

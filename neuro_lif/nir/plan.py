@@ -111,14 +111,17 @@ def prepare(graph: NIRGraph, rule: NirRule, dt: float | None) -> Plan:
     nodes, edges = flatten(graph)
     step = _step(rule, dt)
     notes: list[str] = []
+    if rule.recurrent_input == "neuron":
+        edges = _past_weights(nodes, edges, notes)
     rule = _own(rule, nodes, step, notes)
     found = graph_shapes(nodes, edges)
     missing = sorted(nodes.keys() - found.keys())
     if missing:
         raise NetworkError(f"node {missing[0]!r}: no shape can be told from the graph")
     early = {n for n, node in nodes.items() if rule.emit == "old" and isinstance(node, SPIKING)}
+    waiting = {n for n, node in nodes.items() if rule.synapse_delay and isinstance(node, LOW_PASS)}
     cyclic = _cyclic(nodes, edges)
-    sequence, back = order(nodes, [e for e in edges if e[1] not in early])
+    sequence, back = order(nodes, [e for e in edges if e[1] not in early | waiting])
     closing = back if early else order(nodes, edges)[1]
     made = {
         n: coefficients(node, rule, step, n in cyclic)
@@ -131,7 +134,7 @@ def prepare(graph: NIRGraph, rule: NirRule, dt: float | None) -> Plan:
         step,
         nodes,
         tuple(sequence),
-        _ways(nodes, edges, closing, cyclic, rule),
+        _ways(nodes, edges, (closing, back), cyclic, rule),
         found,
         weights,
         biases,
@@ -141,6 +144,31 @@ def prepare(graph: NIRGraph, rule: NirRule, dt: float | None) -> Plan:
         tuple(notes),
     )
     return _platform(plan, edges, cyclic)
+
+
+def _past_weights(nodes: Mapping[str, Node], edges: list[Edge], notes: list[str]) -> list[Edge]:
+    """Return the edges with the inputs of recurrent nested graphs joined to their neurons.
+
+    Source: Spyx 1.0.0 ``spyx/nir.py``: it writes input -> w_rec, and steps x + w_rec s.
+    """
+    sources, targets = neighbours(nodes, edges)
+    found = []
+    for source, target in edges:
+        after = targets[target]
+        if (
+            isinstance(nodes[source], Input)
+            and "/" in source
+            and targets[source] == [target]
+            and isinstance(nodes[target], (Affine, Linear))
+            and len(after) == 1
+            and isinstance(nodes[after[0]], SPIKING)
+            and sources[after[0]] == [target]
+            and target in targets[after[0]]
+        ):
+            notes.append(f"{source!r} goes to {after[0]!r} itself, not through {target!r}")
+            target = after[0]
+        found.append((source, target))
+    return found
 
 
 def _step(rule: NirRule, dt: float | None) -> float:
@@ -207,21 +235,24 @@ def _reach(start: str, ways: Mapping[str, list[str]]) -> set[str]:
 def _ways(
     nodes: Mapping[str, Node],
     edges: list[Edge],
-    closing: set[Edge],
+    closing: tuple[set[Edge], set[Edge]],
     cyclic: Mapping[str, int],
     rule: NirRule,
 ) -> dict[str, tuple[Way, ...]]:
+    """Return the edges with their steps; closing: those that close a cycle, and the ones of them
+    whose cycle waits nowhere else.
+    """
     found: dict[str, list[Way]] = {name: [] for name in nodes}
     for source, target in sorted(edges):
         steps = rule.synapse_delay if isinstance(nodes[target], LOW_PASS) else 0
         inside = source in cyclic and cyclic.get(source) == cyclic.get(target)
-        if (source, target) in closing:
+        if (source, target) in closing[1] or ((source, target) in closing[0] and steps):
             steps = max(1, rule.recurrent_delay, steps)
         elif isinstance(nodes[source], Input) and "/" not in source:
             steps += rule.input_delay
         elif isinstance(nodes[source], SPIKING) and not inside:
             steps += rule.delay
-        found[target].append(Way(source, steps, (source, target) in closing))
+        found[target].append(Way(source, steps, (source, target) in closing[0] | closing[1]))
     return {name: tuple(ways) for name, ways in found.items()}
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..checks import expect_path
 from ..errors import FileFormatError, NetworkError, RangeError, show
-from .fields import is_name
+from .fields import Array, Shape, is_name
 from .hdf import MOST_BYTES, MOST_EDGES, MOST_OBJECTS, read_tree
 from .model import KINDS, Edge, NIRGraph
 from .nodes import Input, Node, Output
@@ -63,19 +63,27 @@ def read(path: str | Path, *, max_bytes: int = MOST_BYTES, max_objects: int = MO
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise RangeError(f"nir.read: {name} = {show(value)}, allowed: a whole number >= 1")
     tree = read_tree(path, max_bytes, max_objects)
-    findings = Findings()
+    findings = Findings(room=max_bytes)
     try:
-        version = _version(tree, findings)
-        graph = _root(tree, findings)
+        version = _version(tree.root, findings)
+        graph = _root(tree.root, findings)
     except NetworkError as error:
         raise FileFormatError(f"{str(path)!r}: {error}") from None
+    except MemoryError:
+        raise FileFormatError(f"{str(path)!r}: more memory is needed than there is") from None
+    for where, field, text in tree.unread:
+        findings.note(where, field, text)
     return Read(graph, Report(str(path), version, tuple(findings.found)))
 
 
 def _version(tree: dict[str, Any], findings: Findings) -> str:
     unknown = sorted(tree.keys() - {"version", "node"})
+    if unknown == ["nodes"]:
+        raise NetworkError(
+            "the file: field 'nodes': recorded traces (NIRData), allowed: a graph in 'node'"
+        )
     if unknown:
-        raise NetworkError(f"the file: field {unknown[0]!r}, allowed: 'version' and 'node'")
+        raise NetworkError(f"the file: field {show(unknown[0])}, allowed: 'version' and 'node'")
     version = tree.get("version", "")
     if not version:
         findings.assume("", "version", "not said, taken as 1.0.8")
@@ -104,7 +112,7 @@ def _root(tree: dict[str, Any], findings: Findings) -> NIRGraph:
 
 
 def _title(where: str) -> str:
-    return f"node {where!r}" if where else "graph"
+    return f"node {show(where, 200)}" if where else "graph"
 
 
 def _node(tree: Any, where: str, findings: Findings) -> Node:
@@ -125,7 +133,7 @@ def _node(tree: Any, where: str, findings: Findings) -> Node:
     if unknown:
         allowed = ", ".join(sorted(known))
         raise NetworkError(
-            f"{title} ({name}): field {unknown[0]!r} is not known, allowed: {allowed}"
+            f"{title} ({name}): field {show(unknown[0])} is not known, allowed: {allowed}"
         )
     if name == "NIRGraph":
         return _graph(tree, where, metadata, findings)
@@ -141,7 +149,7 @@ def _node(tree: Any, where: str, findings: Findings) -> Node:
 
 def _field(line: str, name: str) -> str:
     """Return a fault of a node with the word 'field' before the name."""
-    return "field " + line.strip().removeprefix(f"{name}: ")
+    return "field " + line.strip().removeprefix(name).removeprefix(":").lstrip()
 
 
 def _values(tree: dict[str, Any], name: str, where: str, findings: Findings) -> dict[str, Any]:
@@ -155,11 +163,13 @@ def _values(tree: dict[str, Any], name: str, where: str, findings: Findings) -> 
             values[item.name] = tree[item.name]
         elif item.name in (*_ZEROS, *_ONES) and like is not None:
             value = 0.0 if item.name in _ZEROS else 1.0
-            values[item.name] = np.full(like.shape, value, like.dtype)
+            values[item.name] = _full(
+                findings, (where, name, item.name), like.shape, value, like.dtype
+            )
             findings.assume(where, item.name, f"not in the file, taken as {value:g}, as nir does")
         elif item.name == "bias":
             weight = tree.get("weight")
-            values["bias"] = _no_bias(weight, name)
+            values["bias"] = _no_bias(weight, name, where, findings)
             findings.assume(where, "bias", "not in the file, taken as 0")
         elif item.name in ("input_shape", "input_type"):
             values[item.name] = None  # what comes in says it, and the repairs then report it
@@ -171,12 +181,22 @@ def _values(tree: dict[str, Any], name: str, where: str, findings: Findings) -> 
     return values
 
 
-def _no_bias(weight: Any, name: str) -> Any:
-    if not isinstance(weight, np.ndarray) or weight.ndim < 2 or weight.dtype.kind != "f":
-        return np.zeros(0)
-    return np.zeros(
-        weight.shape[:1] if name.startswith("Conv") else weight.shape[:-1], weight.dtype
-    )
+def _full(
+    findings: Findings, at: tuple[str, str, str], shape: Shape, value: Any, dtype: Any
+) -> Array:
+    """Return an array of one value for a field (node, type, field)."""
+    try:
+        return findings.full(shape, value, dtype)
+    except NetworkError as error:
+        raise NetworkError(f"{_title(at[0])} ({at[1]}): field {at[2]!r}: {error}") from None
+
+
+def _no_bias(weight: Any, name: str, where: str, findings: Findings) -> Any:
+    if not isinstance(weight, np.ndarray) or weight.ndim < 2:
+        return np.zeros(1)  # what is wrong with the weights is said where they are checked
+    dtype = weight.dtype if weight.dtype.kind == "f" else np.dtype(float)
+    shape = weight.shape[:1] if name.startswith("Conv") else weight.shape[:-1]
+    return _full(findings, (where, name, "bias"), shape, 0, dtype)
 
 
 def _widest(tree: dict[str, Any], name: str, where: str, findings: Findings) -> Any:
@@ -191,7 +211,9 @@ def _widest(tree: dict[str, Any], name: str, where: str, findings: Findings) -> 
         if array.shape == layer:
             continue
         if array.size == 1:
-            tree[field] = np.full(layer, array.reshape(())[()])
+            tree[field] = _full(
+                findings, (where, name, field), layer, array.reshape(())[()], array.dtype
+            )
             findings.repair(
                 where, field, f"one value for a layer of shape {layer}: each neuron has it"
             )
@@ -217,7 +239,7 @@ def _graph(
         )
     for name in children:
         if not is_name(name):
-            raise NetworkError(f"{title} (NIRGraph): node {name!r}, allowed: names without '/'")
+            raise NetworkError(f"{title} (NIRGraph): node {show(name)}, allowed: names without '/'")
     nodes = {
         name: _node(child, f"{where}/{name}" if where else name, findings)
         for name, child in children.items()
@@ -226,12 +248,11 @@ def _graph(
     try:
         return mend(draft, metadata)
     except NetworkError as error:
-        prefix = (
-            f"{title} (NIRGraph): field 'edges' or 'nodes': "
-            if "node" not in str(error)[:5]
-            else (f"in graph {where!r}: " if where else "")
-        )
-        raise NetworkError(prefix + str(error)) from None
+        text = str(error).removeprefix("NIRGraph: ")
+        if text.startswith("node "):
+            raise NetworkError(f"in {title}: {text}" if where else text) from None
+        field = "field 'edges': " if text.startswith("edge ") else "field "
+        raise NetworkError(f"{title} (NIRGraph): {field}{text}") from None
 
 
 def _edges(value: Any, title: str) -> list[Edge]:

@@ -20,7 +20,7 @@ from .model import NEURONS, Edge, NIRGraph
 from .nodes import Conv1d, Conv2d, Delay, Flatten, Input, Node, Output, Threshold
 from .order import neighbours, order
 from .report import Findings
-from .shapes import check_edge, kind, shape_in, shape_out
+from .shapes import check_edges, kind, shape_in, shape_out
 
 
 @dataclass
@@ -51,58 +51,108 @@ def mend(draft: Draft, metadata: Mapping[str, Any]) -> NIRGraph:
 
 
 def _mend_edges(draft: Draft) -> None:
-    seen: dict[Edge, None] = {}
+    near = _Near(draft)
+    ends: list[dict[str, str]] = [{}, {}]  # what a name at an end of an edge means
+    times: dict[Edge, int] = {}
     for edge in draft.edges:
-        mended = (_existing(draft, edge, 0), _existing(draft, edge, 1))
-        if mended in seen:
-            draft.findings.repair(
-                draft.where,
-                "edges",
-                f"{_arrow(mended)} is written twice, counted once, as nir does",
+        for end, name in enumerate(edge):
+            if name not in ends[end]:
+                ends[end][name] = _existing(draft, edge, end, near)
+        mended = (ends[0][edge[0]], ends[1][edge[1]])
+        times[mended] = times.get(mended, 0) + 1
+    for edge, count in times.items():
+        if count > 1:
+            often = "twice" if count == 2 else f"{count} times"
+            text = f"{_arrow(edge)} is written {often}, counted once: NIR has no edges twice"
+            draft.findings.repair(draft.where, "edges", text)
+        if isinstance(draft.nodes[edge[1]], Input):
+            raise NetworkError(
+                f"edge {_arrow(edge)}: target = {show(edge[1])}, an Input, "
+                "allowed: a node that is none, as values come into an Input from outside"
             )
-        seen[mended] = None
-    draft.edges = list(seen)
+    draft.edges = list(times)
 
 
 def _arrow(edge: Edge) -> str:
-    return f"{edge[0]!r} -> {edge[1]!r}"
+    return f"{show(edge[0])} -> {show(edge[1])}"
 
 
-def _existing(draft: Draft, edge: Edge, end: int) -> str:
+def _existing(draft: Draft, edge: Edge, end: int, near: _Near) -> str:
     """Return the node that an end of an edge means."""
     name = edge[end]
     if name in draft.nodes:
         return name
-    outer, _, inner = name.rpartition(".")
-    graph = draft.nodes.get(outer)
-    if isinstance(graph, NIRGraph):
-        port = graph.inputs if end else graph.outputs
-        if port == (inner,):
-            draft.findings.repair(
-                draft.where, "edges", f"{_arrow(edge)} names a port, taken as the graph {outer!r}"
-            )
-            return outer
-    used = {e for pair in draft.edges for e in pair}
-    idle = [n for n in draft.nodes if n not in used]
-    inner_ends = (Input, Output)
-    rest = [n for n, node in draft.nodes.items() if not isinstance(node, inner_ends)]
-    near = _alike(idle, name) or _alike(rest, name)
-    if len(near) != 1:
+    port = _port(draft, edge, end)
+    if port is not None:
+        return port
+    alike = near.of(name)
+    if len(alike) != 1:
         known = show(sorted(draft.nodes), 100)
         raise NetworkError(
-            f"edge {_arrow(edge)}: node = {name!r}, allowed: a node of this graph: {known}"
+            f"edge {_arrow(edge)}: node = {show(name)}, allowed: a node of this graph: {known}"
         )
     draft.findings.repair(
         draft.where,
         "edges",
-        f"{_arrow(edge)} names no node; {near[0]!r} is meant, the only one like it",
+        f"{show(name)}, as in {_arrow(edge)}, names no node; {alike[0]!r} is meant, "
+        "the only one like it",
     )
-    return near[0]
+    return alike[0]
 
 
-def _alike(names: list[str], name: str) -> list[str]:
-    """Return the names that are this one with a number behind it: lif1 for lif."""
-    return [n for n in names if name and re.fullmatch(re.escape(name) + r"[_.]?\d+", n)]
+def _port(draft: Draft, edge: Edge, end: int) -> str | None:
+    """Return the graph whose port an end of an edge names (graph.node); None: it names none.
+
+    Raises:
+        NetworkError: the graph has several, and an edge between nodes cannot say which.
+    """
+    outer, dot, inner = edge[end].partition(".")
+    while dot and not isinstance(draft.nodes.get(outer), NIRGraph):
+        more, dot, inner = inner.partition(".")
+        outer = f"{outer}.{more}"
+    graph = draft.nodes.get(outer)
+    if not isinstance(graph, NIRGraph) or inner not in graph.nodes:
+        return None
+    ports, what = (graph.inputs, "Input") if end else (graph.outputs, "Output")
+    if ports != (inner,):
+        raise NetworkError(
+            f"edge {_arrow(edge)}: node = {show(edge[end])}, allowed: {show(outer)} where that "
+            f"graph has this one {what}; it has {show(list(ports), 100)}"
+        )
+    draft.findings.repair(
+        draft.where, "edges", f"{_arrow(edge)} names a port, taken as the graph {outer!r}"
+    )
+    return outer
+
+
+class _Near:
+    """Nodes by the names without the number behind: lif1 for lif; first those in no edge."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self.stems: list[dict[str, list[str]]] = []
+
+    def of(self, name: str) -> list[str]:
+        """Return the nodes that a name may mean."""
+        if not self.stems:
+            used = {e for pair in self.draft.edges for e in pair}
+            nodes = self.draft.nodes
+            idle = [n for n in nodes if n not in used]
+            rest = [n for n in nodes if not isinstance(nodes[n], (Input, Output))]
+            self.stems = [_stems(idle), _stems(rest)]
+        return self.stems[0].get(name) or self.stems[1].get(name, [])
+
+
+def _stems(names: list[str]) -> dict[str, list[str]]:
+    """Return what is left of names without the number behind, and which names have that."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        numbered = re.search(r"\d{1,9}\Z", name)
+        for end in range(numbered.start() if numbered else len(name), len(name)):
+            stem = name[:end]
+            for one in {stem, stem[:-1] if stem[-1:] in ("_", ".") else stem} - {""}:
+                found.setdefault(one, []).append(name)
+    return found
 
 
 def _free(draft: Draft, name: str) -> str:
@@ -122,7 +172,7 @@ def _add_ends(draft: Draft) -> None:
             size = shape_in(node) if end == 0 else shape_out(node, shape_in(node))
             if size is None:
                 raise NetworkError(
-                    f"node {name!r} ({kind(node)}): has no {what} and no shape, "
+                    f"node {show(name)} ({kind(node)}): has no {what} and no shape, "
                     f"allowed: a graph with an {made.__name__} node"
                 )
             new = _free(draft, what)
@@ -178,11 +228,10 @@ def _mend_shapes(draft: Draft) -> None:
                 draft.nodes[name] = node = _fitted(draft, name, node, given, after)
             shape = shape_out(node, given)
         except NetworkError as error:
-            raise NetworkError(f"node {name!r} ({kind(node)}): {error}") from None
+            raise NetworkError(f"node {show(name)} ({kind(node)}): {error}") from None
         if shape is not None:
             found[name] = shape
-    for edge in draft.edges:
-        check_edge(edge, draft.nodes, found)
+    check_edges(draft.edges, draft.nodes, found)
 
 
 def _fitted(draft: Draft, name: str, node: Node, given: Shape, after: list[Node]) -> Node:
@@ -250,7 +299,8 @@ def _fitted_layer(draft: Draft, name: str, node: Any, given: Shape) -> Node:
     if shape == given or (not node.ALIKE and math.prod(shape) == 1):
         return node  # type: ignore[no-any-return]
     if math.prod(shape) == 1:
-        made = {n: np.full(given, getattr(node, n).reshape(())[()]) for n in arrays}
+        values = {n: getattr(node, n).reshape(())[()] for n in arrays}
+        made = {n: draft.findings.full(given, v, v.dtype) for n, v in values.items()}
         text = f"one value for a layer of shape {given}: each neuron has it"
     elif math.prod(shape) == math.prod(given) and _bare(shape) == _bare(given):
         made = {n: getattr(node, n).reshape(given) for n in arrays}

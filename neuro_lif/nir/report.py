@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import NetworkError
+from .fields import Array, Shape
 
 
 @dataclass(frozen=True)
@@ -53,9 +60,33 @@ class Report:
 
 @dataclass
 class Findings:
-    """Collects findings."""
+    """Collects findings.
+
+    Args:
+        found: so far.
+        room: bytes of arrays that may still be made, so that a short file cannot fill the memory
+            with one value for a layer of a billion neurons.
+    """
 
     found: list[Finding] = field(default_factory=list)
+    room: int = 2**40
+
+    def full(self, shape: Shape, value: Any, dtype: Any) -> Array:
+        """Return an array of one value.
+
+        Raises:
+            NetworkError: it needs more bytes than there may be.
+        """
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        self.room -= size
+        if self.room < 0:
+            raise NetworkError(
+                f"one value for a layer of shape {shape} is {size} bytes, "
+                "more than may be read (max_bytes= allows more)"
+            )
+        made = np.full(shape, value, dtype)
+        made.setflags(write=False)
+        return made
 
     def repair(self, where: str, name: str, text: str) -> None:
         """Note that the file was wrong."""

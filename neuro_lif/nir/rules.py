@@ -22,6 +22,8 @@ class NirRule:
     Args:
         name: of the rule.
         dt: step that is taken where the call gives none, in the unit of tau; None: none.
+        layer_dt: each layer takes the step of the ``run``, or that of its own which Rockpool's
+            import finds in it, the least ``tau/(1+r)``.
         integrator: of the membrane. ``euler``: keep 1 - dt/tau; ``exact``: keep exp(-dt/tau);
             ``event``: exact, and a spike falls between steps where v crosses the threshold;
             ``shift``: integers of 1/4096, decays of 12 bits, rounded towards zero.
@@ -43,7 +45,9 @@ class NirRule:
         current: ``first``: i = keep i + gain x, then v takes it; ``last``: v takes the old i;
             ``add-decay``: i = keep (i + gain x), then v takes it;
             ``add-use-decay``: i + gain x is what v takes, and i = keep (i + gain x) what is left.
-        integrators: an LI node is a ``membrane``, or is stepped as a ``current``.
+        synapse_leak: what a current rests at, and begins with: zero, or v_leak.
+        integrators: an LI node is a ``membrane``, or is stepped as a ``current``:
+            v = keep (v + gain x).
         emit: spikes from the voltage of this step, or from what the last step left (one late).
         input_delay: steps until an input arrives.
         delay: steps from a neuron's spikes to what they feed.
@@ -53,7 +57,8 @@ class NirRule:
         recurrent_bias: the bias inside a cycle acts ``always``, ``after-first`` step, ``never``.
         bias: a bias passes through the synapse, or acts on the membrane at once (``direct``).
         v_init: first voltage: zero, v_leak, or v_reset where there is one.
-        floor: least voltage: none, zero, minus the threshold, or ``floor_value``.
+        floor: least voltage: none, zero, minus the threshold, ``floor_value``, or so many
+            ``thresholds``; ``IF -threshold``: minus the threshold in IF nodes only.
         floor_value: see floor.
         amplitude: of a spike.
         tau_unit: of times in the file. ``s*dt``: seconds times dt (norse#411).
@@ -62,6 +67,10 @@ class NirRule:
             towards zero; ``lava``: as nir_to_lava.py makes integers.
         weight_scale: of ``int8``, in place of 127/max.
         arithmetic: of states and sums.
+        layout: ``channels-last``: Flatten orders (H, W, C), and a SumPool2d with padding pads as
+            little as gives one window for each stride, the odd one behind (Spyx).
+        recurrent_input: what comes into a nested graph whose Input feeds its recurrent weights
+            goes along that ``edge``, or to the ``neuron`` as Spyx runs what it writes.
         shown_at_spike: what a probe of the voltage shows in the step of a spike; None: v.
         own_files: the rule for files that the framework wrote itself, where its import is another
             thing; they are known by time constants below a step.
@@ -73,6 +82,7 @@ class NirRule:
 
     name: str
     dt: float | None = None
+    layer_dt: str = "run"
     integrator: str = "euler"
     synapse_integrator: str = "same"
     input_gain: str = "r"
@@ -87,6 +97,7 @@ class NirRule:
     spikes: str = "one"
     most_spikes: int | None = None
     current: str = "first"
+    synapse_leak: str = "zero"
     integrators: str = "membrane"
     emit: str = "new"
     input_delay: int = 0
@@ -105,6 +116,8 @@ class NirRule:
     weight_scale: float | None = None
     arithmetic: str = "float32"
     shown_at_spike: float | None = None
+    layout: str = "channels-first"
+    recurrent_input: str = "edge"
     own_files: str = ""
     about: str = ""
 
@@ -156,7 +169,7 @@ _SNNTORCH = NirRule(
     "snntorch",
     dt=1e-4,
     reset="zero",
-    **_ONE,
+    if_gain="one",
     recurrent_reset_time="next",
     late_before=("LIF zero", "IF zero"),
     about="snnTorch 1.0.0; recurrent layers reset one step late, as RSynaptic does",
@@ -166,6 +179,8 @@ _NORSE = NirRule(
     dt=1e-3,
     input_gain="leak",
     if_gain="one",
+    reset="zero",
+    synapse_leak="v_leak",
     v_init="leak",
     recurrent_bias="after-first",
     own_files="norse-written",
@@ -206,6 +221,8 @@ _SPYX = NirRule(
     late_before=("CubaLIF subtract", "recurrent CubaLIF subtract"),
     emit="old",
     recurrent_delay=0,
+    layout="channels-last",
+    recurrent_input="neuron",
     about="Spyx 1.0.0: spikes from the last step's voltage, r is not looked at",
 )
 _NENGO = NirRule(
@@ -247,9 +264,6 @@ RULES: Mapping[str, NirRule] = {
             _SNNTORCH,
             name="snntorch-2023",
             recurrent_reset_time="same",
-            input_gain="r",
-            cuba_gain="r",
-            synapse_gain="w_in",
             if_gain="r",
             about="snnTorch as the NIR paper ran it: recurrent layers reset at once",
         ),
@@ -260,11 +274,25 @@ RULES: Mapping[str, NirRule] = {
             own_files="",
             tau_unit="s*dt",
             synapse_gain="one",
+            synapse_leak="zero",
             current="add-use-decay",
             about="a file that Norse wrote: tau times dt (norse#411), no w_in",
         ),
         _SINABS,
+        replace(
+            _SINABS,
+            name="sinabs-imported",
+            floor="IF -threshold",
+            about="Sinabs 3.1.3, from_nir: IF nodes get min_v_mem = -threshold",
+        ),
         _ROCKPOOL,
+        replace(
+            _ROCKPOOL,
+            name="rockpool-imported",
+            layer_dt="tau/(1+r)",
+            recurrent_bias="never",
+            about="Rockpool 3.1.0, from_nir: a step for each layer, no recurrent bias",
+        ),
         _NENGO,
         replace(
             _NENGO,

@@ -196,7 +196,8 @@ class _Runner:
 
     def _mapped(self, name: str, x: Array) -> Array:
         plan = self.plan
-        return apply(plan.nodes[name], x, plan.weights.get(name), plan.biases.get(name))
+        last = self.rule.layout == "channels-last"
+        return apply(plan.nodes[name], x, plan.weights.get(name), plan.biases.get(name), last)
 
     def all(self) -> NirRun:
         for step in range(self.n_steps):

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..errors import NetworkError
+from ..errors import NetworkError, show
 from .fields import Shape
 from .model import NEURONS, Edge, NIRGraph
 from .nodes import (
@@ -165,28 +165,36 @@ def graph_shapes(nodes: Mapping[str, Node], edges: Iterable[Edge]) -> dict[str, 
         try:
             known = shape_out(nodes[name], given)
         except NetworkError as error:
-            raise NetworkError(f"node {name!r} ({kind(nodes[name])}): {error}") from None
+            raise NetworkError(f"node {show(name)} ({kind(nodes[name])}): {error}") from None
         if known is not None:
             found[name] = known
             waiting += targets[name]
-    for edge in edges:
-        check_edge(edge, nodes, found)
+    check_edges(edges, nodes, found)
     return found
 
 
-def check_edge(edge: Edge, nodes: Mapping[str, Node], found: Mapping[str, Shape]) -> None:
+def check_edges(
+    edges: Iterable[Edge], nodes: Mapping[str, Node], found: Mapping[str, Shape]
+) -> None:
     """Refuse an edge whose target takes another shape than its source gives.
 
     Raises:
         NetworkError: naming both.
     """
-    source, target = edge
-    wanted, given = shape_in(nodes[target]), found.get(source)
-    if given is not None and wanted is not None and given != wanted:
-        raise NetworkError(
-            f"edge {source!r} -> {target!r}: shape {given} comes out of {source!r}, "
-            f"allowed: {wanted}, which {target!r} ({kind(nodes[target])}) takes"
-        )
+    came: dict[str, tuple[Shape, str]] = {}  # what an edge before gave to a node
+    for source, target in edges:
+        given, wanted = found.get(source), shape_in(nodes[target])
+        if given is None:
+            continue
+        before, other = came.setdefault(target, (given, source))
+        why = f"which {show(target)} ({kind(nodes[target])}) takes"
+        if wanted is None:
+            wanted, why = before, f"which comes out of {show(other)}: their sum goes in"
+        if given != wanted:
+            raise NetworkError(
+                f"edge {show(source)} -> {show(target)}: shape {given} comes out of "
+                f"{show(source)}, allowed: {wanted}, {why}"
+            )
 
 
 def kind(node: Node) -> str:

@@ -100,8 +100,9 @@ def _node(h5py: Any, group: Any, node: Node) -> None:
 def _value(h5py: Any, group: Any, name: str, value: Any, as_array: bool = False) -> None:
     if isinstance(value, str):
         _text(h5py, group, name, value)
-    elif isinstance(value, tuple) and value and isinstance(value[0], str):
-        group.create_dataset(name, data=list(value), dtype=h5py.string_dtype())
+    elif isinstance(value, tuple) and (not value or isinstance(value[0], (str, tuple))):
+        data = np.array(value, dtype=object)
+        group.create_dataset(name, data=data, dtype=h5py.string_dtype())
     elif isinstance(value, np.ndarray) and value.ndim and value.size:
         group.create_dataset(name, data=value, dtype=value.dtype, compression="gzip")
     elif isinstance(value, (tuple, int)) and not as_array:

@@ -96,7 +96,8 @@ def beside_run(
     a = run_clocked(stepped, steps, given)
     b = run_fixed(fixed, steps, as_integers(fixed, given))
     seconds = steps * stepped.dt
-    rates = {name: _counts(a, name) / seconds for name in a.spikes}
+    several = {p.name for p in stepped.described if p.limit > 1}
+    rates = {name: _counts(a, name, name in several) / seconds for name in a.spikes}
     for name, feed in float_feeds(stepped.network, stepped.dt, steps, 1, given).items():
         if name in {i.name for i in stepped.network.spike_inputs}:
             rows = feed.rows(0, steps)[0]
@@ -112,7 +113,7 @@ def beside_run(
         why = str(error)
     return Beside(
         steps, stepped.dt, errors, notes, {name: rates[name] for name in a.spikes},
-        {name: _counts(b, name) / seconds for name in a.spikes}, certificate, why,
+        {name: _counts(b, name, name in several) / seconds for name in a.spikes}, certificate, why,
     )  # fmt: skip
 
 
@@ -131,9 +132,10 @@ def predictions(fixed: FixedNetwork, stepped: SteppedNetwork) -> str:
     return "\n\n".join(parts)
 
 
-def _counts(run: Recording, name: str) -> FloatArray:
+def _counts(run: Recording, name: str, several: bool) -> FloatArray:
+    """Return the spikes of each neuron; ``several``: what is sent is how many they are."""
     spikes: Any = np.asarray(run.spikes[name])
-    return np.asarray((spikes != 0).sum(axis=0), np.float64)
+    return np.asarray((spikes if several else spikes != 0).sum(axis=0), np.float64)
 
 
 def _predict(

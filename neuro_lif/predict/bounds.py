@@ -46,6 +46,10 @@ def check_model(profile: Any, model: str) -> None:
     fires = [o for o in ops if o["op"] == "fire"]
     if len(fires) != 1:
         raise LoweringError(f"{where}: {len(fires)} operations fire, allowed: one")
+    if fires[0]["multi"] != "once" and fires[0]["cap"] > 1:
+        raise LoweringError(
+            f"{where}, op fire: up to {fires[0]['cap']} spikes in a step, allowed: one"
+        )
     for op in ops:
         if op["op"] == "decay":
             kept_factor(op, 0)

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..arrays import FloatArray, entries, post_of_entries
 from ..checks import expect
-from ..dequantize import as_lowered, check_same, dequantize
+from ..dequantize import as_lowered, check_same, dequantize, effective_matrix
 from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
-from ..errors import RangeError
+from ..errors import LoweringError, RangeError
 from ..fixed import FixedNetwork, FixedProjection
 from ..lower.form import DecayCode, LifForm, lif_form
 from ..lower.stage_form import StageForm, stage_form
@@ -131,6 +131,7 @@ def coded_lif(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> 
     model = fixed.population(population).model
     form, ops = lif_form(fixed.profile, model), walk(fixed.profile.ops(model))
     meant = stepped.population(population)
+    _check_followed(meant, form)
     bare = FixedNetwork(fixed.profile, fixed.populations, fixed.projections, fixed.sources,
                         fixed.directs, fixed.dt, enforce_ranges=fixed.enforce_ranges)  # fmt: skip
     real = dequantize(bare, stepped).population(population)
@@ -173,6 +174,19 @@ def _checked(fixed: FixedNetwork, stepped: SteppedNetwork, population: str) -> S
     if population not in names:
         raise RangeError(f"population = {population!r}, allowed: {', '.join(names)}")
     return stepped
+
+
+def _check_followed(p: SteppedPopulation, form: LifForm) -> None:
+    """Refuse what the formulas do not follow.
+
+    Raises:
+        LoweringError: naming the population and the field.
+    """
+    where = f"predict: population {p.name!r}"
+    if p.u_init is not None and np.any(p.u_init):
+        raise LoweringError(f"{where}: u_init is not 0, allowed: synaptic states that start at 0")
+    if p.spikes and (p.most_spikes != 1 or form.most > 1):
+        raise LoweringError(f"{where}: several spikes in a step, allowed: most_spikes = 1")
 
 
 def _relayed(
@@ -251,15 +265,15 @@ def _incoming(
     fixed: FixedNetwork, stepped: SteppedNetwork, q: FixedProjection, p: SteppedProjection,
     form: LifForm | StageForm, lsb: FloatArray,
 ) -> Incoming:  # fmt: skip
-    post = post_of_entries(p.weights)
+    post = post_of_entries(p.matrix)
     unit = 2.0 ** (fixed.sum_exponent(q) + form.in_shift) * lsb
-    coded = entries(fixed.effective_weights(q)) * unit[post]
+    coded = entries(effective_matrix(fixed, q, p)) * unit[post]
     rules = fixed.profile.weights
     bits = rules.default_bits if q.weight_bits is None else q.weight_bits
     step = rules.step(str(q.sign_mode), bits) * unit
     if rules.exponent_on == "synapse":
         step = step * 2.0**q.exponent
     decay_u = np.asarray(stepped.population(q.post).decay_u)[p.receptor]
-    return Incoming(q.name, q.pre, post, sender_of_entries(p.weights),
-                    np.asarray(entries(p.weights), np.float64), np.asarray(coded),
+    return Incoming(q.name, q.pre, post, sender_of_entries(p.matrix),
+                    np.asarray(entries(p.matrix), np.float64), np.asarray(coded),
                     np.asarray(1.0 - decay_u), np.asarray(step))  # fmt: skip

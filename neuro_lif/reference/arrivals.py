@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..convolution import Convolution
 from ..discretize import SteppedProjection
 from ..lanes import Lanes, lanes_of, only_delay
 from ..lazy import is_sparse, sparse
+from .folded import Fan
 
 Array = npt.NDArray[Any]
 
@@ -58,11 +60,15 @@ class Synapses:
         delay = only_delay(projection.delays)
         self.dense: Array | None = None
         self.lanes: Lanes | None = None
-        if delay is not None and not is_sparse(projection.weights):
-            self.dense = np.ascontiguousarray(np.asarray(projection.weights).T)
-            self.delay = delay
+        self.fan: Fan | None = None
+        weights = projection.weights
+        self.delay = delay or 0
+        if delay is not None and isinstance(weights, Convolution):
+            self.fan = Fan(weights)
+        elif delay is not None and not is_sparse(weights):
+            self.dense = np.ascontiguousarray(np.asarray(weights).T)
         else:
-            self.lanes = lanes_of(projection.weights, projection.delays)
+            self.lanes = lanes_of(projection.matrix, projection.delays)
 
     def emit(self, t: int, counts: Array) -> None:
         """Take the spikes ``(batch, n_pre)`` of step ``t``."""
@@ -74,6 +80,11 @@ class Synapses:
             slot = self.receptor.slot(t + self.latency + self.delay)
             ring = self.receptor.ring
             ring[slot] = _with_rows(ring[slot], self.dense, sample, pre, values)
+        elif self.fan is not None:
+            out = self.receptor.ring[self.receptor.slot(t + self.latency + self.delay)]
+            for spike, post, weight in self.fan.synapses(pre):
+                place = sample[spike] * out.shape[1] + post
+                np.add.at(out.reshape(-1), place, values[spike] * weight)
         elif self.lanes is not None:
             self._add_entries(self.lanes, t, sample, pre, values)
 

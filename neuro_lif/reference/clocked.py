@@ -12,6 +12,12 @@ has an order. In step ``t``:
        v       = ((v * decay_v) + ((u[0] + u[1]) + ...)) + (bias + current)
 
    (v stays as it is in a refractory period), compares, resets, and sends along its projections.
+   A neuron that spikes sends k = 1, or where it may send several (``most_spikes``)::
+
+       k = floor(v / threshold), but 1 where that is not at least 1 or the threshold is not above 0,
+           and at most most_spikes, at most 2**53
+       v = v - (k * threshold), or 0
+
    A filter stage (:mod:`neuro_lif.filter_stage`) stops after u, and sends u where it is not 0, as
    so many spikes.
 
@@ -29,13 +35,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..checks import expect, expect_flag, expect_progress
+from ..checks import expect, expect_flag, expect_progress, number_array
 from ..discretize import SteppedNetwork
 from ..engines import Progress, in_chosen, trace_array
-from ..errors import RangeError, show
+from ..errors import Faults, RangeError, show
 from ..feeds import Feed, Rolling, block_of, float_feeds, recorded_inputs, told_inputs
 from ..network import Network
 from ..recording import Interrupted, Recording
+from ..stepped import MOST_AT_ONCE
 from ..stimulate import Inputs, batch_of, check_given, input_sizes, steps_of
 from .compiled import kernel_of, run_in_kernel
 from .stepper import Stepper
@@ -115,6 +122,7 @@ def run_clocked(
     expect_progress(progress, "run_clocked: progress")
     expect_flag(record_inputs, "run_clocked: record_inputs")
     check_record(record)
+    _check_populations(stepped)
     _check_order(stepped)
     given = check_given(inputs, input_sizes(stepped.network))
     steps = steps_of(n_steps, given)
@@ -139,6 +147,23 @@ class _Run:
     record: str
     record_inputs: bool
     batch: int | None
+
+
+def _check_populations(stepped: SteppedNetwork) -> None:
+    """Refuse a first synaptic state or a limit of spikes that is none."""
+    faults = Faults()
+    for p in stepped.populations:
+        where, most, shape = f"population {p.name!r}", p.most_spikes, np.shape(p.decay_u)
+        whole = isinstance(most, (int, np.integer)) and not isinstance(most, bool)
+        if most is not None and not (whole and 1 <= most <= MOST_AT_ONCE):
+            faults.add(where, "most_spikes", most, "a whole number 1..2**53, or None for any")
+        if p.u_init is None:
+            continue
+        u_init = number_array(where, "u_init", p.u_init, faults)
+        if u_init is not None and u_init.shape != shape:
+            faults.add(where, "u_init", f"shape {u_init.shape}",
+                       f"shape {shape} (n_receptors, n), or None")  # fmt: skip
+    faults.raise_if_any(RangeError)
 
 
 def _check_order(stepped: SteppedNetwork) -> None:
@@ -168,7 +193,7 @@ def _run_numpy(run: _Run, progress: Progress | None, why: dict[str, str]) -> Rec
     b, done = batch or 1, 0
     block = block_of(run.feeds.values(), b, n_steps)
     feeds: Any = {k: Rolling(feed, b, n_steps, block) for k, feed in run.feeds.items()}
-    spikes = {p.name: np.zeros((b, n_steps, p.size), np.uint8) for p in stepped.described}
+    spikes = {p.name: np.zeros((b, n_steps, p.size), p.counts_dtype) for p in stepped.described}
     traces = _traces(stepped, record, b, n_steps)
     stepper = Stepper(stepped, b)
     try:

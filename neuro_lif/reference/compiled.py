@@ -10,12 +10,15 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
+from ..convolution import Convolution
 from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
 from ..engines import NotInKernel, Progress, in_stretches, taken_spikes
 from ..feeds import Feed, block_of, in_blocks
 from ..kernel import missing_reason, native
+from ..lanes import only_delay
 from ..rasters import Rasters
 from .float_rows import float_rows
+from .folded import weights_by_input
 
 Array = npt.NDArray[Any]
 
@@ -72,7 +75,7 @@ def run_in_kernel(
             raise
     done = run.done()
     lists = {
-        p.name: taken_spikes(run, numbers[p.name], p.size, np.uint8, batch, done, many)
+        p.name: taken_spikes(run, numbers[p.name], p.size, p.counts_dtype, batch, done, many)
         for p in stepped.described
     }
     return done, interrupted, Rasters(lists), module.used_set()
@@ -136,16 +139,25 @@ def _add_population(kernel: Any, p: SteppedPopulation, compare: str) -> int:
     if all(own(x).size == 1 for x in params):
         params = [own(x) for x in params]
     bias = own(spread(p.bias) + 0.0)  # numpy adds the current, here none, before anything else
-    return int(kernel.add_population(
+    number = int(kernel.add_population(
         p.size, params[:-2], params[-2], params[-1], bias, spread(p.gain), own(threshold),
         own(spread(p.refractory)), spread(p.v_init), p.reset == "subtract" and p.spikes, p.graded,
     ))  # fmt: skip
+    if p.u_init is not None or p.limit > 1:
+        u_init = None if p.u_init is None else np.ascontiguousarray(p.u_init, np.float64)
+        kernel.set_first(number, float(p.limit), u_init)
+    return number
 
 
 def _add_projection(
     kernel: Any, q: SteppedProjection, from_source: bool, pre: int, post: int
 ) -> None:
-    rows = float_rows(q.weights, q.delays, native().DOUBLES)  # type: ignore[union-attr]
+    delay = only_delay(q.delays)
+    if isinstance(q.weights, Convolution) and delay is not None:
+        if (packed := _convolution(q.weights)) is not None:
+            kernel.add_conv(from_source, pre, post, q.receptor, q.latency, delay, *packed)
+            return
+    rows = float_rows(q.matrix, q.delays, native().DOUBLES)  # type: ignore[union-attr]
     where = (from_source, pre, post, q.receptor, q.latency, rows.delay)
     if rows.dense is not None:
         kernel.add_dense(*where, rows.dense)
@@ -153,3 +165,14 @@ def _add_projection(
         kernel.add_sparse(*where, rows.n_pre, rows.row_start, rows.segment_start,
                           rows.segment_delay, rows.posts, rows.weights, rows.weight,
                           rows.by_row)  # fmt: skip
+
+
+def _convolution(given: Convolution) -> tuple[Any, ...] | None:
+    """Return a convolution as the kernel reads it, its weights once; None: it reads the matrix."""
+    axes = [[a.n_in, a.n_out, a.taps, a.stride, a.padding, a.dilation] for a in given.axes]
+    if max(map(max, axes)) >= 2**31:
+        return None
+    torch = given.layout == "torch"
+    weights = weights_by_input(given, torch)
+    each = weights.shape[1 if torch else 3]
+    return torch, len(weights), given.groups, each, axes, weights.ravel()

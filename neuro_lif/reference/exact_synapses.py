@@ -73,7 +73,7 @@ class Outlet:
     """
 
     def __init__(self, projection: Projection, post: Population) -> None:
-        weights = projection.weights
+        weights = projection.matrix
         self.post, self.stages = post.name, stages_of(projection.synapse)
         values, posts = entries(weights), post_of_entries(weights)
         pres = weights.indices if is_sparse(weights) else np.tile(

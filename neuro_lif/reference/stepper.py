@@ -26,6 +26,8 @@ class Neurons:
     def __init__(self, population: SteppedPopulation, batch: int, compare: str) -> None:
         self.population, self.strict = population, compare == ">"
         self.u = np.zeros((len(population.decay_u), batch, population.size))
+        if population.u_init is not None:
+            self.u += np.asarray(population.u_init, np.float64)[:, None]
         self.v = np.tile(np.asarray(population.v_init), (batch, 1))
         self.held = np.zeros((batch, population.size), np.int64)
 
@@ -50,10 +52,20 @@ class Neurons:
         v = np.where(free, v, self.v)
         above = v > p.threshold if self.strict else v >= p.threshold
         spikes = above & free
-        after = v - p.threshold if p.reset == "subtract" and p.spikes else 0.0
+        sent = spikes if p.limit == 1 else np.where(spikes, self._counts(v), 0.0)
+        taken: Array = p.threshold if p.limit == 1 else sent * p.threshold
+        after = v - taken if p.reset == "subtract" and p.spikes else 0.0
         self.v = np.where(spikes, after, v)
         self.held = np.where(spikes, p.refractory, np.maximum(self.held - 1, 0))
-        return np.asarray(spikes)
+        return np.asarray(sent)
+
+    def _counts(self, v: Array) -> Array:
+        """Return how many spikes those who spike send."""
+        p = self.population
+        positive = np.asarray(p.threshold) > 0
+        many = np.where(positive, np.floor(v / np.where(positive, p.threshold, 1.0)), 1.0)
+        many = np.where(many >= 1, many, 1.0)  # NaN, of inf / inf, is one
+        return np.where(many > p.limit, float(p.limit), many)
 
 
 class Stepper:

@@ -111,7 +111,7 @@ def _headroom(h: Headroom) -> tuple[str, ...]:
     elif h.proved:
         holds = "for every input"
     elif h.activity == 1.0:
-        holds = "for 1,000 steps, and currents as foreseen"
+        holds = "for 1,000 steps (or as noted), and currents as foreseen"
     else:
         holds = f"while at most {h.activity:.0%} of the sources fire at once"
     return (h.where, h.register, number(round(h.bound)), number(round(h.limit)), _bits(h.bits),

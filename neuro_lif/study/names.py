@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel
 
+from ..convolution import Convolution
 from ..errors import StudyError, show
 from ..network import Network, PoissonInput, Population, Projection
 from ..profile import profile_from
@@ -167,10 +168,18 @@ def _with(part: Any, field: str, value: float, scale: bool) -> Any:
         low = np.asarray(holder.v_reset, np.float64)
         new = low + value * (np.asarray(old, np.float64) - low)
     else:
-        new = old * value if field == "weights" else np.asarray(old, np.float64) * value
+        new = np.asarray(old, np.float64) * value if field != "weights" else (
+            _scaled_weights(old, value))  # fmt: skip
     if holder is part:
         return replace(part, **{field: new})
     return replace(part, **{inner: replace(holder, **{field: new})})
+
+
+def _scaled_weights(old: Any, value: float) -> Any:
+    if not isinstance(old, Convolution):
+        return old * value
+    folded = old.scaled(value)
+    return old.csr * value if folded is None else folded
 
 
 # -------------------------------------------------------------------------------- checks

@@ -220,18 +220,19 @@ def _filter(synapse: Synapse) -> Any:
 
 def _by_delay(p: Projection) -> Iterator[tuple[float, Any]]:
     """Yield (delay in s, weights that have it), CSR ``(n_post, n_pre)``."""
-    if is_sparse(p.weights):
-        coo = p.weights.tocoo()
+    matrix = p.matrix
+    if is_sparse(matrix):
+        coo = matrix.tocoo()
         post, pre, values = coo.row, coo.col, coo.data
     else:
-        post, pre = (i.ravel() for i in np.indices(p.weights.shape))
-        values = np.asarray(p.weights).ravel()
+        post, pre = (i.ravel() for i in np.indices(matrix.shape))
+        values = np.asarray(matrix).ravel()
     delays = np.broadcast_to(np.asarray(p.delay), values.shape)
     for delay in np.unique(delays):
         has = (delays == delay) & (values != 0)
         if has.any():
-            matrix = (values[has], (post[has], pre[has]))
-            yield float(delay), sparse.csr_matrix(matrix, shape=p.weights.shape)
+            chosen = (values[has], (post[has], pre[has]))
+            yield float(delay), sparse.csr_matrix(chosen, shape=matrix.shape)
 
 
 def _add_projection(parts: _Parts, p: Projection) -> None:
@@ -259,7 +260,7 @@ def _add_projection(parts: _Parts, p: Projection) -> None:
 
 
 def _transform(parts: _Parts, p: Projection, block: Any) -> Any:
-    if parts.sparse and is_sparse(p.weights):
+    if parts.sparse and is_sparse(p.matrix):
         return nengo.Sparse(block.shape, init=block)
     return block.toarray()
 

@@ -33,6 +33,9 @@ std::unique_ptr<FloatSample> FloatNetwork::start() const {
         }
         cells.v = Line(pop.padded());
         std::copy(pop.v_init.begin(), pop.v_init.end(), cells.v.data());
+        for (size_t r = 0; r < pop.u_init.size(); r++)
+            std::copy(pop.u_init[r].begin(), pop.u_init[r].end(), cells.u[r].data());
+        if (pop.most > 1) cells.sent = Line(pop.padded());
         if (pop.holds) cells.until = Line(pop.padded());
         if (pop.ring_steps.size() > 1) cells.drive = Line(pop.padded());
         cells.active.resize(pop.size);
@@ -108,6 +111,7 @@ void FloatNetwork::deliver(FloatSample& s, const FloatProjection& p, const uint3
     auto slot = [&](int64_t delay) {
         return ring + ((s.done + p.latency + delay) & last_slot) * row;
     };
+    if (p.conv) return convolve(s, *p.conv, active, n, values, slot(p.delay));
     if (p.dense) {
         chosen_clocked().rows({p.weights.data, p.weights.width == 4, p.stride, active, n, values,
                                slot(p.delay)});
@@ -153,6 +157,69 @@ void FloatNetwork::deliver(FloatSample& s, const FloatProjection& p, const uint3
             for (; first < last; first++)
                 add(slot(p.segment_delay.at(first)), p.segment_start.at(first),
                     p.segment_start.at(first + 1));
+    }
+}
+
+FloatAxis::FloatAxis(int n_in, int n_out, int taps, int stride, int padding, int dilation)
+    : n_in(n_in), n_out(n_out), taps(taps), start{0} {
+    for (int64_t place = 0; place < n_in; place++) {
+        for (int tap = 0; tap < taps; tap++) {
+            const int64_t from = place + padding - int64_t(tap) * dilation;
+            if (from >= 0 && from % stride == 0 && from / stride < n_out)
+                pairs.emplace_back(tap, int(from / stride));
+        }
+        start.push_back(int(pairs.size()));
+    }
+}
+
+namespace {
+
+inline void add_weights(double* __restrict out, const double* __restrict weights, int n,
+                        double count) {
+    if (count - count == 0)
+        for (int k = 0; k < n; k++) out[k] += count * weights[k];
+    else  // inf or NaN: where there is no weight, there is no synapse
+        for (int k = 0; k < n; k++)
+            if (weights[k] != 0) out[k] += count * weights[k];
+}
+
+}  // namespace
+
+// A spike reaches every neuron at most once, so that the order of its own weights is no matter.
+void FloatNetwork::convolve(FloatSample& s, const FloatConv& c, const uint32_t* active, int n,
+                            const double* values, double* out) const {
+    const int64_t n_first = c.first.n_in, n_second = c.second.n_in;
+    const int64_t row = c.second.n_out, plane = row * c.first.n_out;
+    const int64_t all_taps = int64_t(c.first.taps) * c.second.taps;
+    const int64_t each_in = c.channels_in / c.groups;
+    int64_t at = -1;  // the place whose taps are listed
+    for (int k = 0; k < n; k++) {
+        const int64_t i = active[k];
+        const int64_t place = c.channels_first ? i % (n_first * n_second) : i / c.channels_in;
+        const int64_t channel = c.channels_first ? i / (n_first * n_second) : i % c.channels_in;
+        if (place != at) {
+            at = place;
+            s.taps.clear();
+            const int64_t x = place / n_second, y = place % n_second;
+            for (int f = c.first.start[x]; f < c.first.start[x + 1]; f++)
+                for (int g = c.second.start[y]; g < c.second.start[y + 1]; g++)
+                    s.taps.emplace_back(
+                        int64_t(c.first.pairs[f].first) * c.second.taps + c.second.pairs[g].first,
+                        c.first.pairs[f].second * row + c.second.pairs[g].second);
+        }
+        const double count = values ? values[i] : 1.0;
+        const int64_t group = channel / each_in;
+        const double* weights = c.weights + channel * c.each_out * all_taps;
+        if (c.channels_first) {
+            double* sums = out + group * c.each_out * plane;
+            for (int o = 0; o < c.each_out; o++, sums += plane, weights += all_taps)
+                for (const auto& [tap, to] : s.taps) add_weights(sums + to, weights + tap, 1, count);
+        } else {
+            const int64_t channels = int64_t(c.groups) * c.each_out;
+            for (const auto& [tap, to] : s.taps)
+                add_weights(out + to * channels + group * c.each_out, weights + tap * c.each_out,
+                            c.each_out, count);
+        }
     }
 }
 
@@ -219,6 +286,10 @@ void FloatNetwork::neurons(FloatSample& s, int index, int sample, int64_t row,
     job.amount = spread(pop.amount);
     job.refract = spread(pop.refract);
     job.subtract = pop.subtract;
+    job.most = pop.most;
+    job.sent = cells.sent.data();
+    cells.several = false;
+    job.several = &cells.several;
     job.now = double(s.done);
     job.found = cells.active.data();
     cells.n_active = chosen_clocked().step(job);
@@ -227,7 +298,12 @@ void FloatNetwork::neurons(FloatSample& s, int index, int sample, int64_t row,
         const double* x = trace.of_v ? job.v : n_receptors > 1 ? job.drive : u[0];
         std::copy(x, x + pop.size, trace.out + sample * trace.sample_stride + row * trace.step_stride);
     }
-    s.spikes[index].add(job.found, size_t(cells.n_active), Spikes::fit_narrow(pop.size));
+    Spikes& kept = s.spikes[index];
+    const bool is_narrow = Spikes::fit_narrow(pop.size);
+    if (cells.several || !kept.value.empty())
+        kept.add(job.found, size_t(cells.n_active), is_narrow, job.sent);
+    else
+        kept.add(job.found, size_t(cells.n_active), is_narrow);
 }
 
 void FloatNetwork::advance(FloatSample& s, int sample, int64_t n, int64_t row,
@@ -248,9 +324,11 @@ void FloatNetwork::advance(FloatSample& s, int sample, int64_t n, int64_t row,
             const FloatSample::Cells& cells = s.cells[p];
             const bool graded = populations[p].graded;
             if (graded) stage(s, int(p));
+            const double* values = graded          ? cells.u[0].data()
+                                   : cells.several ? cells.sent.data()
+                                                   : nullptr;
             for (int q : from_population_[p])
-                deliver(s, projections[q], cells.active.data(), cells.n_active,
-                        graded ? cells.u[0].data() : nullptr);
+                deliver(s, projections[q], cells.active.data(), cells.n_active, values);
         }
     }
 }

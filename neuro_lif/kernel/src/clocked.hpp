@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "program.hpp"
@@ -28,6 +29,9 @@ struct FloatJob {
     Spread<double> decay_v, threshold;     // a spike is v > threshold
     Spread<double> bias, amount, refract;  // amount: what a reset subtracts
     bool subtract;          // else the reset is to 0
+    double most;            // a neuron sends at most so many spikes
+    double* sent;           // how many who spikes sends, where most > 1; then amount is the threshold
+    bool* several;          // set where somebody sends more than one
     double now;             // this step
     uint32_t* found;        // who spikes, rising
 };
@@ -78,10 +82,31 @@ struct FloatPopulation {
     std::vector<std::vector<double>> decay_u;  // each here: one number, or one per neuron
     std::vector<double> decay_v, bias, gain, threshold, amount, refract;
     std::vector<double> v_init;
+    std::vector<std::vector<double>> u_init;   // [receptor] one per neuron; empty: zeros
+    double most = 1;                           // spikes that a neuron sends in a step
     bool subtract = false, holds = false;
     bool graded = false;                       // a filter stage: sends its u, no spikes
     std::vector<int> ring_steps;               // [receptor] a power of two
     int64_t padded() const { return (int64_t(size) + DOUBLES - 1) / DOUBLES * DOUBLES; }
+};
+
+// One direction of a convolution: which taps read a place of the input, for which of the output.
+struct FloatAxis {
+    int n_in = 0, n_out = 0, taps = 0;
+    std::vector<int> start;                   // [n_in + 1] into the pairs
+    std::vector<std::pair<int, int>> pairs;   // (tap, place of the output)
+    FloatAxis() = default;
+    FloatAxis(int n_in, int n_out, int taps, int stride, int padding, int dilation);
+};
+
+// A convolution whose weights are there once. Its planes are (channel, first, second) where the
+// channels come first, else (first, second, channel); its weights [channel in][channel out of the
+// group][first][second], or [channel in][first][second][channel out of the group].
+struct FloatConv {
+    bool channels_first = false;
+    int channels_in = 1, groups = 1, each_out = 1;  // each_out: of one group
+    FloatAxis first, second;
+    const double* weights = nullptr;
 };
 
 // Synapses by presynaptic neuron; of one neuron, those of one delay follow each other.
@@ -95,6 +120,7 @@ struct FloatProjection {
     double weight = 0;
     View row_start;         // (n_pre + 1) into segments, or into synapses where single
     bool single = true;     // one delay for all
+    std::shared_ptr<const FloatConv> conv;  // neither dense nor sparse
     View segment_start, segment_delay, posts;
 };
 
@@ -108,11 +134,13 @@ struct FloatTrace {
 struct FloatSample {
     struct Cells {
         std::vector<Line> u, rings;        // [receptor]
-        Line v, until, drive, injected;
+        Line v, until, drive, injected, sent;
         std::vector<uint32_t> active;      // who spiked just now, the first n_active
         int n_active = 0;
+        bool several = false;              // somebody sent more than one
     };
     std::vector<Cells> cells;
+    std::vector<std::pair<int64_t, int64_t>> taps;  // of one spike through a convolution
     std::vector<Spikes> spikes;
     int64_t done = 0;
 };
@@ -142,6 +170,8 @@ struct FloatNetwork {
     // values: how often each of all neurons spiked; null: once
     void deliver(FloatSample& s, const FloatProjection& p, const uint32_t* active, int n,
                  const double* values) const;
+    void convolve(FloatSample& s, const FloatConv& c, const uint32_t* active, int n,
+                  const double* values, double* out) const;
     void stage(FloatSample& s, int p) const;
     void neurons(FloatSample& s, int p, int sample, int64_t row, const std::vector<Feed>& feeds,
                  const std::vector<FloatTrace>& traces) const;

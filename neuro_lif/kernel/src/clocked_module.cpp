@@ -34,6 +34,18 @@ struct FloatKernel {
         return int(net.source_sizes.size()) - 1;
     }
 
+    // How many spikes a neuron sends at most; u before the first step, (n_receptors, n) or None.
+    void set_first(int population, double most, nb::object u_init) {
+        FloatPopulation& pop = net.populations.at(population);
+        pop.most = most;
+        if (u_init.is_none()) return;
+        const Doubles given = nb::cast<Doubles>(u_init);
+        const size_t n = size_t(pop.size), many = pop.ring_steps.size();
+        if (given.size() != n * many) throw std::invalid_argument("u_init");
+        for (size_t r = 0; r < many; r++)
+            pop.u_init.emplace_back(given.data() + r * n, given.data() + (r + 1) * n);
+    }
+
     // Every parameter is one number, or one for each neuron; gain and v_init are one for each.
     int add_population(int size, const std::vector<Doubles>& decay_u, const Doubles& decay_v,
                        const Doubles& threshold, const Doubles& bias, const Doubles& gain,
@@ -99,6 +111,34 @@ struct FloatKernel {
         set_rows(p, [this](const Any& array) { return keep(array); }, row_start, segment_start,
                  segment_delay, posts, weights, by_row);
         p.weight = weight;
+    }
+
+    // axes: of each direction (places in, places out, taps, stride, padding, dilation).
+    void add_conv(bool from_source, int pre, int post, int receptor, int latency, int delay,
+                  bool channels_first, int channels_in, int groups, int each_out,
+                  const std::vector<std::vector<int>>& axes, const Doubles& weights) {
+        auto c = std::make_shared<FloatConv>();
+        c->channels_first = channels_first;
+        c->channels_in = channels_in;
+        c->groups = groups;
+        c->each_out = each_out;
+        auto axis = [&](size_t k) {
+            const auto& a = axes.at(k);
+            if (a.size() != 6 || *std::min_element(a.begin(), a.end()) < 0 || a[3] < 1)
+                throw std::invalid_argument("axis");
+            return FloatAxis(a[0], a[1], a[2], a[3], a[4], a[5]);
+        };
+        c->first = axis(0);
+        c->second = axis(1);
+        const int64_t in = int64_t(c->first.n_in) * c->second.n_in * channels_in;
+        const int64_t out = int64_t(c->first.n_out) * c->second.n_out * groups * each_out;
+        const int64_t taps = int64_t(c->first.taps) * c->second.taps;
+        if (groups < 1 || channels_in % groups || out != net.populations.at(post).size ||
+            int64_t(weights.size()) != channels_in * taps * each_out)
+            throw std::invalid_argument("convolution");
+        kept.push_back(nb::cast(weights));
+        c->weights = weights.data();
+        add(from_source, pre, post, receptor, latency, delay, int(in)).conv = std::move(c);
     }
 
     void finish() {
@@ -187,7 +227,10 @@ void add_clocked(nb::module_& m) {
         .def(nb::init<>())
         .def("add_source", &FloatKernel::add_source)
         .def("add_population", &FloatKernel::add_population)
+        .def("set_first", &FloatKernel::set_first, nb::arg("population"), nb::arg("most"),
+             nb::arg("u_init").none())
         .def("add_dense", &FloatKernel::add_dense)
+        .def("add_conv", &FloatKernel::add_conv)
         .def("add_sparse", &FloatKernel::add_sparse, nb::arg("from_source"), nb::arg("pre"),
              nb::arg("post"), nb::arg("receptor"), nb::arg("latency"), nb::arg("delay"),
              nb::arg("n_pre"), nb::arg("row_start"), nb::arg("segment_start").none(),

@@ -2,6 +2,7 @@
 // names it), as blocks.cpp is, and under its rules.
 //
 // No sum may be reordered and no product fused with a sum: each lane does what the numpy engine does.
+#include <cmath>
 #include <cstring>
 
 #if defined(__SSE2__)
@@ -84,6 +85,14 @@ inline bool advance(const FloatJob& job, int first, int m) {
 
 inline double number(const Spread<double>& p, int i) { return p.values[p.each ? i : 0]; }
 
+// How many spikes a neuron that spikes sends. What is no number, of inf / inf, is one spike.
+inline double how_many(const FloatJob& job, int i) {
+    const double threshold = number(job.amount, i);
+    double many = threshold > 0 ? std::floor(job.v[i] / threshold) : 1.0;
+    many = many >= 1 ? many : 1.0;
+    return many > job.most ? job.most : many;
+}
+
 // Reset who spikes, and note them. Who does is listed without a branch: it cannot be foretold.
 template <bool ONE, bool HOLD>
 inline int fire(const FloatJob& job, int first, int m, uint32_t* found) {
@@ -103,7 +112,13 @@ inline int fire(const FloatJob& job, int first, int m, uint32_t* found) {
     }
     for (int k = 0; k < n; k++) {
         const int i = int(found[k]);
-        job.v[i] = job.subtract ? job.v[i] - number(job.amount, i) : 0.0;
+        if (job.most > 1) {
+            const double many = how_many(job, i);
+            job.sent[i] = many;
+            if (many > 1) *job.several = true;
+            job.v[i] = job.subtract ? job.v[i] - many * number(job.amount, i) : 0.0;
+        } else
+            job.v[i] = job.subtract ? job.v[i] - number(job.amount, i) : 0.0;
         if (HOLD) job.until[i] = now + number(job.refract, i);
     }
     return n;

@@ -52,6 +52,12 @@ struct Spikes {
         else
             wide.insert(wide.end(), who, who + n);
     }
+    // The same, where each of all neurons sent so many as sent[it] says.
+    void add(const uint32_t* who, size_t n, bool is_narrow, const double* sent) {
+        add(who, n, is_narrow);
+        if (value.empty() && n) value.resize(size() - n, 1);
+        for (size_t k = 0; k < n; k++) value.push_back(int64_t(sent[who[k]]));
+    }
 };
 
 // Ask for the memory of synapses from `first` on, early. weights: null data where there are none.

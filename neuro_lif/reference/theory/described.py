@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import FloatArray, entries, post_of_entries
+from ...arrays import FloatArray, entries, plain_matrix, post_of_entries
 from ...discretize import SteppedNetwork
 from ...errors import RangeError
 from ...fixed import FixedNetwork
@@ -156,6 +156,7 @@ def _arriving(
 
 def sender_of_entries(weights: Any) -> Any:
     """Return the presynaptic index of every stored value."""
+    weights = plain_matrix(weights)
     if hasattr(weights, "indices"):
         return weights.indices
     n_post, n_pre = np.shape(weights)

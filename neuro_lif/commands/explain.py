@@ -1,0 +1,214 @@
+"""``neuro-lif explain``: what parts two runs of one NIR graph: two rules, a recording, a chip."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import NeuroLifError, RangeError, show
+from .common import check_writable, read_inputs
+
+if TYPE_CHECKING:
+    from ..nir import NIRGraph, NirRule
+
+ABOUT = "which switch, or which rounding, parts a rule and another, a recording, or a chip"
+MOST_TRIALS = 12
+"""Trials that are printed."""
+
+
+def add(commands: Any) -> None:
+    """Add the command to the program."""
+    parser = commands.add_parser("explain", help=ABOUT + " (NIR files)", description=__doc__)
+    add_arguments(parser)
+
+
+def add_run(parser: argparse.ArgumentParser, inputs_needed: bool = True) -> None:
+    """Add the arguments that say a graph, a rule and inputs."""
+    parser.add_argument("file", type=Path, help="NIR file (.nir)")
+    parser.add_argument(
+        "--rule", help="how to step it (neuro-lif nir rules); default: as the file says"
+    )
+    parser.add_argument(
+        "--inputs",
+        type=Path,
+        required=inputs_needed,
+        help=".npz: one array (n_steps, *shape) per input; a single input may be called 'input'; "
+        "or NIRData with the inputs, as --golden writes it",
+    )
+    parser.add_argument("--dt", type=float, help="step in the unit of the rule's times (s)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="change a field of the rule, e.g. reset=subtract-once",
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add all arguments of the command, and what it does."""
+    add_run(parser)
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument(
+        "--against", metavar="NAME", help="another rule; or a chip: a shipped profile or a .toml "
+        "file ('rule:loihi2' is the rule where both have that name)",
+    )  # fmt: skip
+    group.add_argument(
+        "--recording", type=Path, help=".npz: node name -> spikes (n_steps, *shape); or NIRData"
+    )
+    parser.add_argument("--sample", type=int, default=0, help="of a recording in NIRData")
+    parser.add_argument("--approximate", action="append", default=[], metavar="WHAT",
+                        help="for a chip: what may be replaced by something near, e.g. cycle, "
+                        "integrator, reset")  # fmt: skip
+    parser.add_argument("--weight-bits", type=int, help="for a chip: bits of the weight mantissa")
+    parser.add_argument("--fed", choices=("auto", "spikes", "counts", "current"), default="auto",
+                        help="for a chip: how inputs come in")  # fmt: skip
+    parser.add_argument("--picture", type=Path, help="draw where the runs part (.png, .svg, .pdf)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command: 0 where all spikes are equal, else 1."""
+    from ..nir import read
+
+    check_writable(args.picture, "--picture", (".png", ".svg", ".pdf"))
+    found = read(args.file)
+    print(found.report)
+    chip = None if args.against is None else chip_of(args.against)
+    given, rule = inputs_of(args, found.graph), rule_of(args, found.graph)
+    if chip is not None:
+        return _chip(args, found.graph, given, rule, chip)
+    for name in ("approximate", "weight_bits"):
+        if getattr(args, name):
+            raise RangeError(f"--{name.replace('_', '-')}, allowed: with --against a chip")
+    return _rules(args, found.graph, given, rule)
+
+
+def _rules(args: argparse.Namespace, graph: NIRGraph, given: Any, rule: NirRule) -> int:
+    from ..nir import explain, picture
+
+    other: Any = None if args.against is None else args.against.removeprefix("rule:")
+    if args.recording:
+        other = _recording(args.recording, args.dt or rule.dt, args.sample)
+    told = explain(graph, given, rule, other, dt=args.dt)
+    print(told)
+    _print_trials(told.trials)
+    if args.picture:
+        picture(told, args.picture)
+        print(f"written to {args.picture}")
+    return 0 if told.equal else 1
+
+
+def _chip(args: argparse.Namespace, graph: NIRGraph, given: Any, rule: NirRule, chip: str) -> int:
+    from ..nir import chip_picture, explain_chip
+
+    options = {} if args.weight_bits is None else {"weight_bits": args.weight_bits}
+    told = explain_chip(graph, given, rule, chip, dt=args.dt, fed=args.fed,
+                        approximate=args.approximate, **options)  # fmt: skip
+    print(told)
+    _print_trials(told.trials)
+    if args.picture:
+        chip_picture(told, args.picture)
+        print(f"written to {args.picture}")
+    return 0 if told.equal else 1
+
+
+def _print_trials(trials: Any) -> None:
+    for name, (step, entries) in sorted(trials.items(), key=lambda t: t[1][1])[:MOST_TRIALS]:
+        where = "equal" if step is None else f"differs from step {step} on, {entries} entries"
+        print(f"  tried {name}: {where}")
+
+
+def chip_of(name: str) -> str | None:
+    """Return the profile that a name of ``--against`` means; None: it means a rule.
+
+    Raises:
+        RangeError: it is neither.
+    """
+    from ..nir import RULES
+    from ..profile import available_profiles
+
+    if name.startswith("rule:"):
+        name = name.removeprefix("rule:")
+    elif name in available_profiles() or name.endswith(".toml"):
+        return name
+    if name not in RULES:
+        chips = ", ".join(sorted(available_profiles()))
+        raise RangeError(f"--against {show(name)}, allowed: a rule ({', '.join(sorted(RULES))}) or "
+                         f"a chip ({chips}, or a .toml file)")  # fmt: skip
+    return None
+
+
+def rule_of(args: argparse.Namespace, graph: NIRGraph) -> NirRule:
+    """Return the rule with what --set changes."""
+    from ..nir import find_rule
+    from ..nir.rules import rule_said
+
+    changes: dict[str, Any] = {}
+    for item in args.set:
+        name, sign, text = item.partition("=")
+        if not sign:
+            raise RangeError(f"--set {item!r}, allowed: FIELD=VALUE")
+        try:
+            changes[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            changes[name] = text
+    return find_rule(args.rule or rule_said(graph.metadata) or "nir-euler", **changes)
+
+
+def inputs_of(args: argparse.Namespace, graph: NIRGraph) -> Any:
+    """Return what to feed a graph: Input name -> array."""
+    from ..nir.data import is_hdf, read_data
+
+    names = graph.inputs
+    traces = is_hdf(args.inputs)
+    if traces:
+        dt = args.dt or _said_dt(graph)
+        arrays = read_data(args.inputs).recorded(("output", "spikes"), dt)
+        for name in names:
+            shape = getattr(graph.nodes[name], "shape", ())
+            if name in arrays and arrays[name][0].size == _size(shape):
+                arrays[name] = arrays[name].reshape(-1, *shape)
+    else:
+        arrays = read_inputs(args.inputs) or {}
+    taken = {name: name for name in names}
+    if len(names) == 1 and names[0] not in arrays and "input" in arrays:
+        taken = {names[0]: "input"}
+    rest = sorted(arrays.keys() - set(taken.values()))
+    if rest and not traces:
+        print(f"note: arrays of {args.inputs} that are no inputs: {', '.join(rest)}")
+    missing = [n for n in names if taken[n] not in arrays]
+    if missing:
+        raise RangeError(
+            f"inputs {str(args.inputs)!r}: array {missing[0]!r} is missing, "
+            f"allowed: {', '.join(names)}"
+        )
+    return {name: arrays[taken[name]] for name in names}
+
+
+def _said_dt(graph: NIRGraph) -> float | None:
+    from ..nir.rules import rule_said
+
+    try:
+        rule = rule_said(graph.metadata)
+    except NeuroLifError:
+        return None
+    return None if rule is None else rule.dt
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for n in shape:
+        size *= n
+    return size
+
+
+def _recording(path: Path, dt: float | None, sample: int) -> Any:
+    """Return recorded spikes, from arrays or from NIRData."""
+    from ..nir.data import is_hdf, read_data
+
+    if not is_hdf(path):
+        return read_inputs(path)
+    return read_data(path).recorded(("spikes",), dt, sample)
