@@ -45,6 +45,7 @@ def quantize(
     rounding_seed: int = 0,
     scaling: str = "own",
     bias_correction: bool | None = None,
+    headroom: str = "sources",
     progress: Callable[[int, int], None] | None = None,
 ) -> FixedNetwork:
     """Code a stepped network in a chip's integers.
@@ -82,6 +83,10 @@ def quantize(
             weight at the largest code, as other tools do.
         bias_correction: add to every bias what rounding takes from the mean input and from v on the
             calibration inputs: True, False, or None: where it makes their runs better.
+        headroom: what the registers keep room for at least, of
+            :data:`neuro_lif.lower.draft.HEADROOMS`: ``"sources"``, 1 % of them firing in every
+            step, or ``"samples"``: for v, four times as far as it goes on the calibration inputs.
+            That is finer where inhibition and excitation balance, and no bound for other inputs.
         progress: of a calibration: called with (runs done, runs in all).
 
     Returns:
@@ -105,13 +110,16 @@ def quantize(
         "rounding_seed": (rounding_seed, 0),
         "scaling": (scaling, "own"),
         "bias_correction": (bias_correction, None),
+        "headroom": (headroom, "sources"),
     }
     chosen = coding_of(coding, **{k: v for k, (v, usual) in options.items() if _other(v, usual)})
     given: Any = stepped
     if not isinstance(given, SteppedNetwork):
         raise RangeError(f"stepped = {show(given)}, allowed: a SteppedNetwork, from discretize()")
-    asked = _options(granularity, rounding, rounding_seed, scaling)
+    asked = _options(granularity, rounding, rounding_seed, scaling, headroom)
     _check_calibration(calibrate, scaling, bias_correction, progress)
+    if headroom == "samples" and (calibrate is None or proved):
+        raise RangeError("headroom = 'samples', allowed: with calibrate=inputs, and without proved")
     profile = profile_of(profile)
     if n_steps is not None:
         n_steps = steps_of(n_steps, {})
@@ -167,21 +175,23 @@ def _told(asked: Options) -> tuple[str, ...]:
         (asked.granularity in ("global", "neuron"), f"granularity {asked.granularity}"),
         (asked.rounding != "nearest", rounding),
         (asked.scaling != "own", f"scaling {asked.scaling}"),
+        (asked.headroom != "sources", f"head-room for {asked.headroom}"),
     )
     text = ", ".join(t for there, t in wanted if there)
     return (f"asked for: {text}",) if text else ()
 
 
-def _options(granularity: Any, rounding: Any, seed: Any, scaling: Any) -> Options:
+def _options(granularity: Any, rounding: Any, seed: Any, scaling: Any, room: Any) -> Options:
     """Return what is asked of scales and weights; refuse what there is not."""
     from .draws import WORD
-    from .lower.draft import GRANULARITIES, SCALINGS, Options
+    from .lower.draft import GRANULARITIES, HEADROOMS, SCALINGS, Options
     from .lower.rounding import ROUNDINGS
 
     asked = (
         ("granularity", granularity, GRANULARITIES),
         ("rounding", rounding, ROUNDINGS),
         ("scaling", scaling, SCALINGS),
+        ("headroom", room, HEADROOMS),
     )
     for name, value, known in asked:
         usual = name == "granularity" and value is None
@@ -190,7 +200,7 @@ def _options(granularity: Any, rounding: Any, seed: Any, scaling: Any) -> Option
     whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
     if not whole or not 0 <= seed <= WORD:
         raise RangeError(f"rounding_seed = {show(seed)}, allowed: a whole number 0..2**32 - 1")
-    return Options(granularity or "projection", rounding, int(seed), scaling)
+    return Options(granularity or "projection", rounding, int(seed), scaling, room)
 
 
 def _check_calibration(calibrate: Any, scaling: str, correction: Any, progress: Any) -> None:

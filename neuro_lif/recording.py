@@ -114,9 +114,11 @@ class Recording:
             raise RangeError(f"volts: this recording has no {name} of population {population!r}")
         return table[population]
 
-    def volts(self, population: str, variable: str = "v") -> npt.NDArray[np.float64]:
-        """Return a trace in volts: ``v`` absolute, ``u`` in V per step."""
-        values = np.asarray(self.trace(population, variable), np.float64)
+    def volts(
+        self, population: str, variable: str = "v", steps: slice = slice(None)
+    ) -> npt.NDArray[np.float64]:
+        """Return a trace in volts, or some steps of it: ``v`` absolute, ``u`` in V per step."""
+        values = np.asarray(self.trace(population, variable)[..., steps, :], np.float64)
         if self.is_integer:
             values = values * self._scale("lsb", population)
         return values + self._scale("v_zero", population) if variable == "v" else values

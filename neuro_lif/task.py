@@ -122,9 +122,7 @@ class Task:
 
     def _last_volts(self, recording: Recording) -> npt.NDArray[np.float64]:
         """Return v after the last step ``(batch, n)``, V, without looking at the steps before."""
-        key = (self.output, "v")
-        ends = {key: recording.traces[key][..., -1:, :]}
-        return replace(recording, traces=ends).volts(self.output)[..., -1, :]
+        return recording.volts(self.output, steps=slice(-1, None))[..., -1, :]
 
     def _spikes(self, recording: Recording) -> npt.NDArray[np.int64]:
         """Return what the readout compares ``(batch, n)``: more is better."""

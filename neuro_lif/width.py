@@ -224,10 +224,18 @@ def _limited(reach: Reach, rules: Iterable[tuple[str, int, int]]) -> Reach:
     return reach
 
 
+_fine_sums: Memo[tuple[HardwareProfile, dict[str, Reach]]] = Memo()
+"""Port -> the farthest reach of its sum that was fine, of a population under a profile."""
+
+
 def _check_acc(
     profile: HardwareProfile, p: FixedPopulation, port: str, reach: Reach, faults: Faults
 ) -> None:
     """Note every ``acc`` of a port whose sum, or shifted sum, could leave 62 bits."""
+    known = _fine_sums.get(p)
+    fine = known[1] if known is not None and known[0] is profile else {}
+    if reach <= fine.get(port, -1):
+        return  # a farther one was fine
     operands = _Operands(profile, p)
     for op in walk(profile.ops(p.model)):
         if op["op"] != "acc" or op["port"] != port:
@@ -238,3 +246,4 @@ def _check_acc(
         if summed > PRODUCT:
             faults.add(f"population {p.name!r}", f"sum of port {port!r}", summed, ALLOWED)
             return
+    _fine_sums.keep(p, (profile, fine | {port: reach}))

@@ -35,6 +35,7 @@ profile_model
 profile_faults
 profile
 profiles
+digests
 stepped
 filter_stage propagators
 discretize forms

@@ -272,7 +272,7 @@ def test_training_again_gives_the_shipped_accuracy(
 
 
 def test_the_files_are_the_example(example: Any, tmp_path: Path) -> None:
-    from neuro_lif.commands.ladder import read_task
+    from neuro_lif.files.task import read_task
 
     written = classifier.write_files(example, tmp_path / "files")
     assert [p.name for p in written] == ["network.toml", "task.npz", "calibration.npz"]

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from study_cases import VARY, network, study, task
 
 import neuro_lif as nl
+from neuro_lif.digests import digest
 from neuro_lif.errors import StudyError
 from neuro_lif.kernel import native
 from neuro_lif.study import MEASURES, Study
 from neuro_lif.study.axes import Axis, axes_of, grid, random
-from neuro_lif.study.digests import canonical, digest
+from neuro_lif.study.digests import canonical
 from neuro_lif.study.lowering import Lowering, configuration_key
 from neuro_lif.study.measures import Trains
 from neuro_lif.study.names import network_names, profile_names, varied_profile

@@ -226,8 +226,8 @@ def test_a_configuration_that_ends_every_worker_ends_the_study(tmp_path: Path) -
 
 
 def test_a_float_run_that_ends_every_worker_ends_the_study(monkeypatch: Any) -> None:
-    dying = "import os, neuro_lif.study.pools as p; p.reference_bytes = lambda *_: os.abort(); "
-    monkeypatch.setattr(pools, "START", pools.START.replace("serve({fd})", dying + "serve({fd})"))
+    dying = "import os, neuro_lif.study.serve as p; p.reference_bytes = lambda *_: os.abort(); "
+    monkeypatch.setattr(pools, "START", pools.START.replace("serve({fd}", dying + "serve({fd}"))
     with pytest.raises(StudyError, match="3 workers in a row died .* in the float run"):
         study(None).run(workers=2)
 

@@ -38,5 +38,5 @@ def code_calibrated(
         RangeError: the samples do not fit the network.
         LoweringError: the profile cannot express something.
     """
-    meant = meant_by(stepped, samples, draft.n_steps)
+    meant = meant_by(stepped, samples, draft.n_steps, draft.options.headroom == "samples")
     return calibrated(draft, meant, bias_correction, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..recording import Recording
 from ..reference import run_clocked
 from ..stimulate import Inputs, batch_of, check_given, input_sizes, steps_of
 from ..task import Task
+from .room import Span, check_traced, spans_of
 
 Score = tuple[float, float]
 """(share of samples decided otherwise than in float, 0 without a task; root mean square difference
@@ -33,6 +34,7 @@ class Meant:
         counts: spiking population -> spikes in a sample ``(samples, n)``.
         sent: population or spike input -> spikes per step ``(samples, n)``.
         task, decisions: the task and what the float run decides ``(samples,)``; None without.
+        spans: population -> how far v went below and above its zero, V; empty: it was not asked.
         currents: whether a current is among the inputs: its integers depend on the scale.
     """
 
@@ -44,6 +46,7 @@ class Meant:
     task: Task | None
     decisions: npt.NDArray[np.int64] | None
     currents: bool
+    spans: Mapping[str, Span] = field(default_factory=dict)
 
     def score(self, recording: Recording) -> Score:
         """Return how far an integer run of the same inputs is from the float run."""
@@ -84,13 +87,16 @@ def sums_of(arrays: Mapping[str, npt.NDArray[Any]], name: str, values: bool) -> 
     return np.asarray(found.astype(np.float64).reshape(samples, n))
 
 
-def meant_by(stepped: SteppedNetwork, given: Inputs | Task, n_steps: int | None) -> Meant:
+def meant_by(
+    stepped: SteppedNetwork, given: Inputs | Task, n_steps: int | None, spans: bool = False
+) -> Meant:
     """Run the float reference on the calibration inputs.
 
     Args:
         stepped: the network.
         given: inputs as of :func:`neuro_lif.run_clocked`, or a task with them.
         n_steps: of a run; None: as long as the inputs, or as the task says.
+        spans: look how far v goes, too.
 
     Raises:
         RangeError: the inputs do not fit the network, a spike input is neither described nor
@@ -106,7 +112,10 @@ def meant_by(stepped: SteppedNetwork, given: Inputs | Task, n_steps: int | None)
     checked = check_given(inputs, input_sizes(net))
     steps = steps_of(n_steps, checked)
     _check_all_there(stepped, checked)
-    run = run_clocked(stepped, steps, checked, record_inputs=True)
+    names = [p.name for p in stepped.described]
+    if spans:
+        check_traced(sum(p.size for p in stepped.described), steps, batch_of(checked) or 1)
+    run = run_clocked(stepped, steps, checked, "all" if spans else "probes", record_inputs=True)
     batch = batch_of(checked)
     spiking = [p.name for p in stepped.described if p.spikes]
     if task is not None and task.output not in {p.name for p in stepped.described}:
@@ -118,7 +127,8 @@ def meant_by(stepped: SteppedNetwork, given: Inputs | Task, n_steps: int | None)
         sent[spikes.name] = sums_of(run.inputs, spikes.name, True) / steps
     decided = None if task is None else task.decide(run)
     currents = any(c.name in checked for c in net.current_inputs)
-    return Meant(checked, steps, batch or 1, counts, sent, task, decided, currents)
+    return Meant(checked, steps, batch or 1, counts, sent, task, decided, currents,
+                 spans_of(run, names) if spans else {})  # fmt: skip
 
 
 def _check_all_there(stepped: SteppedNetwork, given: Mapping[str, Any]) -> None:

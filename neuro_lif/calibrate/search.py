@@ -14,7 +14,7 @@ from ..errors import LoweringError
 from ..fixed import FixedNetwork
 from ..ledger import Calibrated, Chosen
 from ..lower.codes import code_all, code_network, code_part
-from ..lower.draft import Draft, Plan
+from ..lower.draft import Draft, Plan, note
 from ..lower.encode import encode_current
 from ..lower.lattice import Room
 from ..lower.scales import choose_scales, rooms_of
@@ -25,10 +25,14 @@ from .bias import correction
 from .candidates import Candidate, cut_of, of_all, of_population
 from .laws import Listener, listener
 from .meant import Meant, Score
+from .room import room_notes, roomier, with_room
 
 RUN, SWEEPS = 12, 2
 """How many of the best predicted candidates of a population are run, of those with corrected biases
 and of those without, and how often in turn."""
+
+OVERFLOWED = 2.0
+"""Added to the share of other decisions where registers overflow: worse than any that do not."""
 
 Told = Callable[[int, int], None]
 Choice = tuple[Scale, bool]
@@ -57,6 +61,9 @@ class Search:
     def __post_init__(self) -> None:
         self.names = [p.name for p in self.draft.stepped.described]
         self.rooms: dict[str, Room] = rooms_of(self.draft)
+        if self.meant.spans:
+            self.rooms = roomier(self.draft, self.rooms, self.meant.spans)
+            self.draft = with_room(self.draft, self.rooms)
         self.heard: dict[str, Listener] = {
             p.name: listener(self.draft, p, self.rooms[p.name], self.meant)
             for p in self.draft.stepped.described
@@ -115,14 +122,21 @@ class Search:
         """Return how far every network is from the float run."""
         m = self.meant
         if m.currents:
-            found = [m.score(run_fixed(f, m.n_steps, self._integers(f))) for f in networks]
+            found = [self._score(run_fixed(f, m.n_steps, self._integers(f))) for f in networks]
         else:
-            tell: Callable[[Recording], Score] = m.score
+            tell: Callable[[Recording], Score] = self._score
             found = list(run_variants(networks, m.n_steps, m.inputs, reduce=tell))
         self.runs += len(networks)
         if self.progress is not None:
             self.progress(min(self.runs, self.total - 1), self.total)
         return found
+
+    def _score(self, run: Recording) -> Score:
+        """Return how far a run is from the float run; where only samples bound v, it must fit."""
+        apart, counts = self.meant.score(run)
+        if self.meant.spans and any(e.first_step for e in run.events):
+            return OVERFLOWED + apart, counts
+        return apart, counts
 
     def _integers(self, fixed: FixedNetwork) -> dict[str, Any]:
         coded = {d.name: d for d in fixed.directs}
@@ -213,9 +227,10 @@ def calibrated(
     naive = _max_abs(draft)
     networks = [d.fixed for d in (coded, naive) if d is not None and d.fixed is not None]
     scores = [search.without, *search.scores(networks)]
-    kept_own = scores[1] > scores[0] and not bias_correction
-    final = own if kept_own else coded
-    told = [meant.told(s) for s in scores]
+    overflows = scores[1][0] >= OVERFLOWED > scores[0][0]
+    kept_own = scores[1] > scores[0] and (not bias_correction or overflows)
+    final = own if kept_own else note(coded, notes=room_notes(coded, search.rooms, meant.spans))
+    told = [meant.told((share % OVERFLOWED, count)) for share, count in scores]
     chosen = tuple(_chosen(search, own, final, name) for name in search.names)
     if progress is not None:
         progress(search.total, search.total)

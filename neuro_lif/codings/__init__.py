@@ -60,6 +60,7 @@ CODINGS = {
             "rounding_seed",
             "scaling",
             "bias_correction",
+            "headroom",
         ),
     ),
     "nengo-loihi": Coding(

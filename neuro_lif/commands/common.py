@@ -25,7 +25,7 @@ from ..errors import FileFormatError, RangeError
 from ..files.fixed import load_fixed
 from ..files.toml import load_network
 from ..fixed import FixedNetwork
-from ..lower.draft import APPROXIMATIONS, GRANULARITIES, SCALINGS
+from ..lower.draft import APPROXIMATIONS, GRANULARITIES, HEADROOMS, SCALINGS
 from ..lower.rounding import ROUNDINGS
 from ..network import Network
 from ..npz import NpzFile
@@ -38,7 +38,7 @@ DT, RULE = 1e-3, "exact"
 """What is taken where --dt and --rule are absent."""
 LOWERING = (
     "profile", "set", "dt", "rule", "coding", "weight_bits", "approximate", "proved", "calibrate",
-    "granularity", "rounding", "rounding_seed", "scaling", "bias_correction",
+    "granularity", "rounding", "rounding_seed", "scaling", "bias_correction", "headroom",
 )  # fmt: skip
 """Options that take a network to integers; a fixed network (.npz) has been there."""
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
@@ -108,6 +108,7 @@ def add_scaling(parser: argparse.ArgumentParser, calibrated: bool = True) -> Non
         ("granularity", GRANULARITIES, "projection"),
         ("rounding", ROUNDINGS, "nearest"),
         ("scaling", SCALINGS, "own"),
+        ("headroom", HEADROOMS, "sources"),
     ):
         about = "; ".join(f"{key}: {text}" for key, text in known.items())
         parser.add_argument(f"--{name}", choices=list(known), help=f"default {usual}. {about}")
@@ -151,8 +152,8 @@ def step(args: argparse.Namespace) -> SteppedNetwork:
 
 def scaling_of(args: argparse.Namespace) -> dict[str, Any]:
     """Return the options of quantize that were given for scales and rounding."""
-    given = {name: getattr(args, name) for name in ("granularity", "rounding", "rounding_seed",
-                                                    "scaling", "bias_correction")}  # fmt: skip
+    names = ("granularity", "rounding", "rounding_seed", "scaling", "bias_correction", "headroom")
+    given = {name: getattr(args, name) for name in names}
     options = {name: value for name, value in given.items() if value is not None}
     if args.calibrate is not None:
         options["calibrate"] = read_inputs(args.calibrate)

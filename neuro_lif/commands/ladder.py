@@ -54,6 +54,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    from ..files.task import read_task
     from ..ladder import ladder
 
     check_writable(args.json, "--json")
@@ -82,18 +83,3 @@ def run(args: argparse.Namespace) -> int:
     if args.picture:
         print(f"picture written to {found.figure(args.picture)}")
     return 0
-
-
-def read_task(path: Path) -> Any:
-    """Read a task: inputs as arrays, ``labels``, ``output`` and maybe ``readout`` beside them."""
-    from ..errors import FileFormatError
-    from ..task import Task
-
-    arrays = read_inputs(path) or {}
-    for name in ("labels", "output"):
-        if name not in arrays:
-            raise FileFormatError(f"task {str(path)!r}: no array {name!r}, allowed: an .npz of "
-                                  "inputs, labels and output (the population's name)")  # fmt: skip
-    rest = {k: v for k, v in arrays.items() if k not in ("labels", "output", "readout")}
-    readout = str(arrays["readout"]) if "readout" in arrays else "count"
-    return Task(rest, arrays["labels"], str(arrays["output"]), readout)

@@ -31,6 +31,14 @@ def add(commands: Any) -> None:
                       help="processes (default: one per processor)")  # fmt: skip
     verb.add_argument("--scheduler", metavar="ADDRESS",
                       help="a Dask cluster instead, tcp://host:8786")  # fmt: skip
+    verb.add_argument("--timeout", type=float, metavar="S", help="seconds that one configuration "
+                      "may take; one that takes longer is a row that says so")  # fmt: skip
+    verb.add_argument("--stop-after", type=int, metavar="N",
+                      help="stop where the first N configurations fail of the same error of a "
+                      "measuring function (default 10; 0: never)")  # fmt: skip
+    verb.add_argument("--worker-wait", type=float, metavar="S",
+                      help="seconds to wait for a cluster without workers (default 300)"
+                      )  # fmt: skip
     verb.add_argument("--quiet", action="store_true", help="no progress")
     verb = _verb(verbs, "show", "the table", show_)
     verb.add_argument("--columns", help="only these, with commas between")
@@ -55,8 +63,12 @@ def _verb(verbs: Any, name: str, about: str, run: Any) -> Any:
 def run_(args: argparse.Namespace) -> int:
     """Run a study."""
     file = load_study(args.file)
+    limits = {name: value for name in ("timeout", "stop_after", "worker_wait")
+              if (value := getattr(args, name)) is not None}  # fmt: skip
+    if limits.get("stop_after") == 0:
+        limits["stop_after"] = None
     try:
-        file.run(workers=args.workers, scheduler=args.scheduler, progress=not args.quiet)
+        file.run(workers=args.workers, scheduler=args.scheduler, progress=not args.quiet, **limits)
     except StudyInterrupted as stop:
         print(f"neuro-lif study: {stop}", file=sys.stderr)
         return 130
@@ -96,7 +108,8 @@ def status_(args: argparse.Namespace) -> int:
     """Say how far a study is."""
     study = load_study(args.file).study
     status = study.status()
-    errors = f", {status.errors} with an error" if status.errors else ""
+    late = f" ({status.late} of them a timeout)" if status.late else ""
+    errors = f", {status.errors} with an error{late}" if status.errors else ""
     print(f"{study.path}: {status.done} of {status.total} configurations{errors}")
     for writer in status.writers:
         print(f"  at work: {writer}")

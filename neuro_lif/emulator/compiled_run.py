@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,120 @@ def run_compiled(
         RangeError: as of :func:`neuro_lif.run_fixed`.
         Interrupted: on Ctrl-C, with what was recorded.
     """
-    network = built(fixed)
-    b = batch or 1
+    begun = _begin(fixed, n_steps, given, batch, record)
+    many = threads or os.cpu_count() or 1
+    done, interrupted = n_steps, False
+    try:
+        begun.run_all(progress, strict, many, between)
+    except KeyboardInterrupt:
+        interrupted, done = True, begun.run.done()
+        if not done or begun.run.too_wide():  # nothing was done, or its end is not right
+            raise
+        if strict:
+            refuse_overflow(begun.overflow(done), done)
+    return begun.recorded(done, many, interrupted, keep)
+
+
+Place = tuple[bool, int, int]
+"""Whether an input goes to a source; which source or population; the port."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Begun:
+    """A run in the kernel.
+
+    Args:
+        fixed, network, run: what runs, and the kernel's own.
+        n_steps, batch: as of :func:`run_compiled`.
+        given: inputs as they were given; ``feeds`` as they go to the kernel, ``drawn`` those that
+            are drawn block by block, ``places`` where each goes.
+        noise: where the profile's noise goes, and its draws.
+        counted, whole: what is lost of drawn inputs, and of the others.
+        block: steps whose inputs are there at once.
+        traces: where the kernel writes registers ``(batch, n_steps, n)``.
+    """
+
+    fixed: FixedNetwork
+    network: Built
+    run: Any
+    n_steps: int
+    batch: int | None
+    given: Mapping[str, Fed]
+    feeds: Mapping[str, Any]
+    drawn: Mapping[str, Any]
+    places: list[tuple[str, Place, int]]
+    noise: list[tuple[Place, Array]]
+    counted: LostCounts
+    whole: Any
+    block: int
+    traces: Mapping[tuple[str, str], Array]
+
+    def load(self, first: int, last: int) -> None:
+        """Hand over the inputs of a block."""
+        made = {name: Fed.of(feed.rows(first, last)) for name, feed in self.drawn.items()}
+        self.counted.take(first, made)
+        self.run.drop_feeds()
+        for name, place, turn in self.places:
+            values = made[name].values if name in made else self.feeds[name].values
+            self.run.feed(*place, values, turn, first if name in made else 0)
+        for place, rows in self.noise:
+            self.run.feed(*place, rows)
+
+    def lost(self, steps: int) -> tuple[OverflowEvent, ...]:
+        """Return what so many steps lost of the inputs."""
+        return in_order(*self.whole, *self.counted.events(steps))
+
+    def overflow(self, steps: int) -> tuple[OverflowEvent, ...]:
+        """Return all that so many steps lost."""
+        return in_order(*self.lost(steps), *_events(self.run, self.network))
+
+    def run_all(
+        self, progress: Progress | None, strict: bool, many: int,
+        between: Callable[[], None] | None,
+    ) -> None:  # fmt: skip
+        """Do all steps, with so many threads; the rest as of :func:`run_compiled`."""
+        told, n_steps = between or (lambda: None), self.n_steps
+        b = self.batch or 1
+        apart = not strict and progress is None and self.block >= n_steps
+        if apart and _by_sample(self.run, b, n_steps, between is not None):
+            self.load(0, n_steps)
+            _finish(self.run, b, n_steps, many, told)
+            return
+        advance = _advance(self.run, self.overflow if strict else None, many, told)
+        blocks = in_blocks(n_steps, self.block, self.load, advance)
+        in_stretches(n_steps, self.run.size(), blocks, progress)
+
+    def recorded(self, done: int, many: int, interrupted: bool, keep: bool) -> Recording:
+        """Return what was recorded of so many steps; gives the kernel's memory back."""
+        fixed, network, batch = self.fixed, self.network, self.batch
+        spikes = {
+            p.name: taken_spikes(self.run, network.populations[p.name], p.size,
+                                 network.sent[p.name], batch, done, many)
+            for p in fixed.populations
+        }  # fmt: skip
+        (quick, exact, calm), found = self.run.blocks(), self.overflow(done)
+        self.run.release()
+        inputs = as_feeds(self.feeds, self.drawn)
+        return recorded(
+            fixed, done, self.n_steps, Rasters(spikes),
+            {k: a[:, :done] if batch else a[0, :done] for k, a in self.traces.items()}, found,
+            f"compiled integer emulator ({native().used_set()})",  # type: ignore[union-attr]
+            {"steps of blocks in 64 bits": f"{exact} of {quick + exact}",
+             "steps of calm blocks": f"{calm} of {quick + exact}"},
+            interrupted, kept_inputs(fixed, inputs, batch, done) if keep else None, self.given,
+        )  # fmt: skip
+
+
+def _begin(
+    fixed: FixedNetwork, n_steps: int, given: Mapping[str, Fed], batch: int | None, record: str
+) -> _Begun:
+    """Return a run with nothing done yet.
+
+    Raises:
+        NotInKernel: the kernel cannot run this.
+        RangeError: as of :func:`neuro_lif.run_fixed`.
+    """
+    network, b = built(fixed), batch or 1
     feeds = network_inputs(fixed, given, n_steps)
     drawn = drawn_inputs(fixed, given, b)
     block, counted = block_of(drawn.values(), b, n_steps), LostCounts(fixed, drawn, b)
@@ -78,57 +191,8 @@ def run_compiled(
     traces = {k: trace_array((b, n_steps, fixed.population(k[0]).size)) for k in wanted}
     run, places = _started(fixed, network, {*feeds, *drawn}, traces, b)
     noise = _noise_feeds(fixed, network, b, n_steps)
-    many = threads or os.cpu_count() or 1
-
-    def load(first: int, last: int) -> None:
-        made = {name: Fed.of(feed.rows(first, last)) for name, feed in drawn.items()}
-        counted.take(first, made)
-        run.drop_feeds()
-        for name, place, turn in places:
-            values = made[name].values if name in made else feeds[name].values
-            run.feed(*place, values, turn, first if name in made else 0)
-        for place, rows in noise:
-            run.feed(*place, rows)
-
-    def lost(steps: int) -> tuple[OverflowEvent, ...]:
-        return in_order(*whole, *counted.events(steps))
-
-    done, told, interrupted = n_steps, between or (lambda: None), False
-    try:
-        apart = not strict and progress is None and block >= n_steps
-        if apart and _by_sample(run, b, n_steps, between is not None):
-            load(0, n_steps)
-            _finish(run, b, n_steps, many, told)
-        else:
-            advance = _advance(run, network, lost if strict else None, many, told)
-            in_stretches(n_steps, run.size(), in_blocks(n_steps, block, load, advance), progress)
-    except KeyboardInterrupt:
-        interrupted, done = True, run.done()
-        if not done or run.too_wide():  # nothing was done, or its end is not right
-            raise
-        if strict:
-            refuse_overflow(in_order(*lost(done), *_events(run, network)), done)
-    spikes = {
-        p.name: taken_spikes(run, network.populations[p.name], p.size, network.sent[p.name],
-                             batch, done, many)
-        for p in fixed.populations
-    }  # fmt: skip
-    (quick, exact, calm), found = run.blocks(), _events(run, network)
-    run.release()
-    return recorded(
-        fixed, done, n_steps, Rasters(spikes),
-        {k: a[:, :done] if batch else a[0, :done] for k, a in traces.items()},
-        in_order(*lost(done), *found),
-        f"compiled integer emulator ({native().used_set()})",  # type: ignore[union-attr]
-        {"steps of blocks in 64 bits": f"{exact} of {quick + exact}",
-         "steps of calm blocks": f"{calm} of {quick + exact}"},
-        interrupted, kept_inputs(fixed, as_feeds(feeds, drawn), batch, done) if keep else None,
-        given,
-    )  # fmt: skip
-
-
-Place = tuple[bool, int, int]
-"""Whether an input goes to a source; which source or population; the port."""
+    return _Begun(fixed, network, run, n_steps, batch, given, feeds, drawn, places, noise, counted,
+                  whole, block, traces)  # fmt: skip
 
 
 def _started(
@@ -215,20 +279,19 @@ def _refuse_too_wide(run: Any) -> None:
 
 
 def _advance(
-    run: Any, network: Built, lost: Callable[[int], tuple[OverflowEvent, ...]] | None,
-    threads: int, between: Callable[[], None],
+    run: Any, overflow: Callable[[int], tuple[OverflowEvent, ...]] | None, threads: int,
+    between: Callable[[], None],
 ) -> Callable[[int], None]:  # fmt: skip
-    """Return what does so many steps; with ``lost``, any of these and any overflow is an error."""
-    strict = lost is not None
+    """Return what does so many steps; with ``overflow``, any of it is an error."""
+    strict = overflow is not None
 
     def advance(steps: int) -> None:
         before = run.done()
         run.advance(steps, threads, strict)
         between()
         _refuse_too_wide(run)
-        if lost is not None:
-            after = before + steps
-            refuse_overflow(in_order(*lost(after), *_events(run, network)), after)
+        if overflow is not None:
+            refuse_overflow(overflow(before + steps), before + steps)
 
     return advance
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checks import expect, expect_progress
+from ..digests import digest
 from ..discretize import SteppedNetwork, StepRule, discretize
 from ..engines import Progress, chosen_engine
 from ..errors import RangeError, show
@@ -17,9 +18,9 @@ from ..network import Network
 from ..quantize import quantize
 from ..reference.clocked import check_record
 from ..stimulate import Inputs, batch_of, check_given, input_sizes, steps_of
-from ..task import Task
+from ..task import Task, narrow
 from .climb import Asked, Climber
-from .origin import digest_of, told, versions
+from .origin import DIGESTS, told, versions
 from .parameters import Rounded
 from .replay import names_for
 from .runs import Setting, Ticker
@@ -212,13 +213,14 @@ def _provenance(
     config = {name: c.value for name, c in profile.config.items()}
     out = versions()
     out |= {"profile": profile.name, "profile title": profile.title, "profile dated": profile.dated,
-            "profile config": told(config), "profile digest": digest_of(profile),
-            "network digest": digest_of(stepped.network), "integers digest": digest_of(fixed),
+            "profile config": told(config), "profile digest": digest(profile),
+            "network digest": digest(stepped.network), "steps digest": digest(stepped),
+            "integers digest": digest(fixed), "digests": DIGESTS,
             "rule": str(stepped.rule), "options": told(lowering), "seed": str(fixed.seed),
             "engines": "; ".join(engines)}  # fmt: skip
     if task is not None:
         out |= {"task digest": task.digest, "task": f"{task.size} samples, read by {task.readout} "
                 f"of {task.output}"}  # fmt: skip
     elif given:
-        out["inputs digest"] = digest_of({k: np.asarray(v) for k, v in given.items()})
+        out["inputs digest"] = digest({k: narrow(np.asarray(v)) for k, v in given.items()})
     return out | told_inputs(stepped.network, given)

@@ -2,51 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
 
-from ..arrays import is_sparse
+from ..digests import digest
 from ..errors import show
 
-
-def digest_of(value: Any) -> str:
-    """Return the SHA-256 of a value's content: dataclasses, mappings, arrays and plain values."""
-    found = hashlib.sha256()
-    _feed(value, found)
-    return found.hexdigest()
-
-
-def _feed(value: Any, found: Any) -> None:
-    if is_sparse(value):
-        csr = value.tocsr()
-        value = (csr.shape, csr.data, csr.indices.astype(np.int64), csr.indptr.astype(np.int64))
-    if is_dataclass(value) and not isinstance(value, type):
-        found.update(type(value).__name__.encode())
-        for f in fields(value):
-            if f.name != "ledger":  # it tells of the making, not of what there is
-                found.update(f.name.encode())
-                _feed(getattr(value, f.name), found)
-    elif hasattr(value, "model_dump_json"):  # a profile
-        found.update(value.model_dump_json(by_alias=True).encode())
-    elif isinstance(value, np.ndarray):
-        found.update(repr((value.dtype.str, value.shape)).encode())
-        found.update(np.ascontiguousarray(value).tobytes())
-    elif isinstance(value, Mapping):
-        for key in sorted(value, key=str):
-            found.update(repr(key).encode())
-            _feed(value[key], found)
-    elif isinstance(value, (list, tuple)):
-        found.update(f"{len(value)}:".encode())
-        for item in value:
-            _feed(item, found)
-    else:
-        found.update(repr(value).encode())
+DIGESTS = "neuro_lif.digests"
+"""What gave the digests of a provenance; saved ladders that do not say so have others."""
 
 
 def versions() -> dict[str, str]:
@@ -62,5 +30,5 @@ def told(options: Mapping[str, Any]) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, Mapping) or is_dataclass(value):
-        return f"{type(value).__name__} {digest_of(value)[:16]}"
+        return f"{type(value).__name__} {digest(value)[:16]}"
     return show(value)

@@ -46,6 +46,13 @@ SCALINGS = {
 """How scales are chosen where nothing is calibrated: see :func:`neuro_lif.quantize`."""
 
 
+HEADROOMS = {
+    "sources": "for at most a share of the sources firing in every step, 1 % of them at the least",
+    "samples": "for four times as far as v goes on the calibration inputs",
+}
+"""What the registers have room for at least: see :func:`neuro_lif.quantize`."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What the caller asks of scales and weights; see :func:`neuro_lif.quantize`."""
@@ -54,6 +61,7 @@ class Options:
     rounding: str = "nearest"
     seed: int = 0
     scaling: str = "own"
+    headroom: str = "sources"
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,7 @@ class Plan:
         du, dv: coded decays; ``loss_u`` and ``loss_v`` the share lost per step that they give.
         scale: what the search chose; ``cap`` a scale it may not pass.
         pinned: the scale's weight steps stay: what overflows takes it down by whole octaves.
+        seen: LSB per V at which v keeps its room for what the samples did; 0: not asked for.
         correction: ``(n,)`` V per step added to the bias against what rounding does; None: none.
     """
 
@@ -79,6 +88,7 @@ class Plan:
     scale: Scale | None = None
     cap: float = float("inf")
     pinned: bool = False
+    seen: float = 0.0
     correction: FloatArray | None = None
 
     @property

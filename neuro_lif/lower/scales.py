@@ -304,7 +304,7 @@ def shrink(draft: Draft, rows: dict[str, tuple[Headroom, ...]]) -> Draft | None:
     """
     plans = dict(draft.plans)
     for name, found in rows.items():
-        share = max((h.bound / h.limit if h.limit > 0 else 1.0 for h in found), default=0.0)
+        share = max((_share(h, plans[name]) for h in found), default=0.0)
         old = plans[name].scale
         if share <= 1.0 or old is None:
             continue
@@ -320,6 +320,14 @@ def shrink(draft: Draft, rows: dict[str, tuple[Headroom, ...]]) -> Draft | None:
             plans[name] = smaller
     changed = any(plans[name] is not plan for name, plan in draft.plans.items())
     return replace(draft, plans=plans) if changed else None
+
+
+def _share(h: Headroom, plan: Plan) -> float:
+    """Return how much of a register's range is taken, above 1 where it is too small."""
+    share = h.bound / h.limit if h.limit > 0 else 1.0
+    if plan.seen and plan.scale is not None and h.register == plan.form.registers[0]:
+        return min(share, plan.scale.lsb_per_volt / plan.seen)
+    return share
 
 
 def _octave_lower(draft: Draft, name: str, share: float) -> Plan:

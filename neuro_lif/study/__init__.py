@@ -4,6 +4,7 @@ Not imported by ``import neuro_lif``.
 """
 
 from .axes import Axis, Configuration
+from .limits import StudyTimeout
 from .measures import GROUPS, MEASURES, Measure
 from .rows import Replay, Row, Status
 from .runner import StudyInterrupted
@@ -20,4 +21,5 @@ __all__ = [
     "Status",
     "Study",
     "StudyInterrupted",
+    "StudyTimeout",
 ]

@@ -1,21 +1,16 @@
-"""Content digests: the same description gives the same SHA-256, in any process."""
+"""What keys of results are made of: canonical JSON, and the digests of functions."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import pickle
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from functools import partial
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
-import numpy as np
-
-from ..errors import StudyError, show
-from ..lazy import is_sparse
-from ..profiles import is_profile
+from ..digests import digest
+from ..errors import RangeError
 
 SEMANTICS = 1
 """Counts the changes of what a result means; raised when one changes, so old ones are not mixed."""
@@ -28,58 +23,6 @@ def canonical(value: Any) -> str:
         ValueError: it holds a number that JSON has not (NaN, infinity).
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def digest(*values: Any) -> str:
-    """Return the SHA-256 of what values hold, hexadecimal.
-
-    Numbers, texts, arrays (dense or sparse), lists, mappings (in any order), tasks, profiles and
-    the frozen parts of networks.
-
-    Raises:
-        StudyError: something else.
-    """
-    found = hashlib.sha256()
-    for value in values:
-        _feed(found, value)
-    return found.hexdigest()
-
-
-def _feed(found: Any, value: Any) -> None:
-    """Add a value, its kind before it, so that no two different ones give the same bytes."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, (bool, int, float, str)):
-        text = f"{type(value).__name__}:{value!r}".encode()
-        found.update(f"{len(text)};".encode() + text)
-    elif isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        array = np.ascontiguousarray(value)
-        found.update(f"array{array.dtype.str}{value.shape};".encode())
-        found.update(array.reshape(-1).view(np.uint8).data if array.size else b"")
-    elif is_sparse(value):
-        csr = value.tocsr()
-        found.update(f"sparse{csr.shape};".encode())
-        for part in (csr.data, csr.indices.astype(np.int64), csr.indptr.astype(np.int64)):
-            _feed(found, part)
-    elif isinstance(value, Mapping):
-        found.update(f"map{len(value)};".encode())
-        for key in sorted(value, key=repr):
-            _feed(found, key)
-            _feed(found, value[key])
-    elif isinstance(value, (list, tuple)):
-        found.update(f"list{len(value)};".encode())
-        for item in value:
-            _feed(found, item)
-    elif is_profile(value):
-        _feed(found, value.model_dump(mode="json", by_alias=True))
-    elif is_dataclass(value) and not isinstance(value, type):
-        found.update(f"{type(value).__name__};".encode())
-        for field in fields(value):
-            _feed(found, field.name)
-            _feed(found, getattr(value, field.name))
-    else:
-        allowed = "numbers, texts, arrays, lists, mappings and parts of networks"
-        raise StudyError(f"{show(value)} has no digest, allowed: {allowed}")
 
 
 def function_digest(function: Any) -> str:
@@ -112,7 +55,7 @@ def _told(value: Any) -> Any:
         return [_told(v) for v in value]
     try:
         digest(value)
-    except StudyError:
+    except RangeError:
         return _object(value)
     return value
 

@@ -12,11 +12,13 @@ import numpy as np
 
 from ..checks import expect_path
 from ..errors import FileFormatError, NeuroLifError, StudyError, show
+from ..files.task import read_task
 from ..files.toml import load_network
 from ..npz import NpzFile
 from ..profile import available_profiles
 from ..task import Task
 from ..units import TIME, si_value
+from .limits import Limits
 from .measures import GROUPS
 from .study import Study
 
@@ -27,7 +29,8 @@ else:
 
 FORMAT = "neuro-lif-study-file/1"
 KEYS = ("format", "network", "profile", "dt", "rule", "inputs", "n_steps", "measure", "seed",
-        "store", "keep", "task", "calibration", "vary", "quantize", "choose")  # fmt: skip
+        "store", "keep", "task", "calibration", "vary", "quantize", "choose", "timeout",
+        "stop_after", "worker_wait")  # fmt: skip
 TASK = ("inputs", "labels", "output", "readout", "n_steps")
 CHOOSE = {
     "grid": (),
@@ -45,14 +48,17 @@ class StudyFile:
         study: what it describes.
         how: ``"grid"``, ``"random"`` or ``"search"``.
         told: the arguments of that.
+        limits: ``timeout``, ``stop_after`` and ``worker_wait`` of :meth:`Study.run`, where said.
     """
 
     study: Study
     how: str = "grid"
     told: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, **where: Any) -> Study:
-        """Run it as it says; ``where`` as of :meth:`Study.run`."""
+        """Run it as it says; ``where`` as of :meth:`Study.run`, before what the file says."""
+        where = {**self.limits, **where}
         if self.how == "search":
             self.study.search(**self.told, **where)
             return self.study
@@ -84,7 +90,7 @@ def load_study(path: str | Path) -> StudyFile:
             raise StudyError(f"{where}: {key} is missing")
     how, told = _choose(where, raw.get("choose", {}))
     try:
-        return StudyFile(_study(where, path, raw), how, told)
+        return StudyFile(_study(where, path, raw), how, told, _limits(where, raw))
     except NeuroLifError as error:
         text = str(error)
         raise type(error)(text if text.startswith(where) else f"{where}: {text}") from error
@@ -131,10 +137,28 @@ def _study(where: str, path: Path, raw: dict[str, Any]) -> Study:
     )  # fmt: skip
 
 
-def _text(where: str, table: Mapping[str, Any], key: str) -> str:
+def _limits(where: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run puts up with, as far as a file says it; ``stop_after = 0`` is any number.
+
+    Raises:
+        StudyError: a value is not valid.
+    """
+    out: dict[str, Any] = {}
+    for name in ("timeout", "worker_wait"):
+        if name in raw:
+            out[name] = _time(where, name, raw[name])
+    if "stop_after" in raw:
+        out["stop_after"] = None if raw["stop_after"] == 0 else raw["stop_after"]
+    Limits(**out)
+    return out
+
+
+def _text(
+    where: str, table: Mapping[str, Any], key: str, allowed: str = "the name of a file"
+) -> str:
     value = table.get(key)
     if not isinstance(value, str):
-        raise _refused(where, key, value, "the name of a file")
+        raise _refused(where, key, value, allowed)
     return value
 
 
@@ -150,18 +174,14 @@ def _task(where: str, folder: Path, name: str, table: Any) -> Task:
     for key in table:
         if key not in TASK:
             raise _refused(where, f"{name}.{key}", table[key], "keys " + ", ".join(TASK))
-    arrays = _arrays(folder / _text(f"{where}: {name}", table, "inputs"))
-    # a task file of neuro-lif ladder says these itself
-    said = {k: str(arrays.pop(k)) for k in ("output", "readout")
-            if k in arrays and arrays[k].dtype.kind == "U"}  # fmt: skip
-    table = said | table
-    labels = table.get("labels", "labels")
-    if labels not in arrays:
-        raise _refused(where, f"{name}.labels", labels, "an array of the inputs' file: "
-                       + ", ".join(arrays))  # fmt: skip
-    inputs = {k: a for k, a in arrays.items() if k != labels}
-    return Task(inputs, arrays[labels], _text(f"{where}: {name}", table, "output"),
-                table.get("readout", "count"), table.get("n_steps"))  # fmt: skip
+    said = {k: _text(f"{where}: {name}", table, k, "a name")
+            for k in ("labels", "output", "readout") if k in table}  # fmt: skip
+    try:
+        return read_task(folder / _text(f"{where}: {name}", table, "inputs"), **said,
+                         n_steps=table.get("n_steps"))  # fmt: skip
+    except FileFormatError as error:
+        more = "" if "output" in said else f", or output in [{name}]"
+        raise FileFormatError(f"{where}: {name}: {error}{more}") from None
 
 
 def _time(where: str, name: str, value: Any) -> Any:

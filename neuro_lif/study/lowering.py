@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ..changes import with_changes
+from ..digests import digest
 from ..discretize import SteppedNetwork, StepRule, discretize
 from ..errors import NeuroLifError, StudyError, show
 from ..fixed import FixedNetwork
@@ -21,7 +22,7 @@ from ..quantize import quantize
 from ..stimulate import Inputs
 from ..task import Task, narrow
 from .axes import Configuration, Value
-from .digests import SEMANTICS, canonical, digest, function_digest
+from .digests import SEMANTICS, canonical, function_digest
 from .names import varied_network, varied_profile
 
 if TYPE_CHECKING:

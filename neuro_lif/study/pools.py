@@ -5,28 +5,29 @@ from __future__ import annotations
 import os
 import pickle
 import queue
+import signal
 import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
 
-from ..errors import NeuroLifError, StudyError, show
+from ..errors import StudyError, show
+from .limits import LATE, late
 from .lowering import Base
 from .runner import Chunk
+from .serve import SWITCH
 from .work import Outcome, Worker
 
 Ended = list[tuple[Chunk, list[Outcome], str]]
 DEATHS = 3
 """So many workers in a row may die of one chunk before the study gives up."""
-SWITCH = 2e-4
-"""Seconds after which one thread lets the other have Python's lock: the engine waits for it."""
-START = ("import sys; sys.path[:] = {path!r}; from neuro_lif.study.pools import serve; "
-         "serve({fd})")  # fmt: skip
+START = ("import sys; sys.path[:] = {path!r}; from neuro_lif.study.serve import serve; "
+         "serve({fd}, {threads})")  # fmt: skip
 
 
 class Here:
@@ -38,6 +39,7 @@ class Here:
     """
 
     size = lanes = 1
+    trouble = ""
 
     def __init__(self, base: Base, threads: int | None = None) -> None:
         self._worker, self._waiting = Worker(base, threads), deque[Chunk]()
@@ -72,6 +74,7 @@ class _Process:
         has: float networks whose reference it has.
         making: the chunk whose reference it was asked for.
         ready: whether it has read the study.
+        since: when it began what is under way, as far as is known here; never too early.
         outbox: what is to be sent, the study first; None ends it.
     """
 
@@ -81,6 +84,7 @@ class _Process:
     has: set[str] = field(default_factory=set)
     making: Chunk | None = None
     ready: bool = False
+    since: float = 0.0
     outbox: queue.SimpleQueue[bytes | None] = field(default_factory=queue.SimpleQueue)
 
     def __post_init__(self) -> None:
@@ -98,27 +102,55 @@ class _Process:
         self.connection.close()
         return code
 
+    def kill(self) -> None:
+        """End a process that does not listen, and what it may have started itself."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # it began a session of its own
+        self.process.kill()
+
     @property
     def name(self) -> str:
         return f"process {self.process.pid}"
+
+
+@dataclass(eq=False)
+class _Whole:
+    """A chunk whose items are done one by one.
+
+    Args:
+        chunk: which.
+        outcomes: of its items, as far as they are there.
+    """
+
+    chunk: Chunk
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
 
 
 class Processes:
     """Worker processes of this machine; each is sent the study once.
 
     They are started by command, not forked, and never import the caller's script. One that dies is
-    replaced, and what it had is done again.
+    replaced, and what it had is done again. So is one that takes longer than it may: what was
+    handed to it at once is done one by one, and what alone takes too long is an error then.
 
     Args:
         base: the study's.
         workers: how many.
+        timeout: s that one configuration may take; None: any time.
+        threads: of each run; None: all processors.
 
     Raises:
         StudyError: the study cannot be sent (a measuring function of a script, say).
     """
 
-    def __init__(self, base: Base, workers: int) -> None:
+    trouble = ""
+
+    def __init__(
+        self, base: Base, workers: int, timeout: float | None = None, threads: int | None = 1
+    ) -> None:
         self._blob = packed(base)
+        self._timeout, self._threads = timeout, threads
+        self._parts: dict[Chunk, _Whole] = {}
         self._waiting: deque[Chunk] = deque()
         self._references: dict[str, bytes | None] = {}
         self._deaths: dict[str, int] = {}
@@ -137,7 +169,8 @@ class Processes:
         fd = theirs.fileno()
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-c", START.format(path=sys.path, fd=fd)],
+                [sys.executable, "-c",
+                 START.format(path=sys.path, fd=fd, threads=self._threads)],
                 pass_fds=[fd], stdin=subprocess.DEVNULL, start_new_session=True,
                 env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             )  # fmt: skip
@@ -154,14 +187,27 @@ class Processes:
         """Return chunks that are done; none after so many seconds."""
         ended: Ended = []
         by_connection = {w.connection: w for w in self._workers}
-        for connection in wait(list(by_connection), seconds):
+        for connection in wait(list(by_connection), self._patience(seconds)):
             worker = by_connection[connection]  # type: ignore[index]
             try:
                 ended += self._heard(worker, pickle.loads(worker.connection.recv_bytes()))
             except (EOFError, OSError):
                 ended += self._replace(worker)
+        for worker in list(self._workers):
+            if self._left(worker) <= 0 and not worker.connection.poll():
+                ended += self._cut(worker)
         self._hand_out()
         return ended
+
+    def _left(self, worker: _Process) -> float:
+        """Return the seconds that a worker has left for what is under way."""
+        if self._timeout is None or not (worker.given or worker.making):
+            return float("inf")
+        return worker.since + self._timeout - time.monotonic()
+
+    def _patience(self, seconds: float) -> float:
+        """Return how long to wait, so that none takes much longer than it may."""
+        return max(0.0, min(seconds, *(self._left(w) for w in self._workers)))
 
     def _heard(self, worker: _Process, message: tuple[str, Any]) -> Ended:
         kind, content = message
@@ -175,8 +221,25 @@ class Processes:
             worker.has.add(worker.making.network)
             worker.making = None
             return []
-        chunk = worker.given.popleft()
-        return [(chunk, content, worker.name)]
+        worker.since = time.monotonic()
+        return self._ended(worker.given.popleft(), content, worker)
+
+    def _ended(self, chunk: Chunk, outcomes: list[Outcome], worker: _Process) -> Ended:
+        """Return a chunk that is done; of what is done one by one, the whole with its last."""
+        whole = self._parts.pop(chunk, None)
+        if whole is None:
+            return [(chunk, outcomes, worker.name)]
+        whole.outcomes[chunk.items[0].key] = outcomes[0]
+        if len(whole.outcomes) < len(whole.chunk.items):
+            return []
+        return [(whole.chunk, [whole.outcomes[i.key] for i in whole.chunk.items], worker.name)]
+
+    def _one_by_one(self, chunk: Chunk) -> list[Chunk]:
+        """Return the items of a chunk as chunks: whose doing it was shows then."""
+        whole = _Whole(chunk)
+        parts = [Chunk((item,), True, chunk.lane) for item in chunk.items]
+        self._parts |= dict.fromkeys(parts, whole)
+        return parts
 
     def _hand_out(self) -> None:
         """Give every worker that has room something to do; the idle ones first."""
@@ -200,6 +263,7 @@ class Processes:
                 if worker.given:
                     continue
                 self._references[chunk.network], worker.making = None, chunk
+                worker.since = time.monotonic()
                 self._tell(worker, ("reference", chunk.items[0].configuration))
                 return False
             reference = self._references.get(chunk.network)
@@ -213,6 +277,8 @@ class Processes:
     def _give(self, worker: _Process, chunk: Chunk, reference: bytes | None) -> None:
         send = reference if chunk.shared and chunk.network not in worker.has else None
         worker.has.add(chunk.network)
+        if not worker.given:
+            worker.since = time.monotonic()
         worker.given.append(chunk)
         configurations = [i.configuration for i in chunk.items]
         self._tell(worker, ("chunk", (configurations, chunk.network, send)))
@@ -232,9 +298,6 @@ class Processes:
             raise StudyError(f"{DEATHS} workers in a row ended (exit status {code}) before they "
                              "had read the study; what they said is above")  # fmt: skip
         ended: Ended = []
-        if worker.given:
-            ended = self._given_up(worker, code)
-        self._waiting.extendleft(reversed(worker.given))
         if worker.making is not None:
             network, item = worker.making.network, worker.making.items[0]
             if self._died_of(f"float {network}"):
@@ -244,8 +307,15 @@ class Processes:
                     "gave is stored"
                 )
             del self._references[network]
-        self._workers[self._workers.index(worker)] = self._start()
+        elif worker.given:
+            ended = self._given_up(worker, code)
+        self._start_again(worker)
         return ended
+
+    def _start_again(self, worker: _Process) -> None:
+        """Put another worker in the place of one that has ended; what it had comes first."""
+        self._waiting.extendleft(reversed(worker.given))
+        self._workers[self._workers.index(worker)] = self._start()
 
     def _died_of(self, key: str) -> bool:
         """Note that a worker died of a piece of work; tell whether that was the last try."""
@@ -253,15 +323,36 @@ class Processes:
         return self._deaths[key] >= DEATHS
 
     def _given_up(self, worker: _Process, code: int) -> Ended:
-        """Return the chunk that a worker died of, where others had died of it before."""
+        """Return what a worker died of, where others had before; of several, have each tried."""
         chunk = worker.given[0]
+        if len(chunk.items) > 1:
+            worker.given.popleft()
+            worker.given.extendleft(reversed(self._one_by_one(chunk)))
+            return []
         if not self._died_of(chunk.items[0].key):
             return []
         worker.given.popleft()
-        among = f" of it or of one of the {len(chunk.items) - 1} run with it"
-        lost = (f"{DEATHS} workers in a row died (exit status {code})"
-                f"{among if len(chunk.items) > 1 else ''}")  # fmt: skip
-        return [(chunk, [Outcome("", None, 0.0, 0.0, lost=lost)] * len(chunk.items), worker.name)]
+        lost = f"{DEATHS} workers in a row died (exit status {code})"
+        return self._ended(chunk, [Outcome("", None, 0.0, 0.0, lost=lost)], worker)
+
+    def _cut(self, worker: _Process) -> Ended:
+        """End a worker that takes longer than it may, and start another."""
+        timeout, ended = self._timeout or 0.0, Ended()
+        worker.kill()
+        worker.end()
+        if worker.making is not None:
+            error = late(timeout, "float64 reference")
+            self._references[worker.making.network] = pickle.dumps(error, -1)
+        else:
+            chunk = worker.given.popleft()
+            if len(chunk.items) > 1:
+                worker.given.extendleft(reversed(self._one_by_one(chunk)))
+            else:
+                taken = time.monotonic() - worker.since
+                out = Outcome("", f"{LATE} {late(timeout)}", taken, 0.0)
+                ended = self._ended(chunk, [out], worker)
+        self._start_again(worker)
+        return ended
 
     def close(self) -> None:
         """Stop the workers."""
@@ -287,7 +378,7 @@ def packed(base: Base) -> bytes:
         if getattr(function, "__module__", "__main__") == "__main__":
             raise StudyError(
                 f"measure = {show(function)}: of the script itself, which workers do not import, "
-                "allowed: a function of a module, or workers=1"
+                "allowed: a function of a module, or workers=1 without a timeout"
             )
     try:
         return pickle.dumps(base, -1)
@@ -301,52 +392,3 @@ def _send(connection: Connection, outbox: queue.SimpleQueue[bytes | None]) -> No
             connection.send_bytes(content)
     except OSError:
         pass  # the worker is dead, which the next wait tells
-
-
-# -------------------------------------------------------------------------------- a worker
-
-
-def serve(fd: int) -> None:
-    """Be a worker: take chunks from a connection until it ends."""
-    sys.setswitchinterval(SWITCH)
-    sys.stdout = sys.stderr  # what a measuring function prints
-    with Connection(fd) as connection:
-        try:
-            _serve(connection)
-        except (EOFError, OSError):
-            return  # whoever asked is gone
-
-
-def _serve(connection: Connection) -> None:
-    worker = Worker(pickle.loads(connection.recv_bytes()), threads=1)
-
-    def answer(kind: str, content: Any) -> None:
-        connection.send_bytes(pickle.dumps((kind, content), -1))
-
-    answer("ready", None)
-    while True:
-        kind, content = pickle.loads(connection.recv_bytes())
-        try:
-            out = _answer(worker, kind, content)
-        except (MemoryError, RuntimeError, OSError):
-            kind, out = "failed", traceback.format_exc()
-        answer(kind, out)
-        if kind == "failed":
-            return
-
-
-def _answer(worker: Worker, kind: str, content: Any) -> Any:
-    if kind == "reference":
-        return reference_bytes(worker, content)
-    configurations, network, reference = content
-    if reference is not None:
-        worker.give_reference(network, pickle.loads(reference))
-    return worker.run_all(configurations)
-
-
-def reference_bytes(worker: Worker, configuration: Any) -> bytes:
-    """Return the reference of a configuration, or the error that it is, as it is sent."""
-    try:
-        return pickle.dumps(worker.reference(configuration), -1)
-    except NeuroLifError as error:
-        return pickle.dumps(type(error)(str(error)), -1)

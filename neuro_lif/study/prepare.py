@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import expect
+from ..digests import digest
 from ..discretize import SteppedNetwork, discretize
 from ..errors import NeuroLifError, StudyError, show
 from ..network import Network
@@ -22,7 +23,6 @@ from ..stepped import StepRule
 from ..stimulate import check_given, input_sizes, steps_of
 from ..task import Task
 from .axes import Axis, unknown
-from .digests import digest
 from .lowering import Base, Lowering, param_names
 from .measures import GROUPS
 from .names import check_names, quantize_options

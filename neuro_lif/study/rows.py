@@ -48,9 +48,11 @@ class Status:
         done: of those, how many are stored.
         errors: of the stored, how many could not be run.
         writers: others that work on it right now.
+        late: of the errors, how many are a timeout; a run with a longer one tries them again.
     """
 
     total: int
     done: int
     errors: int
     writers: tuple[str, ...]
+    late: int = 0

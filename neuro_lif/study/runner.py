@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import Protocol
 from ..errors import StudyError, show
 from .axes import Configuration
 from .digests import canonical
+from .limits import Limits
 from .store import Store, Stored
 from .work import Outcome
 
@@ -75,6 +77,8 @@ class Pool(Protocol):
     """How many chunks may be under way, so that nobody waits."""
     lanes: int
     """How many workers can be told apart."""
+    trouble: str
+    """What keeps it from going on, to be told; empty: nothing."""
 
     def submit(self, chunk: Chunk) -> None:
         """Take a chunk."""
@@ -100,6 +104,7 @@ class Runner:
         items: what is to be done.
         told: called as results are stored.
         begun: float networks that the pool has been given before.
+        limits: what it puts up with.
     """
 
     store: Store
@@ -107,8 +112,12 @@ class Runner:
     items: Sequence[Item]
     told: Told | None = None
     begun: set[str] = field(default_factory=set)
+    limits: Limits = field(default_factory=Limits)
     buffer: list[Stored] = field(default_factory=list)
     lost: list[tuple[Item, str]] = field(default_factory=list)
+    said: str = ""
+    alike: int = 0
+    """Outcomes, from the first on, that are the same error of a measuring function."""
     each: float | None = None
     """Seconds of one configuration, about."""
 
@@ -122,7 +131,7 @@ class Runner:
         """
         try:
             self._run()
-            self._flush()
+            self._flush(last=True)
         except KeyboardInterrupt:
             self._leave()
             raise StudyInterrupted(self._how_to_go_on()) from None
@@ -132,12 +141,12 @@ class Runner:
     def _leave(self) -> None:
         """Store what there is, as far as that can be done, and give back the rest."""
         with suppress(StudyError):
-            self._flush()
+            self._flush(last=True)
         with suppress(StudyError):
             self.store.release()
 
     def _how_to_go_on(self) -> str:
-        done = len(self.store.done() & {i.key for i in self.items})
+        done = len(self.store.done(self.limits.timeout) & {i.key for i in self.items})
         return (
             f"interrupted after {done} of {len(self.items)} configurations; they are stored"
             f"{'' if self.store.path is None else f' in {str(self.store.path)!r}'}: run the same "
@@ -145,7 +154,7 @@ class Runner:
         )
 
     def _run(self) -> None:
-        done = self.store.done()
+        done = self.store.done(self.limits.timeout)
         self.waiting = {i.key: i for i in self.items if i.key not in done}
         self.total, self.errors = len(self.items), 0
         self.done = self.total - len(self.waiting)
@@ -156,12 +165,14 @@ class Runner:
         self._interleave()
         self.left = Counter(i.network for i in self.waiting.values())
         self.under_way, self.last, self.asked = 0, time.monotonic(), 0.0
+        self.holding = self.limits.stop_after is not None
         self._tell()
         while self.waiting or any(self.mine) or self.under_way:
             self._claim()
             self._hand_out()
             if self.under_way:
                 self._take(self.pool.wait(BEAT))
+                self._say(self.pool.trouble)
                 if time.monotonic() - self.last > COMMIT:
                     self._flush()
             else:
@@ -186,7 +197,7 @@ class Runner:
         now = time.monotonic()
         if 2 * sum(map(len, self.mine)) >= wanted or not self.waiting or now < self.asked:
             return
-        taken = self.store.claim(self.waiting, wanted)
+        taken = self.store.claim(self.waiting, wanted, self.limits.timeout)
         if len(taken) < wanted:  # the rest is being done by others
             self.asked = now + POLL
         for key in taken:
@@ -197,7 +208,8 @@ class Runner:
         if self.each is None:
             return 1
         fair = -(-(len(self.waiting) + sum(map(len, self.mine))) // (2 * self.pool.size))
-        return max(1, min(int(CHUNK / max(self.each, 1e-6)), MOST_AT_ONCE, fair))
+        busy = min(CHUNK, 0.25 * (self.limits.timeout or CHUNK * 4))
+        return max(1, min(int(busy / max(self.each, 1e-6)), MOST_AT_ONCE, fair))
 
     def _hand_out(self) -> None:
         while any(self.mine) and self.under_way < self.pool.size:
@@ -222,6 +234,7 @@ class Runner:
                 if out.lost is not None:
                     self.lost.append((item, out.lost))
                     continue
+                self._watch(out)
                 self.errors += out.error is not None
                 self.buffer.append(Stored(
                     item.key, canonical(dict(item.configuration)), out.result, out.error,
@@ -230,9 +243,31 @@ class Runner:
             mean = sum(o.seconds for o in outcomes) / len(outcomes)
             self.each = mean if self.each is None else 0.5 * (self.each + mean)
 
-    def _flush(self) -> None:
-        """Store what has come in, or give a sign of life."""
-        if self.buffer:
+    def _watch(self, out: Outcome) -> None:
+        """End a run whose first outcomes are all the same error of a measuring function.
+
+        Until it is known whether that is so, they are held back: who mends the function goes on
+        with a file that does not hold them.
+
+        Raises:
+            StudyError: that error.
+        """
+        if not self.holding:
+            return
+        error = out.error or ""
+        self.holding = out.own and (not self.buffer or _kind(error) == _kind(self.buffer[0].error))
+        self.alike += self.holding
+        if self.holding and self.alike == self.limits.stop_after:
+            self.buffer.clear()
+            raise StudyError(
+                f"the first {self.alike} configurations all failed alike, the last of {error}; "
+                "nothing is stored of them, what was stored before is whole (stop_after=None "
+                "stores such errors as rows, --stop-after 0 on the command line)"
+            )
+
+    def _flush(self, last: bool = False) -> None:
+        """Store what has come in, or give a sign of life; the ``last`` call stores all."""
+        if self.buffer and (last or not self.holding):
             self.store.add(self.buffer)
             self.done += len(self.buffer)
             self.buffer.clear()
@@ -247,10 +282,20 @@ class Runner:
         if self.told is not None:
             self.told(self.done, self.total, self.errors)
 
+    def _say(self, trouble: str) -> None:
+        """Tell what keeps the pool from going on, once; without a progress line, as a warning."""
+        if trouble and trouble != self.said:
+            say = getattr(self.told, "say", None)
+            if say is None:
+                warnings.warn(trouble, RuntimeWarning, stacklevel=2)
+            else:
+                say(trouble)
+        self.said = trouble
+
     def _wait_for_others(self) -> None:
         """Leave to other writers what they have claimed; it is taken over when they die."""
-        self._flush()
-        stored = self.store.done()
+        self._flush(last=True)
+        stored = self.store.done(self.limits.timeout)
         for key in [k for k in self.waiting if k in stored]:
             item = self.waiting.pop(key)
             self.left[item.network] -= 1
@@ -259,3 +304,8 @@ class Runner:
         if self.waiting:
             time.sleep(max(0.0, self.asked - time.monotonic()))
             self._flush()
+
+
+def _kind(error: str | None) -> str:
+    """Return who raised what of an error's text, without what may differ from one to the next."""
+    return ":".join((error or "").split(":")[:2])

@@ -22,6 +22,7 @@ from ..checks import expect_path
 from ..errors import StudyError
 from ..npz import replacing
 from .digests import canonical
+from .limits import LATE, settled
 
 FORMAT = "neuro-lif-study/1"
 TABLES = """
@@ -35,6 +36,8 @@ CREATE TABLE IF NOT EXISTS times (
 CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS writers (owner TEXT PRIMARY KEY, beat REAL NOT NULL) WITHOUT ROWID;
 """
+LATE_ERROR = f"CASE WHEN error GLOB '{LATE}*' THEN error END"
+"""The error of what ran out of time; other errors need not be read."""
 STALE = 30.0
 """Seconds without a sign of life after which a writer counts as dead; one of this machine does so
 as soon as its process is gone."""
@@ -142,12 +145,25 @@ class Store:
         own = self.identity
         if identity is None or canonical(own) == canonical(identity):
             return
+        if self._replaced(identity):
+            return
         wanted = json.loads(canonical(identity))
         apart = [n for n in {**own, **wanted} if own.get(n) != wanted.get(n)]
         shown = "; ".join(f"{n}: {_short(own.get(n))} there, {_short(wanted.get(n))} here"
                           for n in apart)  # fmt: skip
         raise StudyError(f"{self.name}: holds another study ({shown}), allowed: the same study, or "
                          "another file name")  # fmt: skip
+
+    def _replaced(self, identity: Mapping[str, Any]) -> bool:
+        """Give a file without results, at which nobody works, to another study; tell whether."""
+        if self.read_only or self.others() or self._db.execute("SELECT 1 FROM results").fetchone():
+            return False
+        with self._transaction():
+            if self._db.execute("SELECT 1 FROM results").fetchone():
+                return False
+            self._db.execute("UPDATE meta SET value = ? WHERE name = 'identity'",
+                             (canonical(identity),))  # fmt: skip
+        return True
 
     @property
     def name(self) -> str:
@@ -167,10 +183,15 @@ class Store:
 
     # ---------------------------------------------------------------------------- results
 
-    def done(self) -> set[str]:
-        """Return the keys of all results."""
+    def done(self, timeout: float | None = None) -> set[str]:
+        """Return the keys of all results, but of those that another limit gives more time.
+
+        Args:
+            timeout: s that a configuration may take; None: any time.
+        """
         with self._told("read"):
-            return {row[0] for row in self._db.execute("SELECT key FROM results")}
+            found = self._db.execute(f"SELECT key, {LATE_ERROR} FROM results")
+            return {key for key, error in found if settled(error, timeout)}
 
     def rows(self) -> Iterator[Stored]:
         """Yield all results, in order of keys."""
@@ -207,6 +228,7 @@ class Store:
                 if r.arrays is not None and self.path is not None:
                     self._write_arrays(r.key, r.arrays)
             with self._transaction():
+                self._drop_late([(r.key,) for r in results])
                 self._db.executemany("INSERT OR IGNORE INTO results VALUES (?, ?, ?, ?)",
                                      [(r.key, r.configuration, r.result, r.error)
                                       for r in results])  # fmt: skip
@@ -217,6 +239,15 @@ class Store:
                     "DELETE FROM claims WHERE key = ?", [(r.key,) for r in results]
                 )
                 self._beat()
+
+    def _drop_late(self, keys: Sequence[tuple[str]]) -> None:
+        """Make room for results of what had run out of time before."""
+        late = f"error GLOB '{LATE}*'"
+        self._db.executemany(
+            f"DELETE FROM times WHERE key IN (SELECT key FROM results WHERE key = ? AND {late})",
+            keys,
+        )
+        self._db.executemany(f"DELETE FROM results WHERE key = ? AND {late}", keys)
 
     def arrays_path(self, key: str) -> Path:
         """Return where the arrays of a result are kept."""
@@ -233,8 +264,12 @@ class Store:
 
     # ---------------------------------------------------------------------------- writers
 
-    def claim(self, keys: Iterable[str], most: int) -> list[str]:
-        """Claim up to ``most`` of some keys that nobody has done or works on; return them."""
+    def claim(self, keys: Iterable[str], most: int, timeout: float | None = None) -> list[str]:
+        """Claim up to ``most`` of some keys that nobody has done or works on; return them.
+
+        ``timeout`` as of :meth:`done`.
+        """
+        ask = f"SELECT {LATE_ERROR} FROM results WHERE key = ?"
         taken: list[str] = []
         with self._told("written"), self._transaction():
             self._drop_dead()
@@ -242,8 +277,8 @@ class Store:
             for key in keys:
                 if len(taken) == most:
                     break
-                done = self._db.execute("SELECT 1 FROM results WHERE key = ?", (key,)).fetchone()
-                if done is None:
+                done = self._db.execute(ask, (key,)).fetchone()
+                if done is None or not settled(done[0], timeout):
                     row = (key, self.owner)
                     n = self._db.execute("INSERT OR IGNORE INTO claims VALUES (?, ?)", row).rowcount
                     taken += [key] * n

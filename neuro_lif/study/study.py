@@ -11,10 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..digests import digest
 from ..errors import StudyError, show
 from . import tables
 from .axes import Axis, Configuration, axes_of, grid, random, unknown
-from .digests import canonical, digest
+from .digests import canonical
+from .limits import STOP_AFTER, WORKER_WAIT, Limits, timeout_of
 from .lowering import Base, Lowering, configuration_key
 from .measures import GROUPS, MEASURES
 from .prepare import base_of, check_axes
@@ -145,7 +147,8 @@ class Study:
 
     def run(
         self, configurations: Iterable[Configuration] | None = None, *, workers: int | None = None,
-        scheduler: str | None = None, client: Any = None,
+        scheduler: str | None = None, client: Any = None, timeout: float | None = None,
+        stop_after: int | None = STOP_AFTER, worker_wait: float = WORKER_WAIT,
         progress: bool | Callable[[int, int, int], None] | None = None,
     ) -> Study:  # fmt: skip
         """Run what is not stored yet.
@@ -159,6 +162,13 @@ class Study:
                 this one.
             scheduler: address of a Dask scheduler instead, ``tcp://host:8786``.
             client: a ``distributed.Client`` instead.
+            timeout: s that one configuration may take (lowered, run, measured; the float64
+                reference of its network by itself); its worker is ended then and another started,
+                and its row says so. A run with a longer one, or none, tries it again. With a
+                timeout, one worker is a process, too. None: as long as it wants.
+            stop_after: so many configurations that fail, from the first on, of the same error of a
+                measuring function end the run with it, and are not stored; None: any number may.
+            worker_wait: s to wait for a cluster that has lost all its workers.
             progress: True, False, a function of (done, of how many, with an error), or None: shown
                 where stderr is a terminal.
 
@@ -169,18 +179,20 @@ class Study:
             StudyError: the store is another study's or cannot be written, or workers fail.
             StudyInterrupted: Ctrl-C; a KeyboardInterrupt that says how to go on.
         """
+        limits = Limits(timeout, stop_after, worker_wait)
         items = self._items(self._checked(configurations))
         with self._open() as store, shown(progress, self._title) as told:
-            left = len({i.key for i in items} - store.done())
-            with self._pool(workers, scheduler, client, left) as pool:
-                Runner(store, pool, items, told).run()
+            left = len({i.key for i in items} - store.done(timeout))
+            with self._pool(workers, scheduler, client, left, limits) as pool:
+                Runner(store, pool, items, told, limits=limits).run()
         return self
 
     def search(
         self, n: int, minimise: Iterable[str] = ("bits",), *,
         at_least: Mapping[str, float] | None = None, maximise: Iterable[str] = (),
         sampler: str = "nsga2", batch: int = 20, workers: int | None = None,
-        scheduler: str | None = None, client: Any = None,
+        scheduler: str | None = None, client: Any = None, timeout: float | None = None,
+        stop_after: int | None = STOP_AFTER, worker_wait: float = WORKER_WAIT,
         progress: bool | Callable[[int, int, int], None] | None = None,
     ) -> list[Row]:  # fmt: skip
         """Search for the fewest bits at a target, with optuna.
@@ -196,6 +208,7 @@ class Study:
             sampler: ``"nsga2"`` or ``"tpe"``.
             batch: trials that are chosen at once.
             workers, scheduler, client, progress: as of :meth:`run`.
+            timeout, stop_after, worker_wait: as of :meth:`run`, of each batch.
 
         Returns:
             The Pareto front of all that was tried and reaches the targets; without any, empty.
@@ -206,15 +219,16 @@ class Study:
         goal = goal_of(minimise, maximise, at_least or {})
         self._check_columns([*goal.columns, *goal.targets])
         n, batch = _count(n, "search: n"), _count(batch, "search: batch")
+        limits = Limits(timeout, stop_after, worker_wait)
         tried: dict[str, Row] = {}
         asked: list[Configuration] = []
-        with self._open() as store, self._pool(workers, scheduler, client, n) as pool:
+        with self._open() as store, self._pool(workers, scheduler, client, n, limits) as pool:
             begun: set[str] = set()
             with shown(progress, self._title) as told:
 
                 def evaluate(chosen: list[dict[str, Any]]) -> list[Row]:
                     items = self._items(chosen)
-                    Runner(store, pool, items, None, begun).run()
+                    Runner(store, pool, items, None, begun, limits).run()
                     rows = {r["key"]: r for r in self._rows(store, {i.key for i in items})}
                     tried.update(rows)
                     asked.extend(chosen)
@@ -236,7 +250,7 @@ class Study:
 
     @contextmanager
     def _pool(
-        self, workers: int | None, scheduler: str | None, client: Any, left: int
+        self, workers: int | None, scheduler: str | None, client: Any, left: int, limits: Limits
     ) -> Iterator[Pool]:
         from .pools import Here, Processes
 
@@ -249,9 +263,11 @@ class Study:
         if left and (scheduler is not None or client is not None):
             from .cluster import Cluster
 
-            pool = Cluster(self.base, scheduler, client)
+            pool = Cluster(self.base, scheduler, client, limits)
+        elif not left or (many == 1 and limits.timeout is None):  # who hangs here cannot be ended
+            pool = Here(self.base)
         else:
-            pool = Here(self.base) if many == 1 or not left else Processes(self.base, many)
+            pool = Processes(self.base, many, limits.timeout, None if many == 1 else 1)
         try:
             yield pool
         finally:
@@ -341,7 +357,9 @@ class Study:
         """Return how far the study is."""
         with self._open() as store:
             rows, others = self._rows(store), tuple(store.others())
-        return Status(self._size, len(rows), sum(r["error"] is not None for r in rows), others)
+        late = sum(timeout_of(r["error"]) is not None for r in rows)
+        return Status(self._size, len(rows), sum(r["error"] is not None for r in rows), others,
+                      late)  # fmt: skip
 
     def replay(self, key: str) -> Replay:
         """Run one stored configuration again and hold it against what is stored.

@@ -60,6 +60,10 @@ class Lines:
             more += f", {clock(taken / fresh * (total - done))} left" if done < total else ""
         print(f"{self.title}: {done} of {total} configurations{more}", file=sys.stderr, flush=True)
 
+    def say(self, text: str) -> None:
+        """Tell what keeps it from going on."""
+        print(f"{self.title}: {text}", file=sys.stderr, flush=True)
+
 
 def clock(seconds: float) -> str:
     """Return a time as ``1:02:03`` or ``2:03``."""
@@ -83,15 +87,24 @@ def _bar(title: str) -> Iterator[Told]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TextColumn("{task.fields[rate]}"), TimeElapsedColumn(),
                TimeRemainingColumn())  # fmt: skip
-    start, first = time.monotonic(), -1
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=None, rate="")
+        yield _Bar(bar, title)
 
-        def told(done: int, total: int, errors: int) -> None:
-            nonlocal first
-            first = done if first < 0 else first
-            rate = 60 * (done - first) / max(time.monotonic() - start, 1e-6)
-            more = f", {errors} errors" if errors else ""
-            bar.update(task, completed=done, total=total, rate=f"{rate:.4g}/min{more}")
 
-        yield told
+class _Bar:
+    """Moves a bar of rich."""
+
+    def __init__(self, bar: Any, title: str) -> None:
+        self.bar, self.title, self.start, self.first = bar, title, time.monotonic(), -1
+        self.task = bar.add_task(title, total=None, rate="")
+
+    def __call__(self, done: int, total: int, errors: int) -> None:
+        """Tell how far it is."""
+        self.first = done if self.first < 0 else self.first
+        rate = 60 * (done - self.first) / max(time.monotonic() - self.start, 1e-6)
+        more = f", {errors} errors" if errors else ""
+        self.bar.update(self.task, completed=done, total=total, rate=f"{rate:.4g}/min{more}")
+
+    def say(self, text: str) -> None:
+        """Tell what keeps it from going on, above the bar."""
+        self.bar.console.print(f"{self.title}: {text}", markup=False)

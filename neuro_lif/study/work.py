@@ -8,7 +8,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +55,7 @@ class Outcome:
         engine: seconds of them in the integer engine.
         arrays: content of the ``.npz`` file that is kept, where one is.
         lost: why there is no outcome at all (this machine has too little memory); not stored.
+        own: whether the error is one of a measuring function of the user's.
     """
 
     result: str
@@ -61,6 +64,7 @@ class Outcome:
     engine: float
     arrays: bytes | None = None
     lost: str | None = None
+    own: bool = False
 
 
 @dataclass
@@ -188,19 +192,20 @@ class Worker:
             return Outcome("", None, job.seconds, 0.0, lost=job.lost)
         if job.error is not None or job.future is None:
             return Outcome("", job.error or "it was not run", job.seconds, 0.0)
-        while not job.future.done():  # some systems see Ctrl-C only between two waits
-            wait([job.future], 0.1)
-        start, engine = time.perf_counter(), 0.0
+        _wait(job.future)
+        start, engine, own = time.perf_counter(), 0.0, False
         try:
             recording, engine = job.future.result()
             self._last = engine
             result = measured(self.base.groups, job.fixed, recording, job.reference,
                               self.base.task)  # fmt: skip
             for function in self.base.more:
+                own = True
                 result |= _more(function, job.fixed, recording, {*result, *TAKEN})
             text = canonical(result)
         except ERRORS as error:
-            return Outcome("", _text(error), job.seconds + time.perf_counter() - start, engine)
+            seconds = job.seconds + time.perf_counter() - start
+            return Outcome("", _text(error), seconds, engine, own=own)
         except MemoryError as error:
             return Outcome("", None, job.seconds, engine, lost=_text(error))
         arrays = _kept(recording) if "spikes" in self.base.keep else None
@@ -223,6 +228,13 @@ class _Job:
     def done(self) -> bool:
         """Whether there is nothing to wait for."""
         return self.future is None or self.future.done()
+
+
+def _wait(future: Future[Any]) -> None:
+    """Wait for a run to end; some systems see Ctrl-C only between two waits."""
+    while not future.done():
+        with suppress(FutureTimeout):
+            future.exception(0.1)
 
 
 def _text(error: BaseException) -> str:
