@@ -220,9 +220,7 @@ def test_one_parameter_for_a_population_is_a_scale_for_each_or_refused() -> None
 @settings(max_examples=12, deadline=None)
 @given(SEEDS, st.sampled_from(["value", "subtract"]), st.sampled_from([None, 2, 31]),
        st.sampled_from([">", ">="]))  # fmt: skip
-def test_counts_equal_the_definition(
-    seed: int, reset: str, most: int | None, compare: str
-) -> None:
+def test_counts_equal_the_definition(seed: int, reset: str, most: int | None, compare: str) -> None:
     rng = np.random.default_rng(seed)
     stepped = recurrent(rng, reset, most, compare)
     config = {} if most is None else {"most_spikes": most}
