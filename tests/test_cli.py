@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import neuro_lif as nl
-from neuro_lif.cli import main
+from neuro_lif.cli import build_parser, main
 from neuro_lif.recording import Recording
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -311,6 +313,24 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 2 and "quantize" in text
     code, text, _ = call(capsys, "--version")
     assert code == 0 and text.strip()[0].isdigit()
+
+
+def every_command(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Any:
+    yield path
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                yield from every_command(below, (*path, name))
+
+
+def test_every_command_says_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    commands = list(every_command(build_parser()))
+    assert ("nir", "quantize") in commands and ("export",) in commands
+    for path in commands:
+        with pytest.raises(SystemExit) as ended:
+            main([*path, "--help"])
+        assert ended.value.code == 0
+        assert " ".join(("usage: neuro-lif", *path)) in capsys.readouterr().out
 
 
 def test_a_reader_that_goes_away_is_not_an_error() -> None:

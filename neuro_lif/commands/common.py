@@ -77,6 +77,7 @@ def add_lowering(parser: argparse.ArgumentParser, profile_needed: bool = True) -
     parser.add_argument("--dt", type=seconds, help="step, default 1ms")
     parser.add_argument("--rule", choices=sorted(RULES), help="step rule, default exact")
     about = "; ".join(f"{name}: {coding.about}" for name, coding in CODINGS.items())
+    about = about.replace("%", "%%")
     parser.add_argument("--coding", choices=list(CODINGS), help=f"default own. {about}")
     parser.add_argument("--weight-bits", type=int, help="bits of the weight mantissa")
     parser.add_argument(
@@ -111,6 +112,7 @@ def add_scaling(parser: argparse.ArgumentParser, calibrated: bool = True) -> Non
         ("headroom", HEADROOMS, "sources"),
     ):
         about = "; ".join(f"{key}: {text}" for key, text in known.items())
+        about = about.replace("%", "%%")  # argparse formats its help texts
         parser.add_argument(f"--{name}", choices=list(known), help=f"default {usual}. {about}")
     parser.add_argument(
         "--rounding-seed", type=int, metavar="N", help="of stochastic rounding, default 0"
