@@ -204,6 +204,9 @@ def test_as_a_nir_graph_it_spikes_the_same_under_slayers_rule(tmp_path: Path, na
     there = nir.run(
         nir.read(tmp_path / "a.nir").graph, {"input": x.astype(float)}, "slayer", dt=1e-3
     )
+    said = nir.run(nir.read(tmp_path / "a.nir").graph, x.astype(float))  # rule and dt of the file
+    assert said.rule.name == "slayer" and said.dt == 1e-3
+    assert all(np.array_equal(a, said.spikes[n]) for n, a in there.spikes.items())
     here = netx.run(network, np.concatenate([x, np.zeros((8, *x.shape[1:]), int)]))
     for k, (layer, spikes) in enumerate(here.spikes.items(), 1):  # each layer takes a step
         mine = spikes[k : k + len(x)]

@@ -98,7 +98,7 @@ def test_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*ask, "--dt", "1e-4", "--picture", str(parts)]) == 1
     assert graph.read_bytes()[:4] == b"\x89PNG" and b"<svg" in parts.read_bytes()[:600]
     assert main(["nir", "show", FILE, "--picture", str(tmp_path / "a.bmp")]) == 2
-    assert "allowed: .png, .svg or .pdf" in capsys.readouterr().err
+    assert "allowed: a name that ends in .png, .svg, .pdf" in capsys.readouterr().err
 
 
 def test_quantize(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,3 +150,92 @@ def test_arrays_that_are_no_inputs_are_named(tmp_path: Path, capsys: Any) -> Non
     assert main([*ask, "--out", str(copied)]) == 2, "a network is not overwritten with a run"
     assert "allowed: a .npz file" in capsys.readouterr().err
     assert copied.read_bytes() == Path(FILE).read_bytes()
+
+
+def test_the_step_is_said_and_the_files_own_is_taken(tmp_path: Path, capsys: Any) -> None:
+    ask = ["--rule", "snntorch", "--inputs", INPUTS]
+    assert main(["nir", "run", FILE, *ask]) == 0
+    said = capsys.readouterr().out
+    assert "note: dt 0.0001, the usual step of rule 'snntorch'" in said and "dt 0.0001\n" in said
+    graph = nir.read(FILE).graph
+    with np.load(INPUTS) as file:
+        ran = nir.run(graph, file["input"], "nir-euler", dt=2e-4)
+    nir.write(tmp_path / "own.nir", nir.with_rule(graph, ran))
+    assert main(["nir", "run", str(tmp_path / "own.nir"), *ask]) == 0
+    own = capsys.readouterr().out
+    assert "note: dt 0.0002, as the file's metadata say" in own
+    assert "rule snntorch, dt 0.0002\n" in own
+    assert main(["nir", "run", str(tmp_path / "own.nir"), *ask, "--dt", "0.1ms"]) == 0
+    assert "rule snntorch, dt 0.0001\n" in capsys.readouterr().out
+
+
+def test_no_steps_are_refused(tmp_path: Path, capsys: Any) -> None:
+    with np.load(INPUTS) as file:
+        np.savez(tmp_path / "x.npz", input=file["input"][:0])
+    more = ["--rule", "snntorch", "--inputs", str(tmp_path / "x.npz")]
+    for ask in (["nir", "run", FILE], ["explain", FILE, "--against", "norse"],
+                ["explain", FILE, "--against", "loihi2"],
+                ["nir", "quantize", FILE, "--profile", "loihi2"]):  # fmt: skip
+        assert main([*ask, *more]) == 2
+        assert "'input' of shape (0, 12), allowed: at least one step" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["out", "golden"])
+def test_what_cannot_be_written_is_refused_before_the_run(
+    option: str, tmp_path: Path, capsys: Any
+) -> None:
+    path = str(tmp_path / "no" / ("a.npz" if option == "out" else "a.nir"))
+    assert main(["nir", "run", FILE, "--rule", "snntorch", "--inputs", INPUTS,
+                 f"--{option}", path]) == 2  # fmt: skip
+    out, err = capsys.readouterr()
+    assert f"--{option} {path!r}: cannot be written" in err and "spikes" not in out
+
+
+def test_what_is_shown_and_converted_goes_into_files_of_their_kind(
+    tmp_path: Path, capsys: Any
+) -> None:
+    assert main(["nir", "convert", FILE, str(tmp_path / "a.txt")]) == 2
+    assert "allowed: a name that ends in .nir, .h5, .hdf5" in capsys.readouterr().err
+    assert main(["nir", "show", FILE, "--picture", str(tmp_path / "a.bmp")]) == 2
+    out, err = capsys.readouterr()
+    assert "ends in .png, .svg, .pdf" in err and not out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recording_with_names_of_its_own(tmp_path: Path, capsys: Any) -> None:
+    ask = ["explain", FILE, "--rule", "snntorch", "--inputs", INPUTS, "--recording"]
+    assert main([*ask, INPUTS]) == 2  # the framework's names
+    told = capsys.readouterr().err
+    assert "allowed: arrays called as spiking nodes (lif1.lif, lif2)" in told
+    assert "--map lif1.lif=ARRAY" in told
+    pairs = ["--map", "lif1.lif=lif1_spk", "--map", "lif2=lif2_spk"]
+    assert main([*ask, INPUTS, *pairs]) == 0
+    assert "snntorch and the recording: all spikes are equal" in capsys.readouterr().out
+    crossed = ["--map", "lif1.lif=lif1_spk", "--map", "lif2=lif1_spk"]
+    assert main([*ask, INPUTS, *crossed]) == 2
+    assert "node 'lif2'" in capsys.readouterr().err
+    for wrong in ("lif2", "lif2=lif9_spk"):
+        assert main([*ask, INPUTS, "--map", wrong]) == 2
+        assert f"--map {wrong!r}, allowed: NODE=ARRAY" in capsys.readouterr().err
+    with np.load(INPUTS) as file:
+        spikes = file["lif2_spk"]
+    np.savez(tmp_path / "more.npz", lif2=spikes, other=np.zeros(3))
+    assert main([*ask, str(tmp_path / "more.npz")]) == 0
+    assert "more.npz that are no spiking nodes: other" in capsys.readouterr().out
+    np.savez(tmp_path / "nan.npz", lif2=spikes * np.nan)
+    assert main([*ask, str(tmp_path / "nan.npz")]) == 2
+    assert "node 'lif2' = NaN or infinity" in capsys.readouterr().err
+
+
+def test_trials_are_a_table(capsys: Any) -> None:
+    ask = ["explain", FILE, "--rule", "snntorch", "--inputs", INPUTS]
+    assert main([*ask, "--against", "norse"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    rows = lines[lines.index(next(n for n in lines if n.startswith("  tried"))) :]
+    assert rows[0].split() == ["tried", "differs", "from", "step", "entries", "that", "differ"]
+    edges = [rows[0].index("differs"), rows[0].index("entries")]
+    cells = [
+        (r[: edges[0]].strip(), r[edges[0] : edges[1]].strip(), r[edges[1] :]) for r in rows[1:]
+    ]
+    assert cells[0] == ("reset time + recurrent bias", "-", "none: equal")
+    assert ("reset time", "1", "22") in cells and ("recurrent bias", "1", "287") in cells

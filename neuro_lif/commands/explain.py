@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NeuroLifError, RangeError, show
-from .common import check_writable, read_inputs
+from .common import check_writable, read_inputs, seconds
 
 if TYPE_CHECKING:
     from ..nir import NIRGraph, NirRule
@@ -37,7 +37,8 @@ def add_run(parser: argparse.ArgumentParser, inputs_needed: bool = True) -> None
         help=".npz: one array (n_steps, *shape) per input; a single input may be called 'input'; "
         "or NIRData with the inputs, as --golden writes it",
     )
-    parser.add_argument("--dt", type=float, help="step in the unit of the rule's times (s)")
+    parser.add_argument("--dt", type=seconds, help="step, such as 1e-4 or 0.1ms; a number of "
+                        "steps for rules that count so; default: as file or rule say")  # fmt: skip
     parser.add_argument(
         "--set",
         action="append",
@@ -58,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--recording", type=Path, help=".npz: node name -> spikes (n_steps, *shape); or NIRData"
     )
+    parser.add_argument("--map", action="append", default=[], metavar="NODE=ARRAY", help="which "
+                        "array of the --recording is which spiking node")  # fmt: skip
     parser.add_argument("--sample", type=int, default=0, help="of a recording in NIRData")
     parser.add_argument("--approximate", action="append", default=[], metavar="WHAT",
                         help="for a chip: what may be replaced by something near, e.g. cycle, "
@@ -91,7 +94,7 @@ def _rules(args: argparse.Namespace, graph: NIRGraph, given: Any, rule: NirRule)
 
     other: Any = None if args.against is None else args.against.removeprefix("rule:")
     if args.recording:
-        other = _recording(args.recording, args.dt or rule.dt, args.sample)
+        other = _recording(args, graph, args.dt or rule.dt)
     told = explain(graph, given, rule, other, dt=args.dt)
     print(told)
     _print_trials(told.trials)
@@ -116,9 +119,18 @@ def _chip(args: argparse.Namespace, graph: NIRGraph, given: Any, rule: NirRule, 
 
 
 def _print_trials(trials: Any) -> None:
-    for name, (step, entries) in sorted(trials.items(), key=lambda t: t[1][1])[:MOST_TRIALS]:
-        where = "equal" if step is None else f"differs from step {step} on, {entries} entries"
-        print(f"  tried {name}: {where}")
+    """Print what was tried as a table: what helps most and needs least comes first."""
+    if not trials:
+        return
+    ranked = sorted(trials.items(), key=lambda t: (t[1][1], t[0].count(" + ")))
+    rows = [("tried", "differs from step", "entries that differ")]
+    rows += [(name, "-" if step is None else str(step), str(entries) if entries else "none: equal")
+             for name, (step, entries) in ranked[:MOST_TRIALS]]  # fmt: skip
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    for row in rows:
+        print("  " + "  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip())
+    if len(ranked) > MOST_TRIALS:
+        print(f"  ... and {len(ranked) - MOST_TRIALS} more that help less")
 
 
 def chip_of(name: str) -> str | None:
@@ -155,7 +167,16 @@ def rule_of(args: argparse.Namespace, graph: NIRGraph) -> NirRule:
             changes[name] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             changes[name] = text
-    return find_rule(args.rule or rule_said(graph.metadata) or "nir-euler", **changes)
+    said = _rule_said(graph) if args.rule else rule_said(graph.metadata)
+    rule = find_rule(args.rule or said or "nir-euler")
+    if args.dt is None and "dt" not in changes:
+        if said is not None and said.dt is not None and said.tau_unit == rule.tau_unit:
+            changes["dt"] = said.dt
+            print(f"note: dt {said.dt:g}, as the file's metadata say")
+        elif rule.dt is not None:
+            print(f"note: dt {rule.dt:g}, the usual step of rule {rule.name!r}: the file says "
+                  "none; --dt takes another")  # fmt: skip
+    return find_rule(rule, **changes)
 
 
 def inputs_of(args: argparse.Namespace, graph: NIRGraph) -> Any:
@@ -165,7 +186,8 @@ def inputs_of(args: argparse.Namespace, graph: NIRGraph) -> Any:
     names = graph.inputs
     traces = is_hdf(args.inputs)
     if traces:
-        dt = args.dt or _said_dt(graph)
+        said = _rule_said(graph)
+        dt = args.dt or (None if said is None else said.dt)
         arrays = read_data(args.inputs).recorded(("output", "spikes"), dt)
         for name in names:
             shape = getattr(graph.nodes[name], "shape", ())
@@ -185,17 +207,22 @@ def inputs_of(args: argparse.Namespace, graph: NIRGraph) -> Any:
             f"inputs {str(args.inputs)!r}: array {missing[0]!r} is missing, "
             f"allowed: {', '.join(names)}"
         )
+    for name in names:
+        if arrays[taken[name]].shape[:1] == (0,):
+            shape = arrays[taken[name]].shape
+            raise RangeError(f"inputs {str(args.inputs)!r}: array {taken[name]!r} of shape {shape},"
+                             " allowed: at least one step")  # fmt: skip
     return {name: arrays[taken[name]] for name in names}
 
 
-def _said_dt(graph: NIRGraph) -> float | None:
+def _rule_said(graph: NIRGraph) -> NirRule | None:
+    """Return the rule of the metadata; None where there is none, or none that can be read."""
     from ..nir.rules import rule_said
 
     try:
-        rule = rule_said(graph.metadata)
+        return rule_said(graph.metadata)
     except NeuroLifError:
         return None
-    return None if rule is None else rule.dt
 
 
 def _size(shape: tuple[int, ...]) -> int:
@@ -205,10 +232,60 @@ def _size(shape: tuple[int, ...]) -> int:
     return size
 
 
-def _recording(path: Path, dt: float | None, sample: int) -> Any:
-    """Return recorded spikes, from arrays or from NIRData."""
+def _recording(args: argparse.Namespace, graph: NIRGraph, dt: float | None) -> Any:
+    """Return recorded spikes by node, from arrays or from NIRData."""
     from ..nir.data import is_hdf, read_data
 
-    if not is_hdf(path):
-        return read_inputs(path)
-    return read_data(path).recorded(("spikes",), dt, sample)
+    path = args.recording
+    if is_hdf(path):
+        if args.map:
+            raise RangeError("--map, allowed: with a --recording of arrays (.npz)")
+        return read_data(path).recorded(("spikes",), dt, args.sample)
+    arrays = read_inputs(path) or {}
+    nodes = sorted(_spiking(graph))
+    if args.map:
+        arrays = _mapped(args.map, arrays, path)
+    found = {name: array for name, array in arrays.items() if name in nodes or args.map}
+    rest = sorted(arrays.keys() - found.keys())
+    if not found:
+        raise RangeError(f"recording {str(path)!r}: arrays {', '.join(rest) or 'none'}, allowed: "
+                         f"arrays called as spiking nodes ({', '.join(nodes)}), or which is which: "
+                         f"--map {nodes[0] if nodes else 'NODE'}=ARRAY")  # fmt: skip
+    if rest:
+        print(f"note: arrays of {path} that are no spiking nodes: {', '.join(rest)}")
+    for name, array in found.items():
+        if array.dtype.kind == "f" and not _finite(array):
+            raise RangeError(f"recording {str(path)!r}: node {name!r} = NaN or infinity, allowed: "
+                             "finite numbers of spikes")  # fmt: skip
+    return found
+
+
+def _mapped(pairs: list[str], arrays: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return arrays by the nodes that --map names."""
+    found = {}
+    for pair in pairs:
+        node, sign, name = pair.partition("=")
+        if not sign or name not in arrays:
+            raise RangeError(f"--map {pair!r}, allowed: NODE=ARRAY with an array of {path}: "
+                             + ", ".join(sorted(arrays)))  # fmt: skip
+        found[node] = arrays[name]
+    return found
+
+
+def _spiking(graph: NIRGraph, prefix: str = "") -> list[str]:
+    """Return the names of all neurons that spike; a nested one is called graph/node."""
+    from ..nir.model import SPIKING, NIRGraph
+
+    found = []
+    for name, node in graph.nodes.items():
+        if isinstance(node, SPIKING):
+            found.append(prefix + name)
+        elif isinstance(node, NIRGraph):
+            found += _spiking(node, f"{prefix}{name}/")
+    return found
+
+
+def _finite(array: Any) -> bool:
+    import numpy as np
+
+    return bool(np.all(np.isfinite(array)))

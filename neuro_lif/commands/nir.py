@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import FileFormatError
 from . import explain, nir_quantize
+from .common import check_writable
 
 if TYPE_CHECKING:
     from ..nir import NIRGraph
+
+HDF = (".nir", ".h5", ".hdf5")
+"""Endings of files that hold NIR."""
 
 
 def add(commands: Any) -> None:
@@ -45,6 +49,7 @@ def show_file(args: argparse.Namespace) -> int:
     """Print a file's nodes, edges and report."""
     from ..nir import graph_picture, read
 
+    check_writable(args.picture, "--picture", (".png", ".svg", ".pdf"))
     found = read(args.file)
     _table(found.graph)
     print(found.report)
@@ -86,6 +91,8 @@ def run_file(args: argparse.Namespace) -> int:
 
     if args.out and args.out.suffix != ".npz":
         raise FileFormatError(f"--out {str(args.out)!r}, allowed: a .npz file")
+    check_writable(args.out, "--out")
+    check_writable(args.golden, "--golden", HDF)
     found = read(args.file)
     print(found.report)
     given = explain.inputs_of(args, found.graph)
@@ -112,6 +119,7 @@ def convert_file(args: argparse.Namespace) -> int:
     """Write a file anew."""
     from ..nir import read, write
 
+    check_writable(args.out, "the file to write", HDF)
     found = read(args.file)
     write(args.out, found.graph)
     print(found.report)

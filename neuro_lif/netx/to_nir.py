@@ -10,6 +10,8 @@ import numpy as np
 from .. import nir
 from ..checks import expect
 from ..errors import RangeError
+from ..nir.golden import rule_entry
+from ..nir.rules import KEY
 from .layers import (
     NO_THRESHOLD,
     ConvLayer,
@@ -45,7 +47,8 @@ def to_nir(
 
     Returns:
         A graph with nodes called as the populations of :func:`to_fixed` (``3-dense``), their
-        synapses (``3-dense.weight``), ``input`` and ``output``.
+        synapses (``3-dense.weight``), ``input`` and ``output``; the rule and ``dt`` are in its
+        metadata, where :func:`neuro_lif.nir.run` finds them.
 
     Raises:
         LoweringError: naming layer and field: what NIR cannot say (an endless time constant,
@@ -77,7 +80,8 @@ def to_nir(
             shape = (layer.size,)
     nodes["output"] = nir.Output(shape)
     edges.append((last, "output"))
-    return nir.NIRGraph(nodes, tuple(edges))
+    said = rule_entry(nir.find_rule("slayer"), float(dt))
+    return nir.NIRGraph(nodes, tuple(edges), metadata={KEY: said})
 
 
 def _first(network: NetxNetwork, given: Sequence[int] | None) -> Shape:

@@ -174,7 +174,8 @@ def _past_weights(nodes: Mapping[str, Node], edges: list[Edge], notes: list[str]
 def _step(rule: NirRule, dt: float | None) -> float:
     step = rule.dt if dt is None else dt
     if step is None:
-        raise RangeError(f"dt is missing, and rule {rule.name!r} has none of its own")
+        raise RangeError(f"dt is missing, and rule {rule.name!r} has none of its own: give "
+                         "dt= (--dt), the step in the unit of the graph's times")  # fmt: skip
     if (
         isinstance(step, bool)
         or not isinstance(step, (int, float, np.floating))
