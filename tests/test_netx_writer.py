@@ -107,6 +107,25 @@ def test_any_network_comes_back_and_so_do_its_integers(
         assert np.array_equal(mine, theirs)
 
 
+@pytest.mark.parametrize("hole", [(0, 0), (0, 2), (2, 0), (2, 2)])
+def test_recurrent_weights_of_zero_do_not_hide_their_delays(
+    tmp_path: Path, hole: tuple[int, int]
+) -> None:
+    into = np.array([[2, 4], [6, 8], [hole[0], 4]])
+    rec = np.array([[-218, -248, -168], [160, 76, 210], [hole[1], 54, 240]])
+    late = np.array([16, 19, 2])
+    layer = netx.DenseLayer((3,), into, netx.Neuron(1024, 410, 38), None, late, rec)
+    fixed = netx.to_fixed(netx.NetxNetwork((layer,)))
+    netx.write(tmp_path / "a.net", fixed)
+    again = netx.read(tmp_path / "a.net").network.layers[-1]
+    assert isinstance(again, netx.DenseLayer) and np.array_equal(again.delay, late)
+    own = fixed.projections[1]
+    assert own.pre == own.post
+    other = replace(own, delays=np.where(np.ravel(own.weights) == 54, 9, own.delays))
+    with pytest.raises(LoweringError, match="'delays' = given, allowed: those of the other weig"):
+        netx.from_fixed(replace(fixed, projections=(fixed.projections[0], other)))
+
+
 @pytest.mark.parametrize("name", ["dense", "conv", "recurrent", "concat", "bias", "delay_inputs",
                                   "delay_outputs", "deep", "input"])  # fmt: skip
 def test_integers_become_a_file_and_integers_again(tmp_path: Path, name: str) -> None:

@@ -201,8 +201,14 @@ def _dense(
     weight = np.hstack([_weights(fixed, p) for p in incoming])
     rec = _weights(fixed, own[0]) if own else None
     late = np.hstack([_delays(p) for p in incoming])
-    if own and np.any(_delays(own[0]) != late[:, :1]):
-        raise _no(f"projection {own[0].name!r}", "delays", "given", "those of the other weights")
+    if own:  # netx delays all that a neuron receives alike; where no synapse is, none is known
+        both = np.hstack([late, _delays(own[0])])
+        each = np.maximum(both.max(axis=1, keepdims=True), 0)
+        if np.any((both != each) & (both >= 0)):
+            raise _no(
+                f"projection {own[0].name!r}", "delays", "given", "those of the other weights"
+            )
+        late = np.broadcast_to(each, late.shape)
     return DenseLayer((population.size,), weight, neuron, bias, _said(incoming[0], late), rec)
 
 
