@@ -32,6 +32,9 @@ def _array(where: str, name: str, value: Any, faults: Faults, axes: tuple[int, i
     except (ValueError, TypeError):
         faults.add(where, name, value, "an array of real numbers")
         return None
+    if np.ma.is_masked(value):
+        faults.add(where, name, "a masked array", "an array without masked entries")
+        return None
     if array.dtype.kind not in "iuf" or (
         array.dtype.kind == "f" and array.dtype.newbyteorder("=").name not in _FLOATS
     ):
@@ -191,7 +194,7 @@ def _metadatum(where: str, field: str, item: Any, faults: Faults) -> Any:
             faults.add(where, field, bad[0], "a text of whole characters without NUL")
         return texts
     try:
-        array = np.asarray(item)
+        array = np.asarray(None if np.ma.is_masked(item) else item)
     except (ValueError, TypeError):
         array = np.asarray(None)
     native = array.dtype.newbyteorder("=").name

@@ -258,7 +258,7 @@ def _fitting(ran: NirRun, recording: Mapping[str, Array]) -> dict[str, Array]:
                 f"recording: node {show(node)}, allowed: {', '.join(sorted(ran.spikes))}"
             )
         try:
-            array = np.asarray(given)
+            array = np.asarray(None if np.ma.is_masked(given) else given)
         except (ValueError, TypeError):
             array = np.asarray(None)
         shape = ran.spikes[node].shape
