@@ -25,6 +25,11 @@ LARGEST = 2**31 - 1
 _FLOATS = ("float16", "float32", "float64")
 
 
+def masked(value: object) -> bool:
+    """Tell whether entries of an array are masked: taking its data would bring them back."""
+    return isinstance(value, np.ma.MaskedArray) and bool(np.any(value.mask))
+
+
 def _array(where: str, name: str, value: Any, faults: Faults, axes: tuple[int, int]) -> Any:
     """Return a read-only array of real numbers in native order; None after a fault."""
     try:
@@ -32,7 +37,7 @@ def _array(where: str, name: str, value: Any, faults: Faults, axes: tuple[int, i
     except (ValueError, TypeError):
         faults.add(where, name, value, "an array of real numbers")
         return None
-    if np.ma.is_masked(value):
+    if masked(value):
         faults.add(where, name, "a masked array", "an array without masked entries")
         return None
     if array.dtype.kind not in "iuf" or (
@@ -194,7 +199,7 @@ def _metadatum(where: str, field: str, item: Any, faults: Faults) -> Any:
             faults.add(where, field, bad[0], "a text of whole characters without NUL")
         return texts
     try:
-        array = np.asarray(None if np.ma.is_masked(item) else item)
+        array = np.asarray(None if masked(item) else item)
     except (ValueError, TypeError):
         array = np.asarray(None)
     native = array.dtype.newbyteorder("=").name

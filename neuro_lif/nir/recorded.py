@@ -18,7 +18,7 @@ import numpy as np
 from ..checks import expect_progress
 from ..errors import Faults, NeuroLifError, RangeError, show
 from .causes import Explanation, compare, expect_spikes, least, said_fields
-from .fields import Array
+from .fields import Array, masked
 from .model import NIRGraph
 from .rules import RULES, NirRule, rule_said
 from .runner import NirRun, run
@@ -258,7 +258,7 @@ def _fitting(ran: NirRun, recording: Mapping[str, Array]) -> dict[str, Array]:
                 f"recording: node {show(node)}, allowed: {', '.join(sorted(ran.spikes))}"
             )
         try:
-            array = np.asarray(None if np.ma.is_masked(given) else given)
+            array = np.asarray(None if masked(given) else given)
         except (ValueError, TypeError):
             array = np.asarray(None)
         shape = ran.spikes[node].shape

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..checks import expect
 from ..errors import Faults, RangeError, show
-from .fields import Array
+from .fields import Array, masked
 from .layer import State
 from .maps import apply
 from .model import NEURONS, SPIKING, NIRGraph
@@ -115,7 +115,7 @@ def _inputs(plan: Plan, inputs: Any) -> dict[str, Array]:
         ):
             wanted = ", ".join(["n_steps", *map(str, shape)])
             faults.add("inputs", name, f"{array.dtype} of shape {array.shape}", f"shape ({wanted})")
-        elif np.ma.is_masked(inputs[name]):
+        elif masked(inputs[name]):
             faults.add("inputs", name, "a masked array", "an array without masked entries")
         elif not np.all(np.isfinite(array)):
             faults.add("inputs", name, "NaN or infinity", "finite numbers")
