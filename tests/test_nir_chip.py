@@ -46,6 +46,23 @@ def test_weights_are_the_cause(bits: int | None) -> None:
     assert first.step == min(int(a[0]) for a in apart)
     assert set(told.causes) == {"weights"} and "node '1' alone" in told.causes["weights"]
     assert told.rungs[-1].total == sum(told.differences.values())
+    # the voltages there, by a run of its own
+    table = told.voltages
+    assert table is not None and (table.node, table.neuron) == (first.node, first.neuron)
+    low = nir.to_stepped(graph, "snntorch")
+    fixed = nl.quantize(low.stepped, "loihi2", n_steps=low.steps(len(inputs)), **options)
+    given = {k: v.astype(int) for k, v in low.inputs(inputs).items()}
+    there = nl.run_fixed(fixed, low.steps(len(inputs)), given, record="all")
+    volts = low.voltages(there, len(inputs))[first.node]
+    ran = nir.run(graph, inputs, "snntorch")
+    assert [s.step for s in table.steps] == list(range(max(0, first.step - 4), first.step + 1))
+    for row in table.steps:
+        at = (row.step, *first.neuron)
+        assert (row.rule, row.chip) == (ran.voltage[first.node][at], volts[at])
+        assert row.spikes_rule == mine[first.node][at] and row.spikes_chip == theirs[first.node][at]
+    assert table.threshold_rule == 1.0 and abs(table.threshold_chip - 1) < 100 * table.lsb
+    assert table.lsb == fixed.population(low.names[first.node]).lsb[first.neuron]
+    assert "after a reset; * it spiked; 1 LSB = " in str(told)
     # layers that a chip runs later are put back, and said
     assert dict(told.shifts) == {"1": 1, "3": 2}
     assert "undone before spikes are compared: 1 1, 3 2" in str(told)

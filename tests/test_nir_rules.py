@@ -198,7 +198,7 @@ def test_explain_against_a_recording() -> None:
     told = nir.explain(graph, inputs, "snntorch-2023", {"lif1.lif": theirs}, dt=1e-4)
     assert told.first is not None and told.first.step <= 2
     assert told.trials["recurrent_bias after-first"] == (None, 0)
-    assert "recurrent_bias" in told.causes
+    assert "recurrent bias" in told.causes
     assert nir.explain(graph, inputs, "norse", {"lif1.lif": theirs}, dt=1e-4).equal
     with pytest.raises(RangeError, match="node 'x'"):
         nir.explain(graph, inputs, "norse", {"x": theirs}, dt=1e-4)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NeuroLifError, RangeError, show
-from .common import check_writable, read_inputs, seconds
+from .common import check_writable, progress_bar, read_inputs, seconds
 
 if TYPE_CHECKING:
     from ..nir import NIRGraph, NirRule
@@ -61,6 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--map", action="append", default=[], metavar="NODE=ARRAY", help="which "
                         "array of the --recording is which spiking node")  # fmt: skip
+    parser.add_argument("--most-runs", type=int, metavar="N", help="with a recording: how often "
+                        "the graph may be run to find what repeats it (default: 500)")  # fmt: skip
     parser.add_argument("--sample", type=int, default=0, help="of a recording in NIRData")
     parser.add_argument("--approximate", action="append", default=[], metavar="WHAT",
                         help="for a chip: what may be replaced by something near, e.g. cycle, "
@@ -91,11 +93,19 @@ def run(args: argparse.Namespace) -> int:
 
 def _rules(args: argparse.Namespace, graph: NIRGraph, given: Any, rule: NirRule) -> int:
     from ..nir import explain, picture
+    from ..nir.recorded import MOST_RUNS
 
     other: Any = None if args.against is None else args.against.removeprefix("rule:")
     if args.recording:
         other = _recording(args, graph, args.dt or rule.dt)
-    told = explain(graph, given, rule, other, dt=args.dt)
+        most = MOST_RUNS if args.most_runs is None else args.most_runs
+        with progress_bar("explain") as progress:
+            told = explain(graph, given, rule, other, dt=args.dt, most_runs=most,
+                           progress=progress)  # fmt: skip
+    elif args.most_runs is not None:
+        raise RangeError("--most-runs, allowed: with --recording")
+    else:
+        told = explain(graph, given, rule, other, dt=args.dt)
     print(told)
     _print_trials(told.trials)
     if args.picture:

@@ -57,7 +57,7 @@ def read(
     for name, value in (("max_bytes", max_bytes), ("max_objects", max_objects)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise RangeError(f"netx.read: {name} = {show(value)}, allowed: a whole number >= 1")
-    tree = read_tree(path, max_bytes, max_objects)
+    tree = read_tree(path, max_bytes, max_objects, "netx")
     found: list[NetxFinding] = []
     try:
         network = _network(tree.root, found)

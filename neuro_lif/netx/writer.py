@@ -41,7 +41,7 @@ def write(path: str | Path, network: NetxNetwork | FixedNetwork) -> None:
     if not isinstance(given, NetxNetwork):
         raise RangeError(f"netx.write: network = {show(given)}, allowed: a NetxNetwork or a "
                          "FixedNetwork")  # fmt: skip
-    h5py = import_h5py()
+    h5py = import_h5py("netx")
     try:
         with replacing(path) as temporary, h5py.File(temporary, "w", libver="earliest") as file:
             for index, layer in enumerate(given.layers):

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NeuroLifError, RangeError
+from ..errors import RangeError
 from .fields import Array
 from .model import NIRGraph
-from .rules import RULES, NirRule, find_rule, rule_said
+from .rules import NirRule, find_rule
 from .runner import NirRun, run
-from .switches import CHOICES, NUMBERS, SWITCHES
+from .switches import NUMBERS, SWITCHES
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,14 @@ class Explanation:
         first: the first divergence; None: the spikes are equal.
         differences: node -> entries of its spikes that differ.
         causes: switch -> (its values in a, in b): all of them, set as in b, make the first
-            divergence go away, and none of them can be left out. Against a recording: the changes
-            that come closest.
+            divergence go away, and none of them can be left out. Against a recording they are
+            some of ``needed``, or where nothing is enough the changes that come closest.
         needed: the same for the whole run.
         trials: what was tried -> (first step that differs or None, entries that differ).
         spikes_a: spikes of the first run by node.
         spikes_b: of the other.
+        repeats: against a recording: fields of the first rule and what they have to be so that it
+            repeats the recording (``find_rule(told.a, **told.repeats)``); empty: not found.
     """
 
     a: NirRule
@@ -72,6 +74,7 @@ class Explanation:
     trials: Mapping[str, tuple[int | None, int]]
     spikes_a: Mapping[str, Array] = field(default_factory=dict, repr=False)
     spikes_b: Mapping[str, Array] = field(default_factory=dict, repr=False)
+    repeats: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def equal(self) -> bool:
@@ -89,19 +92,22 @@ class Explanation:
         for title, found in ((cause, self.causes), ("in the whole run", self.needed)):
             told = [f"{k}: {x} -> {y}" for k, (x, y) in found.items()] or ["no switch"]
             lines += [f"{title}: {t}" for t in told]
+        if self.repeats:
+            told = [f"{n}={v}" for n, v in self.repeats.items()]
+            lines.append(f"equal to the recording: {self.a.name} with {' '.join(told)}")
         return "\n".join(lines)
 
 
-Other = NirRule | str | Mapping[str, Array]
-
-
 def explain_runs(
-    graph: NIRGraph, inputs: Any, rule_a: NirRule | str, rule_b: Other, *, dt: float | None = None
+    graph: NIRGraph,
+    inputs: Any,
+    rule_a: NirRule | str,
+    rule_b: NirRule | str,
+    *,
+    dt: float | None = None,
 ) -> Explanation:
-    """Find what parts two rules, or a rule and a recording, on one graph; see :func:`explain`."""
+    """Find what parts two rules on one graph; see :func:`explain`."""
     a = find_rule(rule_a)
-    if isinstance(rule_b, Mapping):
-        return _recorded(graph, inputs, a, rule_b, dt)
     b = find_rule(rule_b)
     dt = dt or a.dt or b.dt
     a, b = replace(a, dt=dt), replace(b, dt=dt)
@@ -210,68 +216,3 @@ def compare(
         if first is None or step < first.step:
             first = Divergence(node, step, neuron, float(x[place]), float(y[place]))
     return first, counts
-
-
-def _recorded(
-    graph: NIRGraph, inputs: Any, a: NirRule, recording: Mapping[str, Array], dt: float | None
-) -> Explanation:
-    """Try single switches and all named rules against what was recorded elsewhere."""
-    ran = run(graph, inputs, a, dt=dt)
-    expect_spikes(ran)
-    a = ran.rule
-    spikes = _fitting(ran, recording)
-    first, counts = compare(ran.spikes, spikes)
-    if first is None:
-        return Explanation(a, None, None, counts, {}, {}, {}, ran.spikes, spikes)
-    trials: dict[str, tuple[int | None, int]] = {}
-    told: dict[str, tuple[str, str, str]] = {}
-    own = rule_said(graph.metadata)
-    near = [] if own is None else [(f"rule {own.name}", own, ("rule", a.name, own.name))]
-    for label, rule, change in [*near, *_neighbours(a)]:
-        try:
-            trials[label] = _tried(graph, inputs, replace(rule, dt=ran.dt, own_files=""), spikes)
-            told[label] = change
-        except NeuroLifError:
-            continue  # a rule that cannot step this graph
-    best = min(trials, key=lambda k: (trials[k][1], k), default="")
-    better = best and trials[best][1] < sum(counts.values())
-    causes = {told[best][0]: told[best][1:]} if better else {}
-    needed = causes if better and trials[best][0] is None else {}
-    return Explanation(a, None, first, counts, causes, needed, trials, ran.spikes, spikes)
-
-
-def _neighbours(a: NirRule) -> list[tuple[str, NirRule, tuple[str, str, str]]]:
-    found = []
-    for name, values in CHOICES.items():
-        for value in values:
-            change: Any = {name: value}
-            if value != getattr(a, name):
-                try:
-                    rule = replace(a, **change)
-                except RangeError:
-                    continue
-                found.append((f"{name} {value}", rule, (name, str(getattr(a, name)), value)))
-    for name, rule in RULES.items():
-        if name != a.name:
-            found.append((f"rule {name}", rule, ("rule", a.name, name)))
-    return found
-
-
-def _fitting(ran: NirRun, recording: Mapping[str, Array]) -> dict[str, Array]:
-    found = {}
-    for node, given in recording.items():
-        if node not in ran.spikes:
-            raise RangeError(f"recording: node {node!r}, allowed: {', '.join(sorted(ran.spikes))}")
-        array = np.asarray(given)
-        shape = ran.spikes[node].shape
-        if array.ndim == 2 and array.shape == (shape[0], int(np.prod(shape[1:]))):
-            array = array.reshape(shape)  # NIRData has its neurons in a row
-        if array.shape != shape or array.dtype.kind not in "biuf":
-            raise RangeError(
-                f"recording: node {node!r}: {array.dtype} of shape {array.shape}, "
-                f"allowed: shape {ran.spikes[node].shape}"
-            )
-        found[node] = array
-    if not found:
-        raise RangeError("recording is empty, allowed: node -> spikes (n_steps, *shape)")
-    return found

@@ -29,6 +29,7 @@ from ..reference import run_clocked
 from ..stepped import SteppedNetwork
 from .causes import compare, expect_spikes, least, said_fields
 from .chip_results import ChipExplanation, Rung, Spikes
+from .chip_voltage import voltages_at
 from .lower import to_stepped
 from .lowered import Lowered
 from .model import NIRGraph
@@ -216,13 +217,17 @@ class _Climb:
         first, counts = compare(self.ran.spikes, chip)
         causes: dict[str, str] = {}
         needed: dict[str, str] = {}
+        shown = None
         if first is not None:
             causes, needed = self._least(first.step + 1), self._least(None)
+            networks = (self.lowered.stepped, self.network(self.names))
+            shown = voltages_at(first, self.ran, self.lowered, self.fixed, networks,
+                                as_integers(self.fixed, self.given))  # fmt: skip
         p = self.fixed.profile
         return ChipExplanation(
             self.ran.rule, p.name, first, counts, causes, needed, self._rungs(), self.trials,
             self.lowered.shifts, (*self.ran.notes, *self.lowered.notes), self.ran.spikes, chip,
-            self.fixed,
+            self.fixed, shown,
         )  # fmt: skip
 
     def _apart(self, names: tuple[str, ...], other: Spikes) -> tuple[int | None, int]:

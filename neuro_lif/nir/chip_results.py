@@ -36,6 +36,63 @@ class Rung:
 
 
 @dataclass(frozen=True)
+class VoltageStep:
+    """Two voltages of a neuron at the end of a step, after a reset.
+
+    Args:
+        step: of the graph.
+        rule: of the rule, V.
+        chip: of the chip, V.
+        spikes_rule: spikes of the rule in that step.
+        spikes_chip: of the chip.
+    """
+
+    step: int
+    rule: float
+    chip: float
+    spikes_rule: float
+    spikes_chip: float
+
+
+@dataclass(frozen=True)
+class VoltageTable:
+    """The voltages of the neuron whose spike differs first, until it does.
+
+    Args:
+        node: the spiking node.
+        neuron: its index in the layer.
+        lsb: V per unit of the chip's v.
+        threshold_rule: V.
+        threshold_chip: V, as the chip has rounded it.
+        steps: the steps up to the divergence, in the graph's own time.
+    """
+
+    node: str
+    neuron: tuple[int, ...]
+    lsb: float
+    threshold_rule: float
+    threshold_chip: float
+    steps: tuple[VoltageStep, ...]
+
+    def __str__(self) -> str:
+        where = ", ".join(map(str, self.neuron))
+        a, b = self.threshold_rule, self.threshold_chip
+        lines = [
+            f"voltages of node {self.node!r}, neuron ({where}), at the end of each step, after a "
+            f"reset; * it spiked; 1 LSB = {self.lsb:.4g} V",
+            f"  {'step':>9} {'rule V':>11}  {'chip V':>11}  {'chip - rule':>11} {'LSB':>10}",
+        ]
+        rows = [("threshold", a, b, " ", " ")]
+        for s in self.steps:
+            spiked = ["*" if n else " " for n in (s.spikes_rule, s.spikes_chip)]
+            rows.append((str(s.step), s.rule, s.chip, spiked[0], spiked[1]))
+        for name, x, y, mine, theirs in rows:
+            lines.append(f"  {name:>9} {x:>11.5g}{mine} {y:>11.5g}{theirs} {y - x:>+11.3g} "
+                         f"{(y - x) / self.lsb:>+10.1f}")  # fmt: skip
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
 class ChipExplanation:
     """What parts a rule and a chip.
 
@@ -57,6 +114,7 @@ class ChipExplanation:
         spikes_a: of the rule, by node.
         spikes_b: of the chip, in the graph's own time.
         fixed: the network on the chip.
+        voltages: of the neuron that differs first, up to there; None: the spikes are equal.
     """
 
     rule: NirRule
@@ -72,6 +130,7 @@ class ChipExplanation:
     spikes_a: Spikes = field(default_factory=dict, repr=False)
     spikes_b: Spikes = field(default_factory=dict, repr=False)
     fixed: FixedNetwork | None = field(default=None, repr=False)
+    voltages: VoltageTable | None = None
 
     @property
     def equal(self) -> bool:
@@ -89,6 +148,8 @@ class ChipExplanation:
                       f"first: {self.first}"]  # fmt: skip
             for title, found in (("cause", self.causes), ("in the whole run", self.needed)):
                 lines += [f"{title}: {k}: {x}" for k, x in found.items()] or [f"{title}: unknown"]
+        if self.voltages is not None:
+            lines.append(str(self.voltages))
         if late:
             told = ", ".join(f"{n} {s}" for n, s in late.items())
             lines.append(f"later on the chip by steps, undone before spikes are compared: {told}")

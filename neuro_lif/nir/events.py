@@ -31,12 +31,12 @@ def cross(c: Coefficients, s: State, x: Array, rule: NirRule) -> Array:
     for _ in range(MOST_CROSSINGS):
         times = _crossing(c, s.v, i, x, left)
         fired = np.isfinite(times) & (left > 0)
-        part = np.where(fired, times, left)
+        part = np.where(fired & (rule.reset != "none"), times, left)
         v, i = solved(tau, tau_i, leak, r, w_in, s.v, i, x, part)
         lower = v - c.threshold if rule.reset.startswith("subtract") else c.reset
         s.v = np.where(fired & (rule.reset != "none"), lower, v)
         spikes += fired
-        left = np.where(fired, left - part, 0.0)
+        left = np.where(fired, left - part, 0.0)  # without a reset: 0 after one spike
         if not fired.any() or not left.any():
             break
     if s.i is not None:

@@ -25,12 +25,20 @@ LARGEST = 2**31 - 1
 _FLOATS = ("float16", "float32", "float64")
 
 
+def masked(value: object) -> bool:
+    """Tell whether entries of an array are masked: taking its data would bring them back."""
+    return isinstance(value, np.ma.MaskedArray) and bool(np.any(value.mask))
+
+
 def _array(where: str, name: str, value: Any, faults: Faults, axes: tuple[int, int]) -> Any:
     """Return a read-only array of real numbers in native order; None after a fault."""
     try:
         array = np.asarray(value)
     except (ValueError, TypeError):
         faults.add(where, name, value, "an array of real numbers")
+        return None
+    if masked(value):
+        faults.add(where, name, "a masked array", "an array without masked entries")
         return None
     if array.dtype.kind not in "iuf" or (
         array.dtype.kind == "f" and array.dtype.newbyteorder("=").name not in _FLOATS
@@ -191,7 +199,7 @@ def _metadatum(where: str, field: str, item: Any, faults: Faults) -> Any:
             faults.add(where, field, bad[0], "a text of whole characters without NUL")
         return texts
     try:
-        array = np.asarray(item)
+        array = np.asarray(None if masked(item) else item)
     except (ValueError, TypeError):
         array = np.asarray(None)
     native = array.dtype.newbyteorder("=").name

@@ -24,21 +24,24 @@ MOST_OBJECTS = 5000
 MOST_EDGES = 100_000
 
 
-def import_h5py() -> Any:
+def import_h5py(what: str = "NIR") -> Any:
     """Return h5py.
+
+    Args:
+        what: kind of the files that need it, for the message.
 
     Raises:
         TargetError: it is not installed.
     """
-    _need_h5py()
+    _need_h5py(what)
     import h5py
 
     return h5py
 
 
-def _need_h5py() -> None:
+def _need_h5py(what: str) -> None:
     if find_spec("h5py") is None:
-        raise TargetError("NIR files need h5py: python -m pip install 'neuro-lif[nir]'")
+        raise TargetError(f"{what} files need h5py: python -m pip install 'neuro-lif[nir]'")
 
 
 def place(path: list[str]) -> str:
@@ -72,7 +75,7 @@ class Tree:
     unread: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def read_tree(path: Path, most_bytes: int, most_objects: int) -> Tree:
+def read_tree(path: Path, most_bytes: int, most_objects: int, what: str = "NIR") -> Tree:
     """Return all of a file.
 
     Raises:
@@ -80,7 +83,7 @@ def read_tree(path: Path, most_bytes: int, most_objects: int) -> Tree:
         TargetError: h5py is not installed.
     """
     expect_file(path)
-    _need_h5py()
+    _need_h5py(what)
     request = {"path": str(path.resolve()), "most_bytes": most_bytes, "most_objects": most_objects}
     where: list[str] = []
     for anew in (False, True):

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..checks import expect
 from ..errors import Faults, RangeError, show
-from .fields import Array
+from .fields import Array, masked
 from .layer import State
 from .maps import apply
 from .model import NEURONS, SPIKING, NIRGraph
@@ -82,8 +82,15 @@ def run(
         raise RangeError(
             f"state, allowed: where the rule's state is 'kept', not {plan.rule.state!r}"
         )
-    with np.errstate(over="ignore", invalid="ignore"):
-        return _Runner(plan, given, state).all()
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _Runner(plan, given, state).all()
+    except MemoryError as error:
+        why = f" ({error})" if str(error) else ""
+        raise RangeError(
+            f"nir.run: more memory is needed than there is{why}; take fewer steps, or a smaller "
+            "graph"
+        ) from None
 
 
 def _inputs(plan: Plan, inputs: Any) -> dict[str, Array]:
@@ -108,6 +115,8 @@ def _inputs(plan: Plan, inputs: Any) -> dict[str, Array]:
         ):
             wanted = ", ".join(["n_steps", *map(str, shape)])
             faults.add("inputs", name, f"{array.dtype} of shape {array.shape}", f"shape ({wanted})")
+        elif masked(inputs[name]):
+            faults.add("inputs", name, "a masked array", "an array without masked entries")
         elif not np.all(np.isfinite(array)):
             faults.add("inputs", name, "NaN or infinity", "finite numbers")
         else:
@@ -206,7 +215,24 @@ class _Runner:
             kind: {n: np.stack(rows) for n, rows in found.items()}
             for kind, found in self.kept.items()
         }
+        if not self.n_steps:
+            stacked = self._empty()
         return NirRun(self.rule, self.plan.dt, **stacked, notes=self.plan.notes, state=self.states)
+
+    def _empty(self) -> dict[str, dict[str, Array]]:
+        """Return what a run of no steps shows: of every node 0 rows."""
+        made = self.plan.coefficients
+        outputs = [n for n, node in self.plan.nodes.items() if isinstance(node, Output)]
+        shown = {
+            "spikes": [n for n, c in made.items() if c.spiking],
+            "voltage": list(made),
+            "current": [n for n in made if self.states[n].i is not None],
+            "outputs": [n for n in outputs if "/" not in n],
+        }
+        return {
+            kind: {n: np.zeros((0, *self.plan.shapes[n]), self.dtype) for n in names}
+            for kind, names in shown.items()
+        }
 
     def _step(self, step: int) -> None:
         values: dict[str, Array] = {}

@@ -30,6 +30,9 @@ from .nodes import (
 )
 from .order import neighbours, order
 
+MOST_PADDED = 2**27
+"""Values of what comes into a convolution or a pool, with its padding."""
+
 
 def shape_in(node: Node) -> Shape | None:
     """Return the shape that a node takes, None where its fields do not fix it."""
@@ -115,9 +118,16 @@ def _windows(node: Conv1d | Conv2d | SumPool2d | AvgPool2d, given: Shape) -> Sha
         if channels != wanted:
             raise NetworkError(f"{channels} channels come in, allowed: {wanted}, as in weight")
         channels = node.weight.shape[0]
-    sizes = []
+    sizes, padded = [], given[0]
     for axis in range(axes):
         stride, dilation, kernel, before, after = window(node, axis)
+        padded *= given[axis + 1] + before + after
+        if padded > MOST_PADDED:
+            name = "dilation" if node.padding == "same" else "padding"  # 'same' pads for dilation
+            raise NetworkError(
+                f"{name} = {getattr(node, name)}: {padded:.3g} values with what comes in, shape "
+                f"{given}, allowed: at most {MOST_PADDED}"
+            )
         room = given[axis + 1] + before + after - dilation * (kernel - 1) - 1
         if room < 0:
             name = "weight" if conv else "kernel_size"
