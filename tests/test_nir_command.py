@@ -239,3 +239,11 @@ def test_trials_are_a_table(capsys: Any) -> None:
     ]
     assert cells[0] == ("reset time + recurrent bias", "-", "none: equal")
     assert ("reset time", "1", "22") in cells and ("recurrent bias", "1", "287") in cells
+
+
+def test_inputs_that_the_rules_arithmetic_cannot_hold(tmp_path: Path, capsys: Any) -> None:
+    with np.load(INPUTS) as file:
+        np.savez(tmp_path / "x.npz", input=file["input"] * 1e300)
+    ask = ["nir", "run", FILE, "--inputs", str(tmp_path / "x.npz"), "--dt", "1e-4"]
+    assert main([*ask, "--rule", "snntorch"]) == 2  # float32
+    assert "input = '1e+300', allowed: numbers that float32 holds" in capsys.readouterr().err

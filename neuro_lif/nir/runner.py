@@ -120,7 +120,12 @@ def _inputs(plan: Plan, inputs: Any) -> dict[str, Array]:
         elif not np.all(np.isfinite(array)):
             faults.add("inputs", name, "NaN or infinity", "finite numbers")
         else:
-            found[name] = array.astype(plan.rule.arithmetic)
+            with np.errstate(over="ignore"):
+                found[name] = array.astype(plan.rule.arithmetic)
+            if not np.all(np.isfinite(found[name])):
+                kind = plan.rule.arithmetic
+                most = float(np.abs(array.astype(float)).max())
+                faults.add("inputs", name, f"{most:g}", f"numbers that {kind} holds (the rule's)")
     lengths = {len(a) for a in found.values()}
     if len(lengths) > 1:
         faults.add("inputs", "lengths", sorted(lengths), "one number of steps")
