@@ -220,7 +220,9 @@ def test_one_parameter_for_a_population_is_a_scale_for_each_or_refused() -> None
 @settings(max_examples=12, deadline=None)
 @given(SEEDS, st.sampled_from(["value", "subtract"]), st.sampled_from([None, 2, 31]),
        st.sampled_from([">", ">="]))  # fmt: skip
-def test_counts_equal_the_definition(seed: int, reset: str, most: int | None, compare: str) -> None:
+def test_counts_equal_the_definition_and_follow_the_float_run(
+    seed: int, reset: str, most: int | None, compare: str
+) -> None:
     rng = np.random.default_rng(seed)
     stepped = recurrent(rng, reset, most, compare)
     config = {} if most is None else {"most_spikes": most}
@@ -232,6 +234,10 @@ def test_counts_equal_the_definition(seed: int, reset: str, most: int | None, co
     inputs = {"in": spikes(rng, 4, 40, 0.5)}
     chip = all_equal(fixed, inputs)
     assert max(int(chip.spikes[n].max()) for n in "ab") <= (most or 32767)
+    real = nl.run_clocked(nl.dequantize(fixed, stepped), 40, inputs)
+    for n in "ab":  # the float run of the coded parameters, but for spikes on the threshold
+        off = np.abs(chip.spikes[n].astype(float) - real.spikes[n]).sum()
+        assert off <= 2 + 0.1 * real.spikes[n].sum(), f"{n}: {off} of {real.spikes[n].sum()}"
 
 
 def alone(most: int | None, reset: str, threshold: float = 1.0) -> SteppedNetwork:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +122,8 @@ def plain(stepped: nl.SteppedNetwork, counts: Any, n_steps: int) -> Any:
                 held[i] = int(p.refractory[i]) if k else max(held[i] - 1, 0)
                 v[i] = x
                 sent.append(k)
-            said[p.name][0].append([sum(column[1:], column[0]) for column in zip(*u, strict=True)])
+            # not sum(): since Python 3.12 it does not round each addition
+            said[p.name][0].append([reduce(add, column) for column in zip(*u, strict=True)])
             said[p.name][1].append(list(v))
             said[p.name][2].append(sent)
             send(p.name, t, sent)

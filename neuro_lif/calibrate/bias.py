@@ -11,9 +11,10 @@ import numpy as np
 from ..arrays import FloatArray, entries, with_entries
 from ..discretize import SteppedPopulation
 from ..lower.bounds import Demand
+from ..lower.demands import bias_of
 from ..lower.draft import Draft
+from ..lower.incoming import incoming_of
 from ..lower.lattice import Room
-from ..lower.scales import bias_of, incoming_of
 from ..lower.search import Scale, error_at
 from .meant import Meant
 

@@ -16,8 +16,8 @@ from ..arrays import FloatArray, IntArray, is_sparse, post_of_entries, with_entr
 from ..discretize import SteppedPopulation, SteppedProjection
 from ..lower.bounds import LEAST_LEAK, Incoming
 from ..lower.draft import Draft
+from ..lower.incoming import incoming_of
 from ..lower.lattice import Room
-from ..lower.scales import incoming_of
 from ..lower.search import SAMPLE, Scale, error_at
 from .meant import Meant
 

@@ -13,9 +13,9 @@ import numpy as np
 from ..arrays import FloatArray, entries, post_of_entries
 from ..discretize import SteppedPopulation, SteppedProjection
 from ..errors import LoweringError
+from ..lower.demands import allowance
 from ..lower.draft import Draft
 from ..lower.encode import largest_current
-from ..lower.scales import allowance
 from ..network import Constant
 from .nengo_loihi import NO_DECAY, Compartment
 from .nengo_synapses import Synapses

@@ -14,12 +14,12 @@ from ..errors import LoweringError, RangeError, show
 from ..fixed import FixedNetwork, FixedPopulation, FixedProjection
 from ..formats import near_tie, nearest
 from ..ledger import Entry, Headroom, Ledger, entry
+from ..lower.demands import constant_current
 from ..lower.draft import APPROXIMATIONS, Draft, note
 from ..lower.encode import CurrentCodes, code_currents, code_sources
 from ..lower.form import lif_form
 from ..lower.models import headroom
 from ..lower.reach import reach
-from ..lower.scales import constant_current
 from ..numerics import walk
 from ..profiles import profile_of
 from ..stimulate import steps_of

@@ -14,7 +14,7 @@ from ..lazy import sparse
 from .bounds import Feed, Incoming, Limits, all_arriving
 from .code_projections import Scaled, code_delays, code_projection
 from .draft import Draft, StagePlan, note
-from .scales import feeds_of, incoming_of
+from .incoming import feeds_of, incoming_of
 from .search import best_exponent
 from .stages import all_stages_of
 

@@ -16,21 +16,14 @@ from ..ledger import Entry, entry
 from .code_projections import Scaled, code_projection
 from .code_projections import code_delays as code_delays
 from .code_stages import code_stages
+from .demands import bias_of, limits_of, u_init_of
 from .draft import Draft, Plan, note, refuse_or_note
 from .drives import held_drive
 from .encode import code_bias, code_currents, code_sources
 from .form import LifForm
+from .incoming import incoming_of, leak_gain
 from .models import headroom
-from .scales import (
-    bias_of,
-    headroom_of,
-    incoming_of,
-    leak_gain,
-    limits_of,
-    note_scales,
-    shrink,
-    u_init_of,
-)
+from .scales import headroom_of, note_scales, shrink
 from .stage_reach import stage_rows
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ import numpy as np
 from ..arrays import FloatArray
 from ..discretize import SteppedPopulation
 from ..network import Constant
+from .demands import bias_of, constant_current
 from .draft import Draft
 from .encode import described, is_streamed, largest_current
-from .scales import bias_of, constant_current, leak_gain
+from .incoming import leak_gain
 
 CLOSE = 0.99
 """Share of the coded threshold above which a drive is held below it."""

@@ -131,9 +131,7 @@ def _neuron(plan: Plan, node: str, name: str, came: Signal) -> Cell:
     c, rule, n = plan.coefficients[node], plan.rule, came.size
     keep, leak = _flat(plan, node, c.keep), _flat(plan, node, c.leak)
     v_zero = _v_zero(plan, node, c)
-    drift = leak - (1.0 - keep) * v_zero
-    if node in plan.direct:
-        drift = drift + _flat(plan, node, plan.direct[node])
+    drift = leak - (1.0 - keep) * v_zero + _besides(plan, node, c)
     first = first_state(plan.nodes[node], c, rule, plan.shapes[node])
     values: dict[str, Any] = {
         "keep_u": np.zeros(n),
@@ -142,7 +140,7 @@ def _neuron(plan: Plan, node: str, name: str, came: Signal) -> Cell:
         "threshold": np.full(n, NO_SPIKE),
         "v_zero": v_zero,
         "v_init": np.asarray(first.v, np.float64).ravel(),
-        "rows": _flat(plan, node, c.gain),
+        "rows": _membrane_gain(plan, node, c),
         "feed": came,
     }
     if c.keep_i is not None:
@@ -155,6 +153,24 @@ def _neuron(plan: Plan, node: str, name: str, came: Signal) -> Cell:
         values |= _reset(plan, node, c, values["keep_v"], values["threshold"])
         _check_start(plan, node, c, first.v)
     return Cell(name, node, n, **values)
+
+
+def _besides(plan: Plan, node: str, c: Coefficients) -> FloatArray:
+    """Return what is added to v besides leak and synapse: direct biases, currents at rest."""
+    total = np.zeros(int(np.prod(plan.shapes[node], dtype=np.int64)))
+    if node in plan.direct:
+        total = total + _flat(plan, node, plan.direct[node])
+    if c.leak_i is not None:  # a current begins where it rests, so u is counted from there
+        rest: Any = plan.nodes[node]
+        total = total + _flat(plan, node, c.gain) * _flat(plan, node, rest.v_leak)
+    return total
+
+
+def _membrane_gain(plan: Plan, node: str, c: Coefficients) -> FloatArray:
+    gain = _flat(plan, node, c.gain)
+    if c.kind == "LI" and plan.rule.integrators == "current":
+        return gain * _flat(plan, node, c.keep)
+    return gain
 
 
 def _synapse_gain(plan: Plan, node: str, c: Coefficients) -> FloatArray:
@@ -206,9 +222,7 @@ def _stages(plan: Plan, node: str, came: Signal, free: Any) -> list[Cell]:
     none = np.zeros(n)
     first = first_state(plan.nodes[node], c, plan.rule, plan.shapes[node])
     keep = _flat(plan, node, c.keep)
-    drift = _flat(plan, node, c.leak)
-    if node in plan.direct:
-        drift = drift + _flat(plan, node, plan.direct[node])
+    drift = _flat(plan, node, c.leak) + _besides(plan, node, c)
     start = np.asarray(first.v, np.float64).ravel()
 
     def stage(
@@ -219,7 +233,7 @@ def _stages(plan: Plan, node: str, came: Signal, free: Any) -> list[Cell]:
         return Cell(free(name), node, n, kept, none, added, unbounded, none, begun, rows,
                     stage=True, late=late, feed=feed)  # fmt: skip
 
-    rows = _flat(plan, node, c.gain)
+    rows = _membrane_gain(plan, node, c)
     if c.keep_i is None:
         return [stage(f"{node}__v", keep, drift, start, rows, came, 0)]
     late = int(plan.rule.current == "last")

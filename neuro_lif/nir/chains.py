@@ -16,7 +16,7 @@ from ..arrays import FloatArray
 from ..errors import NetworkError
 from ..lazy import sparse
 from .fields import Array, Shape
-from .maps import windows
+from .maps import apply, windows
 from .model import NEURONS, SPIKING
 from .nodes import (
     Affine,
@@ -98,13 +98,14 @@ def total(size: int, signals: Iterable[Signal]) -> Signal:
     return Signal(size, matrices, constants, through)
 
 
-def matrix_of(node: Node, shape: Shape, weight: Any = None) -> Any:
+def matrix_of(node: Node, shape: Shape, weight: Any = None, last: bool = False) -> Any:
     """Return the matrix of a node without a state (its bias left out), CSR ``(n_out, n_in)``.
 
     Args:
         node: the node.
         shape: of what comes in.
         weight: its weights as the run has them.
+        last: Flatten and SumPool2d work as where channels are the last axis.
     """
     n = int(np.prod(shape, dtype=np.int64))
     if isinstance(node, (Affine, Linear)):
@@ -115,7 +116,10 @@ def matrix_of(node: Node, shape: Shape, weight: Any = None) -> Any:
     if isinstance(node, (Conv1d, Conv2d)):
         return _convolution(node, shape, np.asarray(weight, np.float64))
     if isinstance(node, (SumPool2d, AvgPool2d)):
-        return _pool(node, shape)
+        return _pool(node, shape, last)
+    if isinstance(node, Flatten) and last:
+        order = apply(node, np.arange(n).reshape(shape), None, None, last).ravel()
+        return _csr(sparse.coo_matrix((np.ones(n), (np.arange(n), order)), shape=(n, n)))
     return _csr(sparse.identity(n))
 
 
@@ -123,14 +127,14 @@ def _csr(matrix: Any) -> Any:
     return sparse.csr_matrix(matrix, dtype=np.float64)
 
 
-def _places(node: Any, shape: Shape) -> Array:
+def _places(node: Any, shape: Shape, last: bool = False) -> Array:
     """Return which number of the input each tap of each window reads; -1: beside it."""
     numbers = np.arange(1, int(np.prod(shape)) + 1).reshape(shape)
-    return np.asarray(windows(node, numbers)) - 1
+    return np.asarray(windows(node, numbers, last)) - 1
 
 
-def _pool(node: SumPool2d | AvgPool2d, shape: Shape) -> Any:
-    seen = _places(node, shape)
+def _pool(node: SumPool2d | AvgPool2d, shape: Shape, last: bool) -> Any:
+    seen = _places(node, shape, last)
     taps = int(np.prod(node.kernel_size))
     columns = seen.reshape(-1, taps)
     value = 1.0 / taps if isinstance(node, AvgPool2d) else 1.0
@@ -230,8 +234,10 @@ class Chains:
             made = Signal(self.size(name))
         else:
             shape = self.plan.shapes[ways[0].source]
-            matrix = matrix_of(node, shape, self.plan.weights.get(name))
-            made = came if isinstance(node, Flatten) else came.times(matrix, name)
+            last = self.plan.rule.layout == "channels-last"
+            matrix = matrix_of(node, shape, self.plan.weights.get(name), last)
+            plain = isinstance(node, Flatten) and not (last and len(shape) == 3)
+            made = came if plain else came.times(matrix, name)
         bias = self.plan.biases.get(name)
         if bias is None:
             return made

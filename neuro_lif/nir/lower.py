@@ -25,7 +25,7 @@ from .projections import Way, back_way, projections_of
 from .rules import NirRule, find_rule, rule_said
 from .shifts import Edge, ShortCycle, lengthened, shifts_of
 from .starts import Start, start_of
-from .switchable import checked, expressible
+from .switchable import checked, expressible, without_idle_floor
 
 LATENCIES = ("rule", "chip")
 INPUTS = ("spikes", "counts", "current")
@@ -80,7 +80,8 @@ def to_stepped(
     notes: list[str] = []
     found = find_rule(rule_said(graph.metadata) or "nir-euler" if rule is None else rule)
     allowed = checked(approximate)
-    plan = prepare(graph, replace(expressible(found, allowed, notes), arithmetic="float64"), dt)
+    found = replace(without_idle_floor(found, graph), arithmetic="float64")
+    plan = prepare(graph, expressible(found, allowed, notes), dt)
     notes += plan.notes
     plan = replace(plan, rule=expressible(plan.rule, allowed, notes))
     return _Lowering(plan, inputs, bias, int(latency == "chip"), "cycle" in allowed, notes).done()

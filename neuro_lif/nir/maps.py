@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from .fields import Array
+from ..errors import NetworkError, show
+from .fields import Array, Shape
 from .nodes import (
     Affine,
     AvgPool2d,
@@ -79,6 +80,24 @@ def windows(node: Conv1d | Conv2d | SumPool2d | AvgPool2d, x: Array, last: bool 
         ),
         writeable=False,
     )
+
+
+def check_windows(name: str, node: Node, shape: Shape) -> None:
+    """Refuse a SumPool2d that gives another number of windows where channels are the last axis.
+
+    Raises:
+        NetworkError: so many are not one for each stride.
+    """
+    if not isinstance(node, SumPool2d) or not any(np.ravel(node.padding)):
+        return
+    each = [window(node, axis) for axis in range(len(shape) - 1)]
+    said = shape_out(node, shape)
+    made = (shape[0], *(-(-n // e[0]) for n, e in zip(shape[1:], each, strict=True)))
+    if said != made:
+        raise NetworkError(
+            f"node {name!r} (SumPool2d): padding = {show(node.padding)} gives {said} from {shape}, "
+            f"allowed where layout = 'channels-last': one window for each stride, {made}"
+        )
 
 
 def _same(each: tuple[int, int, int, int, int], size: int) -> tuple[int, int, int, int, int]:

@@ -38,7 +38,8 @@ def coefficients(node: Any, rule: NirRule, dt: float, in_cycle: bool) -> Coeffic
         tau = _tau(node.tau_mem if isinstance(node, (CubaLI, CubaLIF)) else node.tau, rule, dt)
         keep, lost_part = _kept(tau, dt, rule.integrator)
         how = rule.cuba_gain if isinstance(node, (CubaLI, CubaLIF)) else rule.input_gain
-        gain = {"r": _near_one(r * lost_part), "leak": lost_part, "one": np.ones(r.shape)}[how]
+        by_r = _near_one(r * lost_part, rule)
+        gain = {"r": by_r, "leak": lost_part, "one": np.ones(r.shape)}[how]
         leak = lost_part * node.v_leak
         lost = np.rint(np.clip(dt / tau, 0, 1) * ONE).astype(np.int64)
     keep_i, gain_i, lost_i, leak_i = _synapse(node, rule, dt)
@@ -72,9 +73,12 @@ def coefficients(node: Any, rule: NirRule, dt: float, in_cycle: bool) -> Coeffic
     )
 
 
-def _near_one(gain: Array) -> Array:
-    """Return gains with 1 for what differs from it by the rounding of a file in float32."""
-    return np.where(np.abs(gain - 1) < 4e-7, 1.0, gain)
+def _near_one(gain: Array, rule: NirRule) -> Array:
+    """Return gains with 1 for what differs from it by the rounding of a file in float32.
+
+    Only for frameworks, which compute in float32 and had 1 before it was made r or w_in.
+    """
+    return gain if rule.arithmetic == "float64" else np.where(np.abs(gain - 1) < 4e-7, 1.0, gain)
 
 
 def _synapse(node: Any, rule: NirRule, dt: float) -> tuple[Any, Any, Any, Any]:
@@ -87,7 +91,7 @@ def _synapse(node: Any, rule: NirRule, dt: float) -> tuple[Any, Any, Any, Any]:
     way = rule.integrator if rule.synapse_integrator == "same" else rule.synapse_integrator
     keep, part = _kept(tau, dt, way)
     w_in = np.asarray(node.w_in, np.float64)
-    gain = {"w_in": _near_one(w_in * part), "leak": part, "one": np.ones(tau.shape)}
+    gain = {"w_in": _near_one(w_in * part, rule), "leak": part, "one": np.ones(tau.shape)}
     leak = part * node.v_leak if rule.synapse_leak == "v_leak" else None
     lost = np.rint(np.clip(dt / tau, 0, 1) * ONE).astype(np.int64)
     return keep, gain[rule.synapse_gain], lost, leak
@@ -185,7 +189,7 @@ def _driven(c: Coefficients, s: State, x: Array, rule: NirRule) -> Array:
     old = s.i
     if rule.current == "add-use-decay":
         jumped = old + c.gain_i * x
-        s.i = c.keep_i * jumped
+        s.i = c.keep_i * jumped if c.leak_i is None else c.keep_i * jumped + c.leak_i
         return jumped
     if rule.current == "add-decay":
         s.i = c.keep_i * (s.i + c.gain_i * x)

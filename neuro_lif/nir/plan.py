@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import NetworkError, RangeError
 from .fields import Array, Shape
 from .layer import Coefficients
+from .maps import check_windows
 from .model import NEURONS, SPIKING, Edge, NIRGraph
 from .neurons import coefficients
 from .nodes import (
@@ -118,6 +119,9 @@ def prepare(graph: NIRGraph, rule: NirRule, dt: float | None) -> Plan:
     missing = sorted(nodes.keys() - found.keys())
     if missing:
         raise NetworkError(f"node {missing[0]!r}: no shape can be told from the graph")
+    if rule.layout == "channels-last":
+        for source, target in edges:
+            check_windows(target, nodes[target], found[source])
     early = {n for n, node in nodes.items() if rule.emit == "old" and isinstance(node, SPIKING)}
     waiting = {n for n, node in nodes.items() if rule.synapse_delay and isinstance(node, LOW_PASS)}
     cyclic = _cyclic(nodes, edges)

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..errors import LoweringError, RangeError, show
+from .model import NIRGraph
+from .nodes import IF
+from .plan import flatten
 from .rules import NirRule
 
 STAND_INS: dict[str, tuple[str, dict[str, str], str]] = {
@@ -38,6 +41,13 @@ def checked(approximate: Iterable[str]) -> frozenset[str]:
     return frozenset(given)
 
 
+def without_idle_floor(rule: NirRule, graph: NIRGraph) -> NirRule:
+    """Return the rule without a floor of IF nodes where the graph has none of them."""
+    if rule.floor != "IF -threshold" or any(isinstance(n, IF) for n in flatten(graph)[0].values()):
+        return rule
+    return replace(rule, floor="none")
+
+
 def expressible(rule: NirRule, allowed: frozenset[str], notes: list[str]) -> NirRule:
     """Return the rule a stepped network has, noting what was replaced.
 
@@ -60,6 +70,8 @@ def expressible(rule: NirRule, allowed: frozenset[str], notes: list[str]) -> Nir
         if value == "shift":  # such neurons have no gains
             changes |= dict.fromkeys(("input_gain", "if_gain", "cuba_gain", "synapse_gain"), "one")
         notes.append(f"rule {rule.name!r}: {name} {value!r} is approximated by {other!r}: {words}")
+    if rule.shown_at_spike is not None:
+        notes.append(f"voltages show v after a spike, not {rule.shown_at_spike:g}")
     if rule.state != "fresh":
         notes.append("every run begins fresh; the rule's state is kept from run to run")
     return replace(rule, **changes)  # type: ignore[arg-type]

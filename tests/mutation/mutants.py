@@ -20,8 +20,8 @@ from mutmut.utils.format_utils import orig_function_and_class_names_from_key
 WHOLE = ("formats", "semantics", "machine", "emulator/engine", "emulator/events",
          "emulator/oplist", "connect", "quantize")  # fmt: skip
 """Modules of which every mutant is run."""
-SAMPLED = ("lower/bounds", "lower/codes", "lower/draft", "lower/encode", "lower/form",
-           "lower/models", "lower/scales", "lower/search")  # fmt: skip
+SAMPLED = ("lower/bounds", "lower/codes", "lower/demands", "lower/draft", "lower/encode",
+           "lower/form", "lower/models", "lower/scales", "lower/search")  # fmt: skip
 """Modules of which a random sample of the mutants is run, unless all are asked for."""
 APART = ("lower/reach",)
 """Sampled as well, but only where ``--only`` names them: too many of their mutants survive yet."""
