@@ -145,7 +145,7 @@ def headroom_of(draft: Draft, p: SteppedPopulation) -> tuple[Headroom, ...]:
     if found is not None and not open_:
         sure = activity == 1.0 and not hears_assumed(draft, p.name)
         rows = _rows(p.name, found, activity, draft.profile.registers, sure)
-        if not varying or draft.proved or all(h.proved and h.bound <= h.limit for h in rows):
+        if not currents or draft.proved or all(h.proved and h.bound <= h.limit for h in rows):
             return rows
     return _estimate(draft, p, plan, activity)
 
