@@ -87,7 +87,8 @@ def _voltages(axis: Any, told: ChipExplanation) -> None:
     from matplotlib.ticker import MaxNLocator
 
     table = told.voltages
-    assert table is not None
+    if table is None:
+        return
     steps = [s.step for s in table.steps]
     axis.plot(steps, [s.rule for s in table.steps], "o-", color=ONLY_A, label=told.rule.name)
     axis.plot(steps, [s.chip for s in table.steps], "s--", color=ONLY_B, label=told.chip)
