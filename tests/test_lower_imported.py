@@ -20,6 +20,7 @@ from stepped_cases import convolved, described, population, recurrent, spikes
 import neuro_lif as nl
 from neuro_lif.arrays import frozen
 from neuro_lif.errors import LoweringError
+from neuro_lif.ladder import ladder
 from neuro_lif.lower.kernels import strongest_folded, sums
 from neuro_lif.lower.reach import delivered
 from neuro_lif.stepped import SteppedNetwork, SteppedPopulation, SteppedProjection, StepRule
@@ -278,6 +279,9 @@ def test_one_spike_at_most_is_refused_or_approximated_by_name() -> None:
     assert any("'a' wants any number" in a for a in fixed.ledger.approximations)
     said = [n for n in fixed.ledger.notes if "would be due in one" in n]
     assert len(said) == 2 and all("wait in v" in n for n in said)
+    told = ladder(stepped, profile=fixed, n_steps=20, exact=False,
+                     inputs={"in": np.ones((20, 4), int)})  # fmt: skip
+    assert any("'a': spikes in a step: any number, on the chip at most 1" in n for n in told.notes)
     lava = nl.quantize(stepped, "lava-0.10", approximate=["multi-spike", "reset"])
     assert lava.ledger is not None
     assert any("are lost" in n for n in lava.ledger.notes)

@@ -160,4 +160,4 @@ def test_recording_for_explain(tmp_path: Path) -> None:
     recorded = nir.read_data(tmp_path / "g.nir").recorded()
     assert nir.explain(graph, given, "snntorch", recorded).equal
     told = nir.explain(graph, given, "snntorch-2023", recorded)
-    assert told.first is not None and "recurrent_reset_time" in told.causes
+    assert told.first is not None and told.repeats == {"recurrent_reset_time": "next"}

@@ -24,16 +24,21 @@ def layer(**changes: Any) -> nir.NIRGraph:
     return nir.NIRGraph(nodes, (("input", "lif"), ("lif", "output")))
 
 
-def test_a_run_of_no_steps_has_no_rows() -> None:
-    graph = nir.read(FILE).graph
-    some = nir.run(graph, np.zeros((2, 12)), "snntorch")
-    none = nir.run(graph, np.zeros((0, 12)), "snntorch")
-    for kind in ("spikes", "voltage", "current", "outputs"):
-        wanted, found = getattr(some, kind), getattr(none, kind)
-        assert found.keys() == wanted.keys() and wanted
-        for name, rows in wanted.items():
-            assert found[name].shape == (0, *rows.shape[1:]) and found[name].dtype == rows.dtype
-    assert nir.explain(graph, np.zeros((0, 12)), "snntorch", "norse", dt=1e-4).equal
+def test_inputs_of_no_steps_are_refused() -> None:
+    graph = nir.read(FILE).graph  # as run_clocked and run_fixed refuse them
+    wanted = r"input = 'shape \(0, 12\)', allowed: shape \(n_steps, 12\), n_steps >= 1"
+    with pytest.raises(RangeError, match=wanted):
+        nir.run(graph, np.zeros((0, 12)), "snntorch")
+    with pytest.raises(RangeError, match=wanted):
+        nir.explain(graph, np.zeros((0, 12)), "snntorch", "norse", dt=1e-4)
+
+
+def test_a_graph_without_inputs_shows_no_rows() -> None:
+    one = np.ones(3)
+    nodes = {"lif": nir.LIF(one, one, one, one, one), "output": nir.Output((3,))}
+    ran = nir.run(nir.NIRGraph(nodes, (("lif", "output"),)), {}, "nir-euler", dt=0.1)
+    for found, name in ((ran.spikes, "lif"), (ran.voltage, "lif"), (ran.outputs, "output")):
+        assert found.keys() == {name} and found[name].shape == (0, 3)
 
 
 def test_a_giant_padding_is_refused_by_node() -> None:

@@ -14,6 +14,7 @@ from ..discretize import SteppedNetwork, StepRule, discretize
 from ..engines import Progress, chosen_engine
 from ..errors import RangeError, show
 from ..fixed import FixedNetwork
+from ..lower.form import lif_form
 from ..network import Network
 from ..quantize import quantize
 from ..reference.clocked import check_record
@@ -124,8 +125,26 @@ def ladder(
     return Ladder(
         done.rungs, verdict, done.total, "clocked" if "time_step" in done.left_out else "exact",
         setting.batch or 1, steps, stepped.dt, sizes, labels, done.left_out,
-        (*stepped.notes, *done.notes), origin,
+        (*stepped.notes, *_limits(stepped, fixed), *done.notes), origin,
     )  # fmt: skip
+
+
+def _limits(stepped: SteppedNetwork, fixed: FixedNetwork) -> list[str]:
+    """Return a note for each population whose neurons may spike less often in a step on the chip.
+
+    The float rungs have the described limit; the first rung of integers has the chip's.
+    """
+    there = {p.name: p.model for p in fixed.populations}
+    notes = []
+    for p in stepped.described:
+        if not p.spikes or p.graded or p.name not in there:
+            continue
+        most = lif_form(fixed.profile, there[p.name]).most
+        if most < p.limit:
+            said = "any number" if p.most_spikes is None else str(p.most_spikes)
+            notes.append(f"population {p.name!r}: spikes in a step: {said}, on the chip at most "
+                         f"{most}: what this costs is counted with 'rounded state'")  # fmt: skip
+    return notes
 
 
 def _stepped(network: Any, dt: float | None, rule: StepRule | str) -> SteppedNetwork:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import numpy as np
 from ..checks import expect, expect_path
 from ..errors import FileFormatError, RangeError
 from ..npz import replacing
-from .causes import Explanation
+from .causes import Divergence, Explanation
+from .fields import Array
 from .layout import Arrow, draw
 from .model import NIRGraph
+from .rules import NirRule
 
-BOTH, ONLY_A, ONLY_B = "#9a9a9a", "#c0392b", "#1f6fb2"
+BOTH, ONLY_A, ONLY_B = "#9a9a9a", "#d55e00", "#0072b2"
+"""Grey, and an orange and a blue that colour-blind people tell apart (Okabe and Ito, 2008)."""
 MOST_ROWS = 400
 """Neurons of a layer that are drawn."""
 MOST_INCHES = 1000
@@ -37,7 +41,6 @@ def picture(told: Explanation, path: str | Path) -> None:
     expect(told, Explanation, "nir.picture")
     path = expect_path(path, "nir.picture")
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
     nodes = sorted(told.spikes_a.keys() & told.spikes_b.keys())
     if not nodes:
@@ -48,24 +51,62 @@ def picture(told: Explanation, path: str | Path) -> None:
     for axis, node in zip(axes, nodes, strict=True):
         a = np.asarray(told.spikes_a[node]).reshape(len(told.spikes_a[node]), -1)[:, :MOST_ROWS]
         b = np.asarray(told.spikes_b[node]).reshape(a.shape[0], -1)[:, :MOST_ROWS]
-        groups = (
-            ((a > 0) & (a == b), BOTH, "both"),
-            ((a > b), ONLY_A, f"more in {told.a.name}"),
-            ((b > a), ONLY_B, f"more in {other}"),
-        )
-        for where, colour, label in groups:
-            steps, neurons = np.nonzero(where)
-            axis.scatter(steps, neurons, s=6, marker="|", color=colour, label=label)
-        if told.first is not None:
-            axis.axvline(told.first.step, color="black", linewidth=0.8, linestyle=":")
-        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.set_ylabel(f"{node}\nneuron")
-        axis.set_title(f"{told.differences.get(node, 0)} entries differ", fontsize=9, loc="right")
-    axes[-1].set_xlabel("step")
-    axes[0].legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, 1.3), ncols=3, frameon=False)
-    told_causes = "; ".join(f"{k}: {x} → {y}" for k, (x, y) in told.causes.items())
-    figure.suptitle(f"{told.a.name} and {other}: {told_causes or 'equal'}", fontsize=9, wrap=True)
+        names = (f"more in {told.a.name}", f"more in {other}")
+        raster(axis, (a, b), names, node, told.first)
+        axis.set_title(f"{told.differences.get(node, 0)} of {np.size(told.spikes_a[node])} entries "
+                       "differ", fontsize=9, loc="right")  # fmt: skip
+    axes[-1].set_xlabel(step_label(told.a))
+    legend(axes[0])
+    changes = "; ".join(f"{k} ({x} → {y})" for k, (x, y) in (told.needed or told.causes).items())
+    word = "closest, but not equal" if told.b is None and not told.needed else "cause"
+    text = verdict(f"{told.a.name} and {other}", told.first, told.differences)
+    if told.first is not None:
+        text += f"\n{word}: {changes or 'no switch'}"
+    figure.suptitle(text, fontsize=9, wrap=True, parse_math=False)
     save(figure, path)
+
+
+def verdict(who: str, first: Divergence | None, differences: Mapping[str, int]) -> str:
+    """Return in one line whether two runs differ, and from where on."""
+    if first is None:
+        return f"{who}: all spikes are equal"
+    return f"{who}: {sum(differences.values())} entries differ, from step {first.step} on"
+
+
+def step_label(rule: NirRule) -> str:
+    """Return the label of an axis of steps, with their length where that is in seconds."""
+    known = rule.dt is not None and rule.tau_unit in ("s", "s*dt")
+    return f"step ({rule.dt:g} s each)" if known else "step"
+
+
+def legend(axis: Any) -> None:
+    """Put the legend above an axis, on the left."""
+    axis.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.12), ncols=4, frameon=False,
+                borderaxespad=0.2, columnspacing=1.2, handletextpad=0.3)  # fmt: skip
+
+
+def raster(
+    axis: Any, spikes: tuple[Array, Array], names: tuple[str, str], node: str,
+    first: Divergence | None,
+) -> None:  # fmt: skip
+    """Draw spikes (n_steps, neurons) of both runs, those of one alone in its colour."""
+    from matplotlib.ticker import MaxNLocator
+
+    a, b = spikes
+    groups = (
+        ((a > 0) & (a == b), BOTH, "both"),
+        (a > b, ONLY_A, names[0]),
+        (b > a, ONLY_B, names[1]),
+    )
+    for where, colour, label in groups:
+        steps, neurons = np.nonzero(where)
+        axis.scatter(steps, neurons, s=12, marker="|", color=colour, label=label)
+    if first is not None:
+        axis.axvline(first.step, color="black", linewidth=0.8, linestyle=":",
+                     label="first difference")  # fmt: skip
+    axis.set_xlim(-0.5, max(len(a), 1) - 0.5)
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_ylabel(f"node {node}\nneuron", parse_math=False)
 
 
 def graph_picture(graph: NIRGraph, path: str | Path) -> None:

@@ -115,6 +115,9 @@ def _inputs(plan: Plan, inputs: Any) -> dict[str, Array]:
         ):
             wanted = ", ".join(["n_steps", *map(str, shape)])
             faults.add("inputs", name, f"{array.dtype} of shape {array.shape}", f"shape ({wanted})")
+        elif not len(array):
+            wanted = ", ".join(["n_steps", *map(str, shape)])
+            faults.add("inputs", name, f"shape {array.shape}", f"shape ({wanted}), n_steps >= 1")
         elif masked(inputs[name]):
             faults.add("inputs", name, "a masked array", "an array without masked entries")
         elif not np.all(np.isfinite(array)):
