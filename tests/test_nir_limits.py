@@ -79,3 +79,22 @@ def test_h5py_is_asked_for_by_what_is_read(monkeypatch: pytest.MonkeyPatch, tmp_
         netx.read(tmp_path / "a.net")
     with pytest.raises(TargetError, match="^NIR files need h5py"):
         nir.read(FILE)
+
+
+def test_of_nodes_that_part_in_one_step_the_first_along_the_graph_is_named() -> None:
+    one = np.ones(1)
+    cell = {"tau": one, "r": one, "v_leak": 0 * one, "v_reset": 0 * one}
+    nodes = {
+        "input": nir.Input((1,)),
+        "z": nir.LIF(v_threshold=0.5 * one, **cell),
+        "wire": nir.Linear(np.ones((1, 1))),
+        "a": nir.LIF(v_threshold=0.5 * one, **cell),
+        "output": nir.Output((1,)),
+    }
+    graph = nir.NIRGraph(nodes, [*zip(list(nodes), list(nodes)[1:], strict=False)])
+    rule = nir.find_rule("nir-euler", input_gain="one")
+    other = nir.find_rule("nir-euler", input_gain="r")
+    told = nir.explain(graph, np.ones((3, 1)), rule, other, dt=0.4)
+    assert told.first is not None
+    assert (told.first.step, told.first.node) == (0, "z")
+    assert told.differences["a"] and told.differences["z"]
