@@ -196,11 +196,12 @@ def test_refractory_period_and_reset_by_subtraction(name: str) -> None:
     """Models Lava does not ship run as operation lists, beside stock connections."""
     profile = load_profile(name)
     models = [m for m in profile.models if any(op["op"] == "tick_ref" for op in profile.ops(m))]
-    assert len(models) == 2
+    assert len(models) == {"loihi2": 2, "generic": 4}[name]  # generic: several spikes a step, too
     params = {"du": 300, "dv": 50, "vth": 90, "refract": [1, 2, 5, 9]}
     populations = tuple(FixedPopulation(model, 4, model, params) for model in models)
     weights = np.arange(-6, 10).reshape(4, 4) * 10
     pairs = [("s", models[0]), (models[0], models[1]), (models[1], models[0])]
+    pairs += [(models[1], m) for m in models[2:]]
     projections = tuple(
         FixedProjection(f"{a}-{b}", a, b, weights, delays=d) for d, (a, b) in enumerate(pairs)
     )
