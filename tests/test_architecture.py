@@ -38,6 +38,7 @@ profiles
 digests
 stepped
 filter_stage propagators
+stage_weights
 discretize forms
 recording ledger
 connect stimulate fixed_parts

@@ -21,6 +21,7 @@ from ..arrays import entries, with_entries
 from ..discretize import SteppedNetwork, SteppedPopulation, SteppedProjection
 from ..errors import LoweringError
 from ..filter_stage import free_name, link, stage_population
+from ..stage_weights import is_link
 from ..synapses import milliseconds
 from .draft import Draft, note, refuse_or_note
 from .form import DecayCode
@@ -32,10 +33,8 @@ def lower_stages(draft: Draft) -> Draft:
     """Give every population one synaptic current, through filter stages where it needs them."""
     form = stage_form(draft.profile)
     for stage in draft.stepped.populations:
-        if stage.graded and stage.u_init is not None and np.any(stage.u_init):
-            raise LoweringError(
-                f"filter stage {stage.name!r}: u_init is not 0, allowed: stages that start at 0"
-            )
+        if stage.graded:
+            _check_stage(draft.stepped, stage)
     for p in draft.stepped.described:
         several, fed = len(p.tau_syn) > 1, bool(stages_onto(draft.stepped, p.name))
         if not several and not fed:
@@ -50,6 +49,30 @@ def lower_stages(draft: Draft) -> Draft:
                 wires.move(receptor)
             draft = wires.done()
     return draft
+
+
+def _check_stage(stepped: SteppedNetwork, stage: SteppedPopulation) -> None:
+    """Refuse a filter stage that a chip's cannot be.
+
+    Raises:
+        LoweringError: naming the stage.
+    """
+    where = f"filter stage {stage.name!r}"
+    if stage.u_init is not None and np.any(stage.u_init):
+        raise LoweringError(f"{where}: u_init is not 0, allowed: stages that start at 0")
+    decays = np.asarray(stage.decay_u)
+    if np.any(decays != decays[0, 0]):
+        raise LoweringError(
+            f"{where}: its decay differs from neuron to neuron, allowed: one time constant for all"
+        )
+    links = [q for q in stepped.projections if q.pre == stage.name]
+    if len(links) != 1 or not is_link(links[0]):
+        leads = ", ".join(f"{q.name!r} onto {q.post!r}" for q in links) or "nowhere"
+        raise LoweringError(
+            f"{where}: leads through weights ({leads}), allowed: one link of weight 1 from each of "
+            "its neurons to one of its target (neuro_lif.stage_weights moves weights before it "
+            "where all its neurons have one decay, and all its synapses one delay)"
+        )
 
 
 def stages_onto(stepped: SteppedNetwork, name: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 from ..checks import expect
 from ..errors import LoweringError, RangeError, show
 from ..filter_stage import free_name
+from ..stage_weights import weights_before_stages
 from ..stepped import SteppedNetwork, StepRule
 from .cells import Cell, cells_of
 from .chains import Chains
@@ -247,6 +248,10 @@ class _Lowering:
             network, dt, rule, populations, projections_of(plan, inside, self.by_name, self.taken),
             tuple(self.notes),
         )  # fmt: skip
+        if self.least:  # for a chip
+            stepped, moved = weights_before_stages(stepped)
+            self.notes += moved
+            stepped = replace(stepped, notes=tuple(self.notes))
         own = [c for c in self.cells if not c.stage]
         shapes = {n: plan.shapes[n] for n in self.names}
         return Lowered(
