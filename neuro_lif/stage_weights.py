@@ -20,8 +20,8 @@ from .stepped import SteppedNetwork, SteppedPopulation, SteppedProjection
 def weights_before_stages(stepped: SteppedNetwork) -> tuple[SteppedNetwork, tuple[str, ...]]:
     """Return a network whose filter stages lead on one to one, and what was moved.
 
-    Stages that it cannot do this for stay as they are: they have several decays, first states, or
-    delays that differ from synapse to synapse.
+    Stages that it cannot do this for stay as they are: they have several decays, first states,
+    delays that differ from synapse to synapse, or reach themselves without a neuron between.
     """
     notes = []
     # from the last to the first: what is before a stage then leads to where its weights went
@@ -49,11 +49,26 @@ def is_link(q: SteppedProjection) -> bool:
 def _movable(stepped: SteppedNetwork, stage: SteppedPopulation) -> bool:
     around = [q for q in stepped.projections if stage.name in (q.pre, q.post)]
     decays = np.asarray(stage.decay_u)
+    if stage.name in _behind(stepped, stage.name):
+        return False
     return (
         bool(np.all(decays == decays[0, 0]))
         and (stage.u_init is None or not np.any(stage.u_init))
         and all(np.unique(np.asarray(q.delays)).size <= 1 for q in around)
     )
+
+
+def _behind(stepped: SteppedNetwork, name: str) -> set[str]:
+    """Return the stages that a stage reaches through stages alone."""
+    graded = {p.name for p in stepped.populations if p.graded}
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        sender = waiting.pop()
+        new = {q.post for q in stepped.projections if q.pre == sender} & graded - found
+        found |= new
+        waiting += new
+    return found
 
 
 def _moved(
