@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,12 +107,7 @@ def _rules(args: argparse.Namespace, graph: NIRGraph, given: Any, rule: NirRule)
         raise RangeError("--most-runs, allowed: with --recording")
     else:
         told = explain(graph, given, rule, other, dt=args.dt)
-    print(told)
-    _print_trials(told.trials)
-    if args.picture:
-        picture(told, args.picture)
-        print(f"written to {args.picture}")
-    return 0 if told.equal else 1
+    return _told(told, picture, args.picture)
 
 
 def _chip(args: argparse.Namespace, graph: NIRGraph, given: Any, rule: NirRule, chip: str) -> int:
@@ -120,11 +116,16 @@ def _chip(args: argparse.Namespace, graph: NIRGraph, given: Any, rule: NirRule, 
     options = {} if args.weight_bits is None else {"weight_bits": args.weight_bits}
     told = explain_chip(graph, given, rule, chip, dt=args.dt, fed=args.fed,
                         approximate=args.approximate, **options)  # fmt: skip
+    return _told(told, chip_picture, args.picture)
+
+
+def _told(told: Any, draw: Callable[[Any, Path], None], picture: Path | None) -> int:
+    """Print an explanation, draw it where that is asked for, and return the exit code."""
     print(told)
     _print_trials(told.trials)
-    if args.picture:
-        chip_picture(told, args.picture)
-        print(f"written to {args.picture}")
+    if picture:
+        draw(told, picture)
+        print(f"written to {picture}")
     return 0 if told.equal else 1
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..checks import expect_path
-from ..errors import FileFormatError, NetworkError, RangeError, show
-from ..nir.hdf import MOST_BYTES, MOST_OBJECTS, read_tree
+from ..errors import FileFormatError, NetworkError, show
+from ..nir.hdf import MOST_BYTES, MOST_OBJECTS, expect_limits, read_tree
 from .decode import Fields, Tree
 from .layers import (
     NO_THRESHOLD,
@@ -54,9 +54,7 @@ def read(
         TargetError: h5py is not installed.
     """
     path = expect_path(path, "netx.read")
-    for name, value in (("max_bytes", max_bytes), ("max_objects", max_objects)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise RangeError(f"netx.read: {name} = {show(value)}, allowed: a whole number >= 1")
+    expect_limits("netx.read", max_bytes, max_objects)
     tree = read_tree(path, max_bytes, max_objects, "netx")
     found: list[NetxFinding] = []
     try:

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileFormatError, TargetError, show
+from ..errors import FileFormatError, RangeError, TargetError, show
 from .hdf_process import Child, Ended, reader
 
 MOST_BYTES = 2**27
@@ -73,6 +73,17 @@ class Tree:
 
     root: dict[str, Any] = field(default_factory=dict)
     unread: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def expect_limits(where: str, max_bytes: object, max_objects: object) -> None:
+    """Refuse limits of reading that are none.
+
+    Raises:
+        RangeError: one is no whole number >= 1.
+    """
+    for name, value in (("max_bytes", max_bytes), ("max_objects", max_objects)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise RangeError(f"{where}: {name} = {show(value)}, allowed: a whole number >= 1")
 
 
 def read_tree(path: Path, most_bytes: int, most_objects: int, what: str = "NIR") -> Tree:

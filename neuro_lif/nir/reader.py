@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..checks import expect_path
-from ..errors import FileFormatError, NetworkError, RangeError, show
+from ..errors import FileFormatError, NetworkError, show
 from .fields import Array, Shape, is_name
-from .hdf import MOST_BYTES, MOST_EDGES, MOST_OBJECTS, read_tree
+from .hdf import MOST_BYTES, MOST_EDGES, MOST_OBJECTS, expect_limits, read_tree
 from .model import KINDS, Edge, NIRGraph
 from .nodes import Input, Node, Output
 from .repairs import Draft, mend
@@ -59,9 +59,7 @@ def read(path: str | Path, *, max_bytes: int = MOST_BYTES, max_objects: int = MO
         TargetError: h5py is not installed.
     """
     path = expect_path(path, "nir.read")
-    for name, value in (("max_bytes", max_bytes), ("max_objects", max_objects)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise RangeError(f"nir.read: {name} = {show(value)}, allowed: a whole number >= 1")
+    expect_limits("nir.read", max_bytes, max_objects)
     tree = read_tree(path, max_bytes, max_objects)
     findings = Findings(room=max_bytes)
     try:
